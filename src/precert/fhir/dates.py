@@ -1,0 +1,38 @@
+"""FHIR dates and instants, in and out."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+
+
+def parse_date(value: object) -> date | None:
+    """The calendar day of a FHIR date or dateTime (a partial date is its first day); ``None`` if it is neither."""
+    if not isinstance(value, str):
+        return None
+    match = _DATE.match(value)
+    if match is None:
+        return None
+    year, month, day = match.groups()
+    try:
+        return date(int(year), int(month or 1), int(day or 1))
+    except ValueError:
+        return None
+
+
+def parse_instant(value: object) -> datetime | None:
+    """An aware datetime from a FHIR instant or dateTime with a zone; ``None`` otherwise."""
+    if not isinstance(value, str) or "T" not in value:
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed.astimezone(UTC) if parsed.tzinfo else None
+
+
+def instant(at: datetime) -> str:
+    """``at`` as a FHIR instant in UTC with milliseconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

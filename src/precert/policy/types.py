@@ -1,0 +1,179 @@
+"""What goes into a coverage decision and what comes out. Plain values; nothing here knows HTTP, FHIR bundles or time.
+
+The whole vocabulary of automation is :class:`Outcome` (spec um.md 4.5). There is deliberately no member for a denial on
+clinical grounds: a machine approves, asks, or hands to a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from precert.fhir.types import Element, Resource
+
+
+class Outcome(StrEnum):
+    """Everything a machine may say about one line."""
+
+    NOT_APPLICABLE = "not-applicable"  # no policy asks for authorization of this service
+    NO_AUTH = "no-auth"  # a policy says: none needed (exempt)
+    APPROVE = "approve"  # criteria met, within the grant, and the policy lets the engine say so alone
+    PEND_INFO = "pend-info"  # unknown, and some fact can still change the result: ask
+    REFER_NURSE = "refer-nurse"  # criteria met, but a person must confirm (attested only, conflict, auto-approval off)
+    REFER = "refer"  # criteria not met, or asked for more than the grant: only a clinician can decide
+    DENY_ADMIN = "deny-admin"  # benefit exclusion or eligibility: not a clinical judgement
+
+
+Provenance = Literal["structured", "payer", "attested", "request", "closed-world", "conflict", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceItem:
+    """One resource that facts may read. ``reference`` is how the trace names it (for example ``Observation/o1``).
+
+    ``source`` is ``structured`` for what the provider sent and ``payer`` for what the plan holds itself
+    (pseudo-resources of type ``PayerClaim`` and ``PayerAuth``).
+    """
+
+    resource: Resource
+    reference: str
+    source: Literal["structured", "payer"] = "structured"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer from a questionnaire; the key it is filed under is the fact's name (= linkId)."""
+
+    value: Any
+    reference: str  # where it stands, for example ``QuestionnaireResponse/1#ahi``
+    origin: Literal["auto", "override", "manual"] = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class LineContext:
+    """Everything that one line of a request offers to the rules.
+
+    ``item`` has the shape of a ``Claim.item`` (productOrService, modifier, quantity, serviced[x], location[x],
+    extension) plus ``request``: ``initial`` | ``renewal`` | ``extension`` | ``revision``. ``patient`` is the Patient plus
+    ``age`` in years at ``service_date``. ``coverage`` is the payer's view: ``lob``, ``state``, ``plan``, ``funding``.
+    ``requester`` likewise: ``npi``, ``network`` (``in``|``out``), ``goldcard``. An absent key is unknown.
+    ``service_date`` decides benefit policies' effective dates and ages, ``received`` that of clinical criteria and the
+    look-back windows (``within``).
+    """
+
+    item: Element
+    service_date: date
+    received: date
+    patient: Resource = field(default_factory=dict)
+    coverage: Element = field(default_factory=dict)
+    requester: Element = field(default_factory=dict)
+    diagnoses: Sequence[Element] = ()  # CodeableConcepts named for this line
+    evidence: Sequence[EvidenceItem] = ()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    bound: Mapping[str, str] = field(default_factory=dict)  # policy id -> version bound at receipt (um.md 4.7)
+
+
+@dataclass(frozen=True, slots=True)
+class FactValue:
+    """What became of one fact. ``values`` is empty when unknown; ``notes`` says why evidence was passed over."""
+
+    name: str
+    values: tuple[Any, ...]
+    evidence: tuple[str, ...]
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionResult:
+    """One node of a criteria tree, as evaluated. ``result`` is ``None`` for unknown."""
+
+    id: str
+    text: str
+    result: bool | None
+    cite: str | None = None
+    why_not: str | None = None
+    admin: bool = False
+    group: bool = False
+    facts: tuple[str, ...] = ()
+    error: str | None = None  # the expression failed: the result is unknown, never false
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One fact that is unknown and could still change the result. ``link_id`` is the fact's name."""
+
+    link_id: str
+    text: str
+    type: Literal["boolean", "decimal", "integer", "date", "text", "choice"]
+    who: Literal["clinical", "admin", "patient"]
+    criteria: tuple[str, ...]  # ids of the criteria it serves
+    unit: str | None = None
+    options: tuple[str, ...] = ()
+    help: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an approval gives. ``period_days`` counts from the first day of service."""
+
+    period: str | None = None  # as written: "12 months"
+    period_days: int | None = None
+    period_months: int | None = None
+    max_quantity: Decimal | None = None
+    unit: str | None = None
+    next_review: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Something else that would do, offered as a card or to the reviewer. Never forced."""
+
+    topic: str
+    system: str | None = None
+    code: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One policy's view of one line, with its whole trace."""
+
+    policy: str
+    version: str
+    title: str
+    role: str
+    outcome: Outcome
+    reason: str = ""  # one sentence why, for people
+    reason_code: str | None = None  # for example ``gold-card``
+    facts: tuple[FactValue, ...] = ()
+    criteria: tuple[CriterionResult, ...] = ()
+    missing: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    grant: Grant | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    concurrent_review: bool = False
+    benefit: str | None = None
+    clock: str | None = None
+    digest: str = ""  # SHA-256 of the policy file that decided
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer for one line: the governing evaluation's outcome after precedence (um.md 4.6).
+
+    ``governing`` is ``None`` when no policy names the service. ``considered`` are all evaluations made, in order.
+    ``conflicts`` names things the policy owner must look at (two policies of the same scope).
+    """
+
+    outcome: Outcome
+    reason: str
+    governing: Evaluation | None = None
+    considered: tuple[Evaluation, ...] = ()
+    conflicts: tuple[str, ...] = ()
