@@ -175,6 +175,18 @@ class Leased:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An outbox message that was given up, kept for people: what it was, how often it was tried and why it failed."""
+
+    id: int
+    queue: str
+    body: bytes
+    attempt: int
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AuditEntry:
     seq: int
     tenant: str
@@ -193,6 +205,7 @@ class Health:
     documents: int = 0
     outbox: int = 0
     free_bytes: int = 0
+    dead: int = 0
 
 
 class Store(Protocol):
@@ -244,6 +257,14 @@ class Store(Protocol):
 
     async def dead(self, id: int, fence: int, reason: str) -> bool:
         """Give up; the message is kept aside for people to look at."""
+        ...
+
+    async def dead_letters(self, after: int = 0, limit: int = 100) -> tuple[DeadLetter, ...]:
+        """Messages that were given up, by id, from the one after ``after``."""
+        ...
+
+    async def revive(self, id: int, due: datetime) -> bool:
+        """Put a dead letter back into its queue, due at ``due``. ``False`` if there is none with this id."""
         ...
 
     async def audit(self, tenant: str, after: int = 0, limit: int = 100) -> tuple[AuditEntry, ...]: ...
