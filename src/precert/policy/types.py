@@ -75,6 +75,8 @@ class LineContext:
     evidence: Sequence[EvidenceItem] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
     bound: Mapping[str, str] = field(default_factory=dict)  # policy id -> version bound at receipt (um.md 4.7)
+    reviewed: date | None = None  # day of a re-evaluation: a newer version may be used if the member gains by it
+    key: str = ""  # what the auto-approval sample is drawn by (case and line); empty: patient, service and day
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Grant:
     unit: str | None = None
     next_review: str | None = None
     note: str | None = None
+    fast_path: str | None = None
+    on_stop: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,10 @@ class Evaluation:
     benefit: str | None = None
     clock: str | None = None
     digest: str = ""  # SHA-256 of the policy file that decided
+    scope_unknown: tuple[str, ...] = ()  # keys of ``applies`` that could not be looked at: place, age, network, lob ...
+    required: bool | str = True  # ``auth.required`` as the policy says it: true, false or conditional
+    doc: tuple[str, ...] = ()  # who has to bring documents: clinical, admin, patient
+    basis: tuple[str, ...] = ()  # "NCD 240.2", in the policy's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +185,18 @@ class Decision:
     governing: Evaluation | None = None
     considered: tuple[Evaluation, ...] = ()
     conflicts: tuple[str, ...] = ()
+    applied: tuple[Evaluation, ...] = ()  # the evaluations that the outcome was combined from; the governing one first
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What to ask, over all policies that apply; each fact once. Empty unless the outcome is to ask or to refer."""
+        asked: dict[str, Question] = {}
+        for evaluation in self.applied:
+            for question in evaluation.questions:
+                asked.setdefault(question.link_id, question)
+        return tuple(asked.values())
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of the facts to ask for, over all policies that apply."""
+        return tuple(dict.fromkeys(name for evaluation in self.applied for name in evaluation.missing))

@@ -1,0 +1,51 @@
+"""Sets of code patterns with fast matching, and value sets by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern
+
+VALUE_SET = SHORT_NAMES["vs"]
+ValueSets = Mapping[str, tuple[str, ...]]
+"""Expansions: the value set's name (or VSAC OID) to patterns such as ``rxnorm|274783``."""
+
+
+def normal(code: Code) -> Code:
+    """Upper case; ICD-10-CM without the dot, because senders write ``G4733`` as often as ``G47.33``."""
+    written = code.code.upper()
+    return Code(code.system, written.replace(".", "") if code.system == ICD10CM else written)
+
+
+class CodeSet:
+    """Codes and prefixes. In: patterns as a policy writes them; ``vs|name`` also takes in the expansion of that name.
+
+    A coding in the value-set system itself (``urn:precert:value-set``) matches its name, so that a sender or a test may
+    say "a member of this set" without choosing one.
+    """
+
+    __slots__ = ("_exact", "_prefixes")
+
+    def __init__(self, patterns: Iterable[str], value_sets: ValueSets | None = None) -> None:
+        self._exact: set[Code] = set()
+        prefixes: dict[str, list[str]] = {}
+        for written in patterns:
+            pattern = CodePattern.parse(written)
+            expansion = (value_sets or {}).get(pattern.code, ()) if pattern.system == VALUE_SET else ()
+            for member in (pattern, *map(CodePattern.parse, expansion)):
+                code = normal(Code(member.system, member.code))
+                if member.prefix:
+                    prefixes.setdefault(code.system, []).append(code.code)
+                else:
+                    self._exact.add(code)
+        self._prefixes = {system: tuple(starts) for system, starts in prefixes.items()}
+
+    def matches(self, codes: Iterable[Code]) -> bool:
+        """Whether any of ``codes`` (already :func:`normal`) is in the set."""
+        for code in codes:
+            if code in self._exact:
+                return True
+            starts = self._prefixes.get(code.system)
+            if starts and code.code.startswith(starts):
+                return True
+        return False
