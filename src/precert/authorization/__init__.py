@@ -1,1 +1,1 @@
-"""TODO"""
+"""The authorization record: case, line, determination, authorization; lifecycle as data; one decision-code table."""

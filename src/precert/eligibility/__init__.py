@@ -1,1 +1,1 @@
-"""TODO"""
+"""Eligibility: the members, coverages, plans, providers and claims history that the payer holds itself."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Da Vinci PAS: Claim bundles in, ClaimResponse bundles out. Parses and renders; decides nothing."""

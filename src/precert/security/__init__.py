@@ -1,1 +1,1 @@
-"""TODO"""
+"""Who is calling, and what they may see."""

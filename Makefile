@@ -1,0 +1,50 @@
+# Two commands set everything up on a machine with Python 3.11+ and make: `make serve` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+HOST   ?= 127.0.0.1
+PORT   ?= 8000
+DATA   ?= data
+JOBS   ?= 2
+
+.PHONY: serve test lint types bench lock clean install dev
+
+install: $(VENV)/.runtime
+dev: $(VENV)/.dev
+
+$(VENV)/.runtime: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "precert needs Python 3.11 or newer (set PYTHON=)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing precert into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@echo "Installing the tools for development ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	@touch $@
+
+serve: install
+	@$(BIN)/precert serve --host $(HOST) --port $(PORT) --data $(DATA)
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: dev
+	$(BIN)/mypy
+
+test: dev lint types
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+bench: dev
+	$(BIN)/python -m benchmarks
+
+lock:
+	uv pip compile --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements.lock -q --custom-compile-command "make lock"
+	uv pip compile --universal --generate-hashes --python-version 3.11 --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock -q --custom-compile-command "make lock"
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,123 @@
+"""From a request line and what the payer knows to the :class:`LineContext` that the rules read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from precert.authorization.record import LineRequest
+from precert.eligibility.directory import Directory
+from precert.eligibility.model import HistoryEntry, Member, Plan, Provider
+from precert.fhir.coding import CodePattern, codes
+from precert.fhir.dates import parse_date
+from precert.fhir.types import Element, Resource, elements, text
+from precert.policy.types import EvidenceItem
+
+# Source of Payment Typology (coverage type codes that EHRs send): longest prefix wins.
+_LOB_BY_PAYMENT_TYPE = {"11": "medicare-advantage", "21": "medicaid-mco", "22": "medicaid-ffs", "5": "commercial"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who the request is for and by, as the payer sees it. ``member`` is ``None`` for presented coverage."""
+
+    member: Member | None
+    plan: Plan | None
+    provider: Provider | None
+    coverage: Element
+
+
+def standing(
+    directory: Directory, member: Member | None, plan: Plan | None, coverage: Resource, npis: Iterable[str]
+) -> Standing:
+    """Combine directory and request. Without a member the Coverage that was presented is trusted."""
+    if plan is None and member is None:
+        plan = _presented_plan(directory, coverage)
+    view: Element = {}
+    if plan is not None:
+        view = {"plan": plan.id, "lob": plan.lob}
+        view.update({k: v for k, v in (("state", plan.state), ("funding", plan.funding)) if v})
+    elif lob := _presented_lob(coverage):
+        view = {"lob": lob}
+    return Standing(member, plan, directory.provider(npis), view)
+
+
+def _presented_plan(directory: Directory, coverage: Resource) -> Plan | None:
+    for class_ in elements(coverage.get("class")):
+        if any(code.code == "plan" for code in codes(class_.get("type"))):
+            return directory.plans.get(str(class_.get("value")))
+    return None
+
+
+def _presented_lob(coverage: Resource) -> str | None:
+    for code in codes(coverage.get("type")):
+        for prefix in sorted(_LOB_BY_PAYMENT_TYPE, key=len, reverse=True):
+            if "sopt" in code.system.lower() and code.code.startswith(prefix):
+                return _LOB_BY_PAYMENT_TYPE[prefix]
+    return None
+
+
+def requester_view(provider: Provider | None, npis: Sequence[str], item: Element) -> Element:
+    """The requester as the rules see it; ``goldcard`` only when the provider is known here."""
+    view: Element = {"npi": npis[0]} if npis else {}
+    if provider is not None:
+        services = [CodePattern.parse(s) for s in provider.goldcard if s != "*"]
+        asked = list(codes(item.get("productOrService")))
+        exempt = "*" in provider.goldcard or any(s.matches(c) for s in services for c in asked)
+        view |= {"npi": provider.npi, "network": provider.network, "goldcard": exempt}
+    return view
+
+
+def patient_view(patient: Resource, on: date) -> Resource:
+    """The Patient plus ``age`` in completed years on the day of service, when the birth date is known."""
+    born = parse_date(patient.get("birthDate"))
+    if born is None:
+        return patient
+    return {**patient, "age": on.year - born.year - ((on.month, on.day) < (born.month, born.day))}
+
+
+def payer_evidence(member: Member | None, today: date) -> list[EvidenceItem]:
+    """The claims and authorizations that the payer holds for the member."""
+    return [_history_item(entry, today) for entry in (member.history if member else ())]
+
+
+def _history_item(entry: HistoryEntry, today: date) -> EvidenceItem:
+    pattern = CodePattern.parse(entry.code)
+    type_, dated = ("PayerClaim", "date") if entry.kind == "claim" else ("PayerAuth", "start")
+    resource: Resource = {
+        "resourceType": type_,
+        "id": entry.id,
+        "code": {"coding": [{"system": pattern.system, "code": pattern.code}]},
+        dated: entry.day(today).isoformat(),
+        "units": entry.units,
+    }
+    return EvidenceItem(resource, f"{type_}/{entry.id}", "payer")
+
+
+def diagnosis_evidence(diagnoses: Iterable[tuple[Element, str, str | None]]) -> list[EvidenceItem]:
+    """Diagnoses named in the request itself, as Conditions: (concept, where it stands, recorded date)."""
+    found = []
+    for concept, where, recorded in diagnoses:
+        resource: Resource = {"resourceType": "Condition", "code": concept}
+        if recorded:
+            resource["recordedDate"] = recorded
+        found.append(EvidenceItem(resource, where))
+    return found
+
+
+def service_day(line: LineRequest, received: date) -> date:
+    """The first day of service; the day of receipt when the request names none."""
+    return line.service_start or received
+
+
+def describe(concept: object) -> str:
+    """A CodeableConcept for a person: its text or display, else its code."""
+    for element in elements(concept):
+        for coding in elements(element.get("coding")):
+            if shown := text(coding.get("display")):
+                return shown
+        if shown := text(element.get("text")):
+            return shown
+    first = next(codes(concept), None)
+    return first.code if first else "the service"

@@ -1,0 +1,79 @@
+"""Why each line was answered as it was: the stored trace, in the shape that ``/explain/{id}`` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from precert.authorization.codes import code_table
+from precert.authorization.record import Case, Event, Line
+from precert.fhir.dates import instant
+from precert.fhir.types import Element
+
+
+def explain_case(case: Case, id: str, claim_response: str | None = None) -> Element:
+    """The explanation of a record, asked for under ``id`` (any number or id that leads to it)."""
+    explained: Element = {"id": id, "case": case.number, "assertion": None}
+    if claim_response:
+        explained["claim_response"] = claim_response
+    explained |= {
+        "received": instant(case.opened.received),
+        "track": case.opened.track,
+        "member": case.opened.member,
+        "plan": case.opened.plan,
+        "lines": [explain_line(line, case.events) for line in case.ordered],
+        "events": [explain_event(event) for event in case.events if event.line is None],
+    }
+    return explained
+
+
+def explain_line(line: Line, events: Sequence[Event]) -> Element:
+    """One line: what was asked, what was decided, on which facts and criteria, and what happened to it."""
+    determination = line.determination
+    trace = determination.trace if determination else {}
+    review = code_table().review.get(line.state)
+    explained: Element = {
+        "sequence": line.sequence,
+        "code": line.requested.code,
+        "policy": determination.policy if determination else None,
+        "version": determination.version if determination else None,
+        "outcome": determination.outcome if determination else None,
+        "decision": review.action if review else "error" if line.state == "dismissed" else None,
+        "state": line.state,
+        "reason": determination.reason if determination else None,
+        "by": {"id": determination.by, "role": determination.role, "human": determination.human}
+        if determination
+        else None,
+        "facts": trace.get("facts", []),
+        "criteria": trace.get("criteria", []),
+        "missing": trace.get("missing", []),
+        "reasons": list(determination.reasons) if determination else [],
+    }
+    explained |= {key: value for key, value in trace.items() if key not in explained}
+    if line.authorization is not None:
+        authorization = line.authorization
+        explained["authorization"] = {
+            "number": authorization.number,
+            "issued": authorization.issued.isoformat(),
+            "start": authorization.start.isoformat(),
+            "end": authorization.end.isoformat() if authorization.end else None,
+            "quantity": authorization.quantity,
+            "unit": authorization.unit,
+        }
+    if line.reference:
+        explained["reference"] = line.reference
+    explained["events"] = [explain_event(event) for event in events if event.line == line.sequence]
+    return explained
+
+
+def explain_event(event: Event) -> Element:
+    """One event, without the content that stands elsewhere in the explanation."""
+    shown: Element = {
+        "seq": event.seq,
+        "at": instant(event.at),
+        "event": event.ev,
+        "actor": event.actor,
+        "by": event.by,
+    }
+    if event.detail:
+        shown["detail"] = event.detail
+    return shown

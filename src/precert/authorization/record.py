@@ -1,0 +1,271 @@
+"""The authorization record: an append-only, hash-chained list of events, and the case that they fold into.
+
+Everything here is a plain value. The store keeps the events; :func:`fold` makes the :class:`Case` that the rest of
+precert reads. A later determination supersedes an earlier one; nothing is ever changed or removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import msgspec
+
+from precert.authorization.lifecycle import advance, lifecycle
+from precert.fhir.types import Element
+
+GENESIS = "0" * 64
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody named in a request. ``reference`` is the fullUrl under which the request's bundle holds them."""
+
+    npi: str | None = None
+    name: str | None = None
+    reference: str | None = None
+    network: str | None = None
+
+
+class LineRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for on one line, as read from ``Claim.item``; ``item`` is that element as it arrived."""
+
+    sequence: int
+    code: str  # system|code of the service asked for, first coding
+    request: str = "initial"  # initial | renewal | extension | revision | cancel | appeal | reconsideration
+    certification: str | None = None  # X12 1322 as sent
+    service_start: date | None = None
+    service_end: date | None = None
+    quantity: Decimal | None = None
+    unit: str | None = None
+    item: Element = {}
+    diagnoses: tuple[Element, ...] = ()
+    provider: Party | None = None  # who shall render the service
+
+
+class CaseOpened(msgspec.Struct, frozen=True, kw_only=True):
+    """The first event's content: who asks what for whom. ``member`` is ``None`` when nobody matched."""
+
+    case: str  # the record's id
+    number: str
+    submitter: str
+    received: datetime
+    track: str  # standard | expedited
+    identifiers: tuple[str, ...]  # system|value of the bundle and the claim
+    claim: str  # fullUrl of the Claim in the request
+    submission: str  # id of the stored request bundle
+    patient: Element
+    insurer: Element
+    requester: Party
+    coverage: Element = {}
+    member: str | None = None
+    plan: str | None = None
+    lob: str | None = None
+    transmission: Element | None = None  # TransmissionIdentifiers, to echo
+
+
+class Determination(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision about one line: by the engine (``by`` = ``precert``) or by a person, with all its grounds."""
+
+    id: str
+    at: datetime
+    outcome: str
+    by: str = "precert"
+    role: str = "system"
+    human: bool = False
+    policy: str | None = None
+    version: str | None = None
+    title: str | None = None
+    reason: str = ""
+    reasons: tuple[str, ...] = ()  # criterion ids
+    notes: tuple[str, ...] = ()  # sentences for the provider and the member
+    license: str | None = None
+    specialty: str | None = None
+    trace: Element = {}
+
+
+class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+    """What was granted. Exists only after a favourable determination."""
+
+    number: str
+    issued: date
+    start: date
+    end: date | None = None
+    quantity: Decimal | None = None
+    unit: str | None = None
+
+
+class OpenQuestions(msgspec.Struct, frozen=True, kw_only=True):
+    """The one open list of questions of a pended line."""
+
+    id: str
+    asked: datetime
+    due: datetime | None
+    policy: str
+    version: str
+    questions: tuple[Element, ...]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened. ``line`` is ``None`` for events of the whole case."""
+
+    seq: int
+    at: datetime
+    ev: str
+    actor: str  # a lifecycle actor
+    by: str  # who exactly
+    line: int | None = None
+    opened: CaseOpened | None = None
+    requested: LineRequest | None = None
+    determination: Determination | None = None
+    authorization: Authorization | None = None
+    questions: OpenQuestions | None = None
+    reference: str | None = None  # administration reference number given to a pended line
+    detail: Element = {}
+    prev: str = GENESIS
+    hash: str = ""
+
+
+class Line(msgspec.Struct, kw_only=True):
+    """One line as the events left it."""
+
+    sequence: int
+    requested: LineRequest
+    state: str
+    determination: Determination | None = None
+    authorization: Authorization | None = None
+    questions: OpenQuestions | None = None
+    reference: str | None = None
+    updated: datetime = datetime.min.replace(tzinfo=UTC)
+
+
+class Case(msgspec.Struct, kw_only=True):
+    """The record, folded."""
+
+    opened: CaseOpened
+    lines: dict[int, Line]
+    events: list[Event]
+
+    @property
+    def id(self) -> str:
+        return self.opened.case
+
+    @property
+    def number(self) -> str:
+        return self.opened.number
+
+    @property
+    def ordered(self) -> list[Line]:
+        """The lines by sequence."""
+        return [self.lines[sequence] for sequence in sorted(self.lines)]
+
+    def tokens(self) -> dict[str, list[str]]:
+        """The search tokens of the record: every number and reference that leads to it."""
+        numbers = {self.number, self.opened.submission}
+        for line in self.ordered:
+            numbers.update(n for n in (line.reference,) if n)
+        for event in self.events:
+            if event.authorization:
+                numbers.add(event.authorization.number)
+            numbers.update(str(n) for n in event.detail.get("numbers", ()))
+        return {
+            "number": sorted(numbers),
+            "identifier": sorted(set(self.opened.identifiers)),
+            "member": [self.opened.member] if self.opened.member else [],
+            "state": sorted({line.state for line in self.ordered}),
+            "code": sorted({line.requested.code for line in self.ordered}),
+            "submitter": [self.opened.submitter],
+        }
+
+
+class Recorder:
+    """Appends events to a record, keeping sequence numbers and the hash chain. The lifecycle refuses what may not be."""
+
+    def __init__(self, events: Sequence[Event] = ()) -> None:
+        self.events: list[Event] = list(events)
+        self._states: dict[int, str] = {}
+        for event in self.events:
+            self._move(event)
+
+    def state(self, line: int) -> str:
+        """The line's state now."""
+        return self._states.get(line, lifecycle().initial)
+
+    def append(self, event: Event) -> Event:
+        """Number, chain and add ``event``. Raises NotAllowed when a line event has no rule."""
+        prev = self.events[-1].hash if self.events else GENESIS
+        numbered = msgspec.structs.replace(event, seq=len(self.events) + 1, prev=prev, hash="")
+        self._move(numbered)
+        chained = msgspec.structs.replace(numbered, hash=digest(numbered))
+        self.events.append(chained)
+        return chained
+
+    def _move(self, event: Event) -> None:
+        if event.line is not None and event.requested is None and event.ev not in CASE_EVENTS:
+            rule = advance(self.state(event.line), event.ev, event.actor)
+            self._states[event.line] = rule.to
+
+
+CASE_EVENTS = frozenset({"opened", "requested", "resubmitted", "evidence", "note"})
+"""Events that record something without moving a line."""
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_DECODER = msgspec.json.Decoder(list[Event], float_hook=Decimal)
+
+
+def digest(event: Event) -> str:
+    """SHA-256 over the event without its own hash; it covers ``prev``, so the events form a chain."""
+    return hashlib.sha256(_ENCODER.encode(msgspec.structs.replace(event, hash=""))).hexdigest()
+
+
+def encode(events: Sequence[Event]) -> bytes:
+    """The events as stored."""
+    return _ENCODER.encode(list(events))
+
+
+class BrokenRecord(ValueError):
+    """The stored events do not form an unbroken chain."""
+
+
+def decode(body: bytes) -> list[Event]:
+    """Read stored events back, checking the chain. Raises BrokenRecord."""
+    events = _DECODER.decode(body)
+    prev = GENESIS
+    for position, event in enumerate(events, start=1):
+        if event.seq != position or event.prev != prev:
+            raise BrokenRecord(f"event {position} does not follow its predecessor")
+        prev = event.hash
+    return events
+
+
+def fold(events: Sequence[Event]) -> Case:
+    """The case that ``events`` make. The first one must be ``opened``."""
+    if not events or events[0].opened is None:
+        raise BrokenRecord("a record begins with the event 'opened'")
+    case = Case(opened=events[0].opened, lines={}, events=list(events))
+    for event in events:
+        _apply(case, event)
+    return case
+
+
+def _apply(case: Case, event: Event) -> None:
+    if event.line is None:
+        return
+    if event.requested is not None:
+        known = case.lines.get(event.line)
+        if known is None:
+            case.lines[event.line] = Line(
+                sequence=event.line, requested=event.requested, state=lifecycle().initial, updated=event.at
+            )
+        else:
+            known.requested = event.requested
+        return
+    line = case.lines[event.line]
+    if event.ev not in CASE_EVENTS:
+        line.state = advance(line.state, event.ev, event.actor).to
+    line.updated = event.at
+    line.determination = event.determination or line.determination
+    line.authorization = event.authorization or line.authorization
+    line.reference = event.reference or line.reference
+    line.questions = event.questions if line.state == "pended_info" else None

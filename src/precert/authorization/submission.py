@@ -1,0 +1,45 @@
+"""What an edge hands to the core: one request, taken apart but not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from precert.authorization.record import LineRequest, Party
+from precert.fhir.outcome import Issue
+from precert.fhir.types import Element, Resource
+from precert.policy.types import Answer, EvidenceItem
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One ``$submit`` request as :mod:`precert.pas.intake` read it.
+
+    ``identifiers`` are ``system|value`` tokens of the bundle and the claim; ``identity`` is the bundle's own token, under
+    which a repetition is recognised, and ``digest`` the SHA-256 of its content. ``raw`` are the bytes that arrived,
+    ``bundle`` what they parse to.
+    ``requester_npis`` and ``line_npis`` (by sequence) identify providers; ``us`` says whether the insurer means this payer
+    (``None``: cannot be told).
+    """
+
+    raw: bytes
+    bundle: Resource
+    digest: str
+    identity: str | None
+    identifiers: tuple[str, ...]
+    submitter: str
+    claim: str
+    claim_resource: Resource
+    patient: Resource
+    coverage: Resource
+    subscriber: Resource | None
+    insurer: Element
+    us: bool | None
+    requester: Party
+    requester_npis: tuple[str, ...]
+    track: str
+    lines: tuple[LineRequest, ...]
+    evidence: Sequence[EvidenceItem] = ()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    transmission: Element | None = None
+    warnings: tuple[Issue, ...] = ()

@@ -1,0 +1,33 @@
+"""The ``precert`` command. Exit codes: 0 fine, 1 findings, 2 usage."""
+
+from __future__ import annotations
+
+import typer
+
+from precert import __version__
+from precert.cli import client, policy, serve, store
+
+app = typer.Typer(
+    name="precert",
+    help="The payer's side of prior authorization: PAS, CRD and DTR over one set of coverage rules.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command("serve")(serve.serve)
+app.command("submit")(client.submit)
+app.command("hook")(client.hook)
+app.command("inquire")(client.inquire)
+app.add_typer(policy.app, name="policy")
+app.add_typer(store.app, name="store")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """The entry point."""
+    app()

@@ -1,0 +1,109 @@
+"""``precert serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+
+from precert.app import create_app
+from precert.eligibility.load import EligibilityError
+from precert.security.identity import is_loopback
+from precert.settings import Settings
+from precert.store.embedded import EmbeddedStore
+from precert.store.port import StoreError
+from precert.web import logging
+
+_err = Console(stderr=True, highlight=False)
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder for everything that must survive a restart.")] = None,
+    policies: Annotated[Path | None, typer.Option(help="Folder with coverage policies (YAML).")] = None,
+    eligibility: Annotated[Path | None, typer.Option(help="Folder with members, plans and providers.")] = None,
+    eligibility_mode: Annotated[str | None, typer.Option(help="directory | presented.")] = None,
+    security: Annotated[str | None, typer.Option(help="open (loopback only, no login) | smart.")] = None,
+    store: Annotated[str | None, typer.Option(help="mongita:DIR (default: mongita in the data folder).")] = None,
+    public_url: Annotated[str | None, typer.Option(help="How clients reach this server, behind a proxy.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate; serves https.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM private key.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug | info | warning | error.")] = None,
+) -> None:
+    """Start the server. Every option is also a PRECERT_* variable and a key in precert.toml."""
+    given = {name: value for name, value in locals().items() if value is not None}
+    settings = _settings(given)
+    if settings.security == "open" and not settings.open_anywhere and not is_loopback(settings.host):
+        _stop(
+            f"Open security mode serves this machine only, not {settings.host}. Use --host 127.0.0.1 or --security smart."
+        )
+    logging.configure(settings.log_level, json=settings.log_json)
+    try:
+        _check_store(settings)
+        app = create_app(settings)
+    except (StoreError, EligibilityError, OSError) as error:
+        _stop(str(error))
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        workers=1,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    server = _Server(config)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        _stop(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+
+
+def _stop(message: str) -> NoReturn:
+    _err.print(f"[bold red]precert:[/] {message}", soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def _check_store(settings: Settings) -> None:
+    """Open and close the store once, so that a locked or broken one is told in a sentence and not as a stack trace."""
+
+    async def check() -> None:
+        await EmbeddedStore.open(settings.store_directory).close()
+
+    asyncio.run(check())
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says where it listens once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        for server in self.servers:
+            for bound in server.sockets:
+                host, port = bound.getsockname()[:2]
+                scheme = "https" if self.config.ssl_certfile else "http"
+                root = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+                _err.print(f"[bold]precert[/] is ready at {root}")
+                _err.print(f"  PAS and DTR   {root}/fhir (STU 2.2), {root}/fhir/v2.0 (STU 2.0.1)")
+                _err.print(f"  CDS Hooks     {root}/cds-services")
+                _err.print(f"  start page    {root}/    health {root}/healthz    metrics {root}/metrics")

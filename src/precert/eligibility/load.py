@@ -1,0 +1,117 @@
+"""Reading the eligibility folder: ``payer.json``, ``plans.yaml``, ``members.json``, ``providers.yaml``, ``history.yaml``.
+
+Members and coverages are FHIR (a Bundle of Patient and Coverage); a Coverage names its plan with the ``plan`` class.
+Every fault is an :class:`EligibilityError` that names the file and the entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from precert.eligibility.directory import Directory, Mode
+from precert.eligibility.model import CoverageRecord, HistoryEntry, Member, Payer, Plan, Provider
+from precert.fhir import json
+from precert.fhir.bundle import BundleIndex
+from precert.fhir.coding import NPI, codes
+from precert.fhir.dates import parse_date
+from precert.fhir.outcome import FhirError
+from precert.fhir.types import Resource, elements, text
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class EligibilityError(ValueError):
+    """The eligibility folder cannot be used; the message says where and why."""
+
+
+def load_directory(folder: Path, mode: Mode = "presented") -> Directory:
+    """Read ``folder``. Raises EligibilityError."""
+    payer = _payer(folder / "payer.json")
+    plans = {plan.id: plan for plan in _records(folder / "plans.yaml", Plan)}
+    history: dict[str, list[HistoryEntry]] = {}
+    for entry in _records(folder / "history.yaml", HistoryEntry):
+        history.setdefault(entry.member, []).append(entry)
+    members = list(_members(folder / "members.json", plans, history))
+    return Directory(payer, members, _records(folder / "providers.yaml", Provider), plans, mode)
+
+
+def _resource(path: Path) -> Resource:
+    try:
+        return json.load_resource(path.read_bytes())
+    except (OSError, FhirError) as error:
+        raise EligibilityError(f"{path}: {error}") from error
+
+
+def _records(path: Path, model: type[M]) -> list[M]:
+    if not path.exists():
+        return []
+    try:
+        data: Any = yaml.safe_load(path.read_text("utf-8"))
+        return TypeAdapter(list[model]).validate_python(data or [])  # type: ignore[valid-type]
+    except (yaml.YAMLError, OSError) as error:
+        raise EligibilityError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise EligibilityError(f"{path}: entry {where}: {first['msg']}") from error
+
+
+def _payer(path: Path) -> Payer:
+    resource = _resource(path)
+    pairs = [(text(i.get("system")), text(i.get("value"))) for i in elements(resource.get("identifier"))]
+    identifiers = tuple((system, value) for system, value in pairs if system and value)
+    npi = next((value for system, value in identifiers if system == NPI), None)
+    name = text(resource.get("name"))
+    if npi is None or name is None:
+        raise EligibilityError(f"{path}: the payer needs a name and an NPI ({NPI})")
+    return Payer(name=name, npi=npi, identifiers=identifiers, resource=resource)
+
+
+def _members(path: Path, plans: dict[str, Plan], history: dict[str, list[HistoryEntry]]) -> Iterable[Member]:
+    index = BundleIndex(_resource(path))
+    coverages: dict[int, list[CoverageRecord]] = {}
+    for entry in index.of_type("Coverage"):
+        beneficiary = index.resolve(entry.resource.get("beneficiary"), entry)
+        if beneficiary is None:
+            raise EligibilityError(f"{path}: {entry.path}: the beneficiary is not in the file")
+        coverages.setdefault(beneficiary.index, []).append(_coverage(path, entry.path, entry.resource, plans))
+    for entry in index.of_type("Patient"):
+        system, number = _member_number(entry.resource)
+        if number is None:
+            raise EligibilityError(f"{path}: {entry.path}: no identifier of type MB")
+        yield Member(
+            id=number,
+            system=system,
+            patient=entry.resource,
+            coverages=tuple(coverages.get(entry.index, ())),
+            history=tuple(history.get(number, ())),
+        )
+
+
+def _member_number(patient: Resource) -> tuple[str, str | None]:
+    for identifier in elements(patient.get("identifier")):
+        if any(code.code == "MB" for code in codes(identifier.get("type"))):
+            return text(identifier.get("system")) or "", text(identifier.get("value"))
+    return "", None
+
+
+def _coverage(path: Path, where: str, resource: Resource, plans: dict[str, Plan]) -> CoverageRecord:
+    for class_ in elements(resource.get("class")):
+        if any(code.code == "plan" for code in codes(class_.get("type"))):
+            plan = plans.get(str(class_.get("value")))
+            if plan is None:
+                raise EligibilityError(f"{path}: {where}: plan {class_.get('value')!r} is not in plans.yaml")
+            period = resource.get("period") or {}
+            return CoverageRecord(
+                id=str(resource.get("id", "")),
+                plan=plan,
+                start=parse_date(period.get("start")),
+                end=parse_date(period.get("end")),
+                resource=resource,
+            )
+    raise EligibilityError(f"{path}: {where}: no class of type plan")

@@ -1,0 +1,117 @@
+"""What the payer knows about members and providers. Immutable; built by :mod:`precert.eligibility.load`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from precert.fhir.types import Resource
+
+Automation = Literal["refer", "deny"]
+
+
+class Plan(BaseModel):
+    """A product that members are enrolled in.
+
+    ``lob`` is the line of business that policies and clocks name (``medicare-advantage``, ``commercial``, ``qhp``,
+    ``medicaid-mco``, ``medicaid-ffs``). ``not_eligible`` says what automation may do alone when coverage is not active on
+    the service date: ``deny`` (administrative, A3) or ``refer`` to a person; off (``refer``) unless the plan says so.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    name: str
+    lob: str
+    state: str | None = None
+    funding: Literal["fully-insured", "self-funded"] | None = None
+    not_eligible: Automation = "refer"
+    zone: str = "America/New_York"
+
+
+class Provider(BaseModel):
+    """A practitioner or organization by NPI. ``goldcard`` lists the services exempted for this provider (``*`` = all)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    npi: str
+    name: str
+    network: Literal["in", "out"]
+    specialty: str | None = None
+    goldcard: tuple[str, ...] = ()
+
+
+class HistoryEntry(BaseModel):
+    """One claim line or authorization that the payer holds for a member (``PayerClaim`` / ``PayerAuth`` to the rules)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    member: str
+    id: str
+    kind: Literal["claim", "authorization"] = "claim"
+    code: str  # system|code, systems by short name
+    date: dt.date | None = None
+    days_ago: int | None = Field(default=None, ge=0)  # instead of a date: the demo world must not grow stale
+    units: Decimal = Decimal(1)
+    npi: str | None = None
+
+    @model_validator(mode="after")
+    def _dated_once(self) -> HistoryEntry:
+        if (self.date is None) == (self.days_ago is None):
+            raise ValueError("give either date or days_ago")
+        return self
+
+    def day(self, today: dt.date) -> dt.date:
+        """The calendar day of the entry, seen from ``today``."""
+        return self.date or today - dt.timedelta(days=self.days_ago or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRecord:
+    """One enrolment of one member."""
+
+    id: str
+    plan: Plan
+    start: dt.date | None
+    end: dt.date | None
+    resource: Resource
+
+    def active_on(self, day: dt.date) -> bool:
+        """Whether the enrolment covers ``day`` (both ends included)."""
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person the plan knows. ``id`` is the member number; ``system`` its identifier system."""
+
+    id: str
+    system: str
+    patient: Resource
+    coverages: tuple[CoverageRecord, ...]
+    history: tuple[HistoryEntry, ...] = ()
+
+    def coverage_on(self, day: dt.date) -> CoverageRecord | None:
+        """The enrolment active on ``day``; with several, the one that began last."""
+        active = [c for c in self.coverages if c.active_on(day)]
+        return max(active, key=lambda c: c.start or dt.date.min, default=None)
+
+    @property
+    def last_coverage(self) -> CoverageRecord | None:
+        return max(self.coverages, key=lambda c: c.end or dt.date.max, default=None)
+
+
+class Payer(BaseModel):
+    """Who we are: the Organization we send as insurer, and all the identifiers under which requests may address us."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    npi: str
+    identifiers: tuple[tuple[str, str], ...]
+    resource: Mapping[str, Any] = Field(default_factory=dict)

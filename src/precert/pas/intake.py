@@ -1,0 +1,277 @@
+"""A PAS Request Bundle, read: the request as the core wants it, or one 400 that names every fault.
+
+Source: PAS 2.2.1 and 2.0.1 request bundle and Claim profiles; statements spec-12..22, conf-5, conf-12, conf-14. Only
+what makes a request impossible to process is a fault; anything else that is odd becomes a warning and travels with
+the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+from precert.authorization.context import diagnosis_evidence
+from precert.authorization.evidence import answers, clinical_evidence, unpacked
+from precert.authorization.service import party
+from precert.authorization.submission import Submission
+from precert.eligibility.directory import Directory, npis
+from precert.fhir import json
+from precert.fhir.bundle import BundleIndex, Entry, reference_of
+from precert.fhir.coding import codes
+from precert.fhir.extension import extension, extension_value
+from precert.fhir.types import Element, Resource, elements, text
+from precert.pas import urls
+from precert.pas.findings import Findings
+from precert.pas.items import read_items
+
+MAX_ITEMS = 999
+_URGENT = frozenset({"U", "03"})
+
+
+class Diagnosis(NamedTuple):
+    """One ``Claim.diagnosis``: its sequence, the concept, where it stands and when it was recorded."""
+
+    sequence: int
+    concept: Element
+    where: str
+    recorded: str | None
+
+
+def read_request(raw: bytes, bundle: Resource, submitter: str, directory: Directory) -> Submission:
+    """Take a ``Claim/$submit`` body apart. Raises FhirError(400) with every fault found."""
+    found = Findings()
+    index = BundleIndex(bundle)
+    claim = _claim(bundle, index, found)
+    resource = claim.resource
+    patient = _required(index, claim, "patient", ("Patient",), found)
+    requester = _required(index, claim, "provider", ("Organization", "Practitioner", "PractitionerRole"), found)
+    insurer = _required(index, claim, "insurer", ("Organization",), found)
+    coverage = _coverage(index, claim, directory, found)
+    diagnoses = _diagnoses(index, claim, found)
+    lines = read_items(index, claim, {d.sequence: d.concept for d in diagnoses}, found, MAX_ITEMS)
+    _check_repetition(index, found)
+    found.refuse_if_any()
+    assert patient is not None
+    assert coverage is not None
+    everything = list(unpacked(index))
+    subscriber = index.resolve(coverage.resource.get("subscriber"), coverage)
+    identity = _token(bundle.get("identifier"))
+    numbers = _provider_npis(index, requester)
+    return Submission(
+        raw=raw,
+        bundle=bundle,
+        digest=hashlib.sha256(json.dumps(_sorted(bundle))).hexdigest(),
+        identity=identity,
+        identifiers=tuple(filter(None, [identity, *(_token(i) for i in elements(resource.get("identifier")))])),
+        submitter=submitter,
+        claim=claim.full_url,
+        claim_resource=resource,
+        patient=patient.resource,
+        coverage=coverage.resource,
+        subscriber=subscriber.resource if subscriber else None,
+        insurer=resource["insurer"],
+        us=directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier")),
+        requester=party(
+            requester.resource if requester else None, _reference(requester, resource["provider"]), numbers
+        ),
+        requester_npis=tuple(numbers),
+        track="expedited" if _level_of_service(resource) in _URGENT else "standard",
+        lines=tuple(lines),
+        evidence=[
+            *clinical_evidence(everything),
+            *diagnosis_evidence((d.concept, d.where, d.recorded) for d in diagnoses),
+        ],
+        answers=answers(everything),
+        transmission=extension(resource, urls.TRANSMISSION),
+        warnings=tuple(found.warnings),
+    )
+
+
+def _claim(bundle: Resource, index: BundleIndex, found: Findings) -> Entry:
+    """The Claim that must stand first. Anything wrong before this point leaves nothing to look at: refuse at once."""
+    kind = bundle.get("resourceType")
+    if kind != "Bundle":
+        found.fault("invalid", "not-a-bundle", str(kind), f"$submit takes a PAS Request Bundle, not a {kind}.")
+        found.refuse()
+    type_ = bundle.get("type")
+    if type_ != "collection":
+        found.fault(
+            "value", "bundle-type", "Bundle.type", f"Bundle.type is {type_!r}; a PAS Request Bundle is a 'collection'."
+        )
+    entries = bundle.get("entry")
+    if not isinstance(entries, list) or not entries:
+        found.fault("required", "no-entries", "Bundle.entry", "The Bundle has no entries. The first must be the Claim.")
+        found.refuse()
+    first = index.entries[0] if index.entries and index.entries[0].index == 0 else None
+    if first is None or first.type != "Claim":
+        what = f"a {first.type or 'resource without a type'}" if first else "no resource"
+        found.fault(
+            "structure",
+            "claim-first",
+            "Bundle.entry[0].resource",
+            f"The first entry holds {what}; it must be the Claim (PAS statement spec-12).",
+        )
+        found.refuse()
+    if first.resource.get("use") not in ("preauthorization", None):
+        found.fault(
+            "value",
+            "claim-use",
+            f"{first.path}.use",
+            f"Claim.use is {first.resource.get('use')!r}; prior authorization needs 'preauthorization'.",
+        )
+    return first
+
+
+def _required(index: BundleIndex, claim: Entry, element: str, types: tuple[str, ...], found: Findings) -> Entry | None:
+    value, path = claim.resource.get(element), f"{claim.path}.{element}"
+    if not isinstance(value, dict):
+        found.fault(
+            "required", f"claim-{element}", path, f"Claim.{element} is missing. It must reference a {_either(types)}."
+        )
+        return None
+    target = index.resolve(value, claim)
+    if target is None:
+        if reference_of(value) is None and isinstance(value.get("identifier"), dict) and element != "patient":
+            return None  # a logical reference names the party well enough
+        found.fault(
+            "not-found",
+            "reference-unresolved",
+            f"{path}.reference",
+            f"Claim.{element} points to {reference_of(value)!r}, which is no entry of the Bundle. "
+            f"Include the {_either(types)} with a fullUrl that the reference resolves to.",
+        )
+    elif target.type not in types:
+        found.fault(
+            "invalid",
+            "reference-type",
+            f"{path}.reference",
+            f"Claim.{element} points to a {target.type}, not a {_either(types)}.",
+        )
+    return target
+
+
+def _either(types: tuple[str, ...]) -> str:
+    return types[0] if len(types) == 1 else f"{', '.join(types[:-1])} or {types[-1]}"
+
+
+def _coverage(index: BundleIndex, claim: Entry, directory: Directory, found: Findings) -> Entry | None:
+    """The one Coverage the request is about: the focal one that is ours when several are named."""
+    path = f"{claim.path}.insurance"
+    insurances = elements(claim.resource.get("insurance"))
+    if not insurances:
+        found.fault("required", "no-coverage", path, "Claim.insurance is missing. Name the member's Coverage.")
+        return None
+    resolved: list[Entry] = []
+    for position, insurance in enumerate(insurances):
+        target = index.resolve(insurance.get("coverage"), claim)
+        where = f"{path}[{position}].coverage"
+        if target is None:
+            found.fault(
+                "not-found",
+                "reference-unresolved",
+                f"{where}.reference",
+                f"The Coverage {reference_of(insurance.get('coverage'))!r} is no entry of the Bundle. Include it.",
+            )
+        elif target.type != "Coverage":
+            found.fault(
+                "invalid", "reference-type", where, f"insurance.coverage points to a {target.type}, not a Coverage."
+            )
+        else:
+            resolved.append(target)
+    if len(insurances) == 1 or len({entry.path for entry in resolved}) == 1:
+        return resolved[0] if resolved else None
+    focal = [e for e, i in zip(resolved, insurances, strict=False) if i.get("focal") is True] or resolved
+    ours = [entry for entry in focal if _is_ours(index, entry, directory)]
+    choice = ours or focal
+    if len(choice) != 1:
+        found.fault(
+            "multiple-matches",
+            "several-coverages",
+            path,
+            f"The request names {len(insurances)} Coverages and {len(choice)} of them could be the one to decide on. "
+            "Send only the Coverage of this payer, or mark it alone as focal.",
+        )
+        return None
+    return choice[0]
+
+
+def _is_ours(index: BundleIndex, coverage: Entry, directory: Directory) -> bool:
+    for payor in elements(coverage.resource.get("payor")):
+        target = index.resolve(payor, coverage)
+        if directory.is_us(target.resource if target else None, payor.get("identifier")):
+            return True
+    return False
+
+
+def _diagnoses(index: BundleIndex, claim: Entry, found: Findings) -> list[Diagnosis]:
+    listed = []
+    for position, diagnosis in enumerate(elements(claim.resource.get("diagnosis"))):
+        where = f"Claim.diagnosis[{position}]"
+        concept = diagnosis.get("diagnosisCodeableConcept")
+        if not isinstance(concept, dict):
+            condition = index.resolve(diagnosis.get("diagnosisReference"), claim)
+            concept = condition.resource.get("code") if condition else None
+        if isinstance(concept, dict):
+            recorded = text(extension_value(diagnosis, urls.DIAGNOSIS_RECORDED))
+            sequence = diagnosis.get("sequence")
+            listed.append(Diagnosis(sequence if isinstance(sequence, int) else position + 1, concept, where, recorded))
+        else:
+            found.warn(
+                "incomplete", "diagnosis-empty", f"{claim.path}.diagnosis[{position}]", "This diagnosis names no code."
+            )
+    return listed
+
+
+def _check_repetition(index: BundleIndex, found: Findings) -> None:
+    """PAS spec-14: a resource stands in the Bundle once. Two different resources under one fullUrl cannot be told apart."""
+    seen: dict[str, Entry] = {}
+    for entry in index.entries:
+        if entry.full_url and (earlier := seen.setdefault(entry.full_url, entry)) is not entry:
+            same = earlier.resource == entry.resource
+            report = found.warn if same else found.fault
+            report(
+                "duplicate",
+                "full-url-repeated",
+                f"Bundle.entry[{entry.index}].fullUrl",
+                f"fullUrl {entry.full_url} stands at entry {earlier.index} already"
+                + (" with the same content." if same else " with other content. Give each resource its own fullUrl."),
+            )
+        if not entry.full_url:
+            found.warn(
+                "required", "full-url-missing", f"Bundle.entry[{entry.index}].fullUrl", "The entry has no fullUrl."
+            )
+
+
+def _provider_npis(index: BundleIndex, requester: Entry | None) -> list[str]:
+    """The requester's own NPIs, then those of the practitioner and organization of a role."""
+    if requester is None:
+        return []
+    numbers = npis(requester.resource)
+    for element in ("practitioner", "organization"):
+        related = index.resolve(requester.resource.get(element), requester)
+        numbers += npis(related.resource if related else None)
+    return list(dict.fromkeys(numbers))
+
+
+def _reference(entry: Entry | None, element: Element) -> str | None:
+    return (entry.full_url or None) if entry else reference_of(element)
+
+
+def _level_of_service(claim: Resource) -> str | None:
+    code = next(codes(extension_value(claim, urls.LEVEL_OF_SERVICE)), None)
+    return code.code if code else None
+
+
+def _token(identifier: object) -> str | None:
+    if isinstance(identifier, dict) and (value := text(identifier.get("value"))):
+        return f"{text(identifier.get('system')) or ''}|{value}"
+    return None
+
+
+def _sorted(value: object) -> object:
+    """The same content in one order of members, so that a re-serialized repetition is still a repetition."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(member) for member in value]
+    return value

@@ -1,0 +1,225 @@
+"""``Claim.item`` to lines: code, quantity, dates, place, diagnoses, provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+from precert.authorization.record import LineRequest, Party
+from precert.authorization.service import party
+from precert.eligibility.directory import npis
+from precert.fhir.bundle import BundleIndex, Entry
+from precert.fhir.coding import codes
+from precert.fhir.dates import parse_date
+from precert.fhir.extension import extension_value
+from precert.fhir.types import Element, elements, text
+from precert.pas import urls
+from precert.pas.findings import Findings
+
+REQUEST_BY_CERTIFICATION = {
+    "I": "initial",
+    "R": "renewal",
+    "S": "revision",
+    "4": "extension",
+    "3": "cancel",
+    "1": "appeal",
+    "2": "appeal",
+    "N": "reconsideration",
+}
+"""X12 1322 (certification type) to the kind of request that policies name."""
+
+
+def read_items(
+    index: BundleIndex, claim: Entry, diagnoses: Mapping[int, Element], found: Findings, most: int
+) -> list[LineRequest]:
+    """Every item as a line. Faults and warnings go to ``found``."""
+    path = f"{claim.path}.item"
+    items = claim.resource.get("item")
+    if not isinstance(items, list) or not items:
+        found.fault("required", "no-items", path, "The Claim has no items. Each service asked for is one item.")
+        return []
+    if len(items) > most:
+        found.fault(
+            "too-long", "too-many-items", path, f"The Claim has {len(items)} items; this server takes up to {most}."
+        )
+        return []
+    lines: list[LineRequest] = []
+    sequences: dict[int, int] = {}
+    for position, item in enumerate(items):
+        where = f"{path}[{position}]"
+        if not isinstance(item, dict):
+            found.fault("structure", "item-shape", where, "An item must be a JSON object.")
+            continue
+        sequence = _sequence(item, where, sequences, position, found)
+        code = _service_code(item, where, found)
+        if sequence is not None and code is not None:
+            lines.append(_line(index, claim, item, where, sequence, code, diagnoses, found))
+    return lines
+
+
+def _sequence(item: Element, where: str, seen: dict[int, int], position: int, found: Findings) -> int | None:
+    sequence = item.get("sequence")
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 1:
+        found.fault(
+            "required",
+            "item-sequence",
+            f"{where}.sequence",
+            "Each item needs a sequence, a whole number from 1: it traces the answer.",
+        )
+        return None
+    if sequence in seen:
+        found.fault(
+            "duplicate",
+            "item-sequence-repeated",
+            f"{where}.sequence",
+            f"Sequence {sequence} is used by item[{seen[sequence]}] already. Number the items differently.",
+        )
+        return None
+    seen[sequence] = position
+    return sequence
+
+
+def _service_code(item: Element, where: str, found: Findings) -> str | None:
+    path = f"{where}.productOrService"
+    concept = item.get("productOrService")
+    usable = list(codes(concept))
+    if not usable:
+        found.fault(
+            "required",
+            "item-code",
+            path,
+            "The item names no service. Give productOrService a coding with system and code.",
+        )
+        return None
+    for position, code in enumerate(usable):
+        if code.system:
+            return str(code)
+        found.fault(
+            "code-invalid",
+            "code-without-system",
+            f"{path}.coding[{position}].system",
+            f"Code {code.code!r} has no system, so it could mean anything. Add the system, for example the HCPCS, CPT or X12 URL.",
+        )
+    return None
+
+
+def _line(
+    index: BundleIndex,
+    claim: Entry,
+    item: Element,
+    where: str,
+    sequence: int,
+    code: str,
+    diagnoses: Mapping[int, Element],
+    found: Findings,
+) -> LineRequest:
+    certification = next(codes(extension_value(item, urls.CERTIFICATION_TYPE)), None)
+    start, end = _dates(index, claim, item, where, found)
+    quantity, unit = _quantity(item, where, found)
+    return LineRequest(
+        sequence=sequence,
+        code=code,
+        request=REQUEST_BY_CERTIFICATION.get(certification.code, "initial") if certification else "initial",
+        certification=certification.code if certification else None,
+        service_start=start,
+        service_end=end,
+        quantity=quantity,
+        unit=unit,
+        item=item,
+        diagnoses=tuple(_named(item, diagnoses)),
+        provider=_performer(index, claim, item),
+    )
+
+
+def _named(item: Element, diagnoses: Mapping[int, Element]) -> list[Element]:
+    """The diagnoses the item points to; all of them when it points to none."""
+    wanted = item.get("diagnosisSequence")
+    if not isinstance(wanted, list) or not wanted:
+        return list(diagnoses.values())
+    return [concept for sequence, concept in diagnoses.items() if sequence in wanted]
+
+
+def _dates(
+    index: BundleIndex, claim: Entry, item: Element, where: str, found: Findings
+) -> tuple[date | None, date | None]:
+    """The item's own dates, else those of the requested service, else the patient event's."""
+    day = parse_date(item.get("servicedDate"))
+    if day is not None:
+        return day, day
+    period = item.get("servicedPeriod")
+    if isinstance(period, dict):
+        start, end = parse_date(period.get("start")), parse_date(period.get("end"))
+        if start and end and end < start:
+            found.fault(
+                "invariant",
+                "dates-reversed",
+                f"{where}.servicedPeriod",
+                f"The period ends ({end}) before it starts ({start}). Swap or correct the dates.",
+            )
+        return start, end
+    requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
+    for source, element in ((requested.resource if requested else {}, "occurrence"), (_patient_event(claim), "timing")):
+        period = source.get(f"{element}Period")
+        if isinstance(period, dict):
+            return parse_date(period.get("start")), parse_date(period.get("end"))
+        day = parse_date(source.get(f"{element}DateTime") or source.get(f"{element}Date"))
+        if day is not None:
+            return day, None
+    return None, None
+
+
+def _patient_event(claim: Entry) -> Element:
+    for info in elements(claim.resource.get("supportingInfo")):
+        if any(code.code == "patientEvent" for code in codes(info.get("category"))):
+            return info
+    return {}
+
+
+def _quantity(item: Element, where: str, found: Findings) -> tuple[Decimal | None, str | None]:
+    quantity = item.get("quantity")
+    if not isinstance(quantity, dict):
+        return None, None
+    value = quantity.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        found.warn("value", "quantity-value", f"{where}.quantity.value", "The quantity has no number; it is not used.")
+        return None, None
+    if value < 0:
+        found.fault("value", "quantity-negative", f"{where}.quantity.value", f"The quantity {value} is negative.")
+        return None, None
+    unit = text(quantity.get("unit")) or text(quantity.get("code"))
+    if unit is None:
+        found.warn(
+            "required",
+            "quantity-unit",
+            f"{where}.quantity",
+            "The quantity has no unit or code (PAS rule prof-2). It is read in the unit that the coverage policy counts in.",
+        )
+    return Decimal(value), unit
+
+
+def _performer(index: BundleIndex, claim: Entry, item: Element) -> Party | None:
+    """Who shall render the service: the item's care team member, or the performer of the requested service."""
+    wanted = item.get("careTeamSequence")
+    for member in elements(claim.resource.get("careTeam")):
+        if isinstance(wanted, list) and member.get("sequence") in wanted:
+            target = index.resolve(member.get("provider"), claim)
+            if target is not None:
+                return _as_party(index, target)
+    requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
+    if requested is not None:
+        for performer in elements(requested.resource.get("performer")):
+            target = index.resolve(performer, requested)
+            if target is not None:
+                return _as_party(index, target)
+    return None
+
+
+def _as_party(index: BundleIndex, target: Entry) -> Party:
+    """A role stands for its practitioner, else its organization: only those can be authorized."""
+    for element in ("practitioner", "organization"):
+        if target.type == "PractitionerRole":
+            inner = index.resolve(target.resource.get(element), target)
+            if inner is not None:
+                target = inner
+    return party(target.resource, target.full_url or None, npis(target.resource))

@@ -1,0 +1,68 @@
+"""The sentences of a response: process notes for each line and the disposition of the whole.
+
+A note never hints at the likely result of a review that has not ended.
+"""
+
+from __future__ import annotations
+
+from precert.authorization.codes import code_table
+from precert.authorization.context import describe
+from precert.authorization.record import Case, Line
+
+_REVIEW = frozenset(
+    {"screening", "auto_review", "nurse_review", "md_review", "p2p_open", "appeal_l1", "external_review"}
+)
+
+
+def line_notes(line: Line, base: str) -> list[str]:
+    """What the provider should read about this line."""
+    determination, service = line.determination, describe(line.requested.item.get("productOrService"))
+    notes: list[str] = []
+    if line.state in ("approved", "active") and determination is not None:
+        notes.append(_approved(line, service))
+    elif line.state == "pended_info" and line.questions is not None:
+        asked = "; ".join(str(question["text"]) for question in line.questions.questions)
+        due = f" by {line.questions.due.date().isoformat()}" if line.questions.due else ""
+        notes.append(f"More information is needed to decide on {service}. Please answer{due}: {asked}")
+    elif line.state in _REVIEW:
+        notes.append(f"A clinical reviewer will decide on {service}. You will be notified; nothing more is needed now.")
+    elif line.state == "exempt" and determination is not None:
+        notes.append(determination.reason or f"No authorization is needed for {service}.")
+    elif determination is not None:
+        notes.extend(determination.notes or ([determination.reason] if determination.reason else []))
+        if line.state in ("denied", "denied_admin"):
+            notes.append("You or the member may appeal this decision; the notice says how and until when.")
+    if determination is not None and determination.policy:
+        notes.append(f"Coverage policy: {determination.title}, {base}/policies/{determination.policy}")
+    return notes
+
+
+def _approved(line: Line, service: str) -> str:
+    authorization = line.authorization
+    if authorization is None:
+        return f"{service}: approved."
+    until = f" to {authorization.end.isoformat()}" if authorization.end else ""
+    amount = (
+        f", {authorization.quantity} {authorization.unit or ''}".rstrip() if authorization.quantity is not None else ""
+    )
+    return (
+        f"Approved: {service}, {authorization.start.isoformat()}{until}{amount}. Authorization {authorization.number}."
+    )
+
+
+def disposition(case: Case) -> str:
+    """One sentence for the whole response."""
+    review = code_table().review
+    results = [review[line.state].result if line.state in review else line.state for line in case.ordered]
+    if not results:
+        return "Nothing to decide."
+    words = {
+        "approved": "approved",
+        "denied": "not approved",
+        "pended": "pending",
+        "modified": "approved with changes",
+        "cancelled": "cancelled",
+        "not-required": "without need of authorization",
+    }
+    counted = [f"{results.count(r)} {words.get(r, r)}" for r in dict.fromkeys(results)]
+    return f"Case {case.number}: " + ", ".join(counted) + "."

@@ -1,0 +1,69 @@
+"""Settings: command line over ``PRECERT_*`` variables over ``precert.toml`` over defaults."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from precert.security.identity import SecurityMode
+
+
+def shipped(name: str) -> Path:
+    """A data folder that comes with precert (``examples`` or ``profiles``): inside the wheel, or beside ``src``."""
+    packaged = Path(str(resources.files("precert"))) / "_data" / name
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / name
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set; each field is also ``PRECERT_<FIELD>`` and a key in ``precert.toml``."""
+
+    model_config = SettingsConfigDict(env_prefix="PRECERT_", toml_file="precert.toml", extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    data: Path = Path("data")
+    store: str = ""  # mongita:DIR; empty = mongita in <data>/store
+    policies: Path = Field(default_factory=lambda: shipped("examples") / "policies")
+    eligibility: Path = Field(default_factory=lambda: shipped("examples") / "eligibility")
+    eligibility_mode: Literal["directory", "presented"] = "presented"
+    security: SecurityMode = "open"
+    open_anywhere: bool = False  # serve open mode beyond loopback (never with real data)
+    public_url: str | None = None  # how clients reach us, when a proxy stands in between
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_json: bool | None = None
+    max_body_bytes: int = 20 * 1024 * 1024
+    policy_reload_seconds: float = Field(2.0, ge=0)  # how often the policy folder is looked at; 0 = never
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        if value and not value.startswith("mongita:"):
+            raise ValueError("the store must be mongita:DIR")
+        return value
+
+    @property
+    def store_directory(self) -> Path:
+        """Where the embedded store lives."""
+        return Path(self.store.removeprefix("mongita:")) if self.store else self.data / "store"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

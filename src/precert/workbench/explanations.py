@@ -1,0 +1,36 @@
+"""``GET /explain/{id}``: the trace behind a case number, an authorization number, a ClaimResponse id or a CRD assertion."""
+
+from __future__ import annotations
+
+from precert.authorization.explain import explain_case
+from precert.authorization.service import AuthorizationService
+from precert.fhir import json
+from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import Element
+from precert.store.port import Param
+
+
+async def explanation(service: AuthorizationService, id: str) -> Element:
+    """The explanation under ``id``. Raises FhirError(404) when nothing was ever issued under it."""
+    wanted = id.strip()
+    assertion = await service.store.get(service.tenant, "Assertion", wanted)
+    if assertion is not None:
+        stored = json.loads(assertion.body)
+        return stored if isinstance(stored, dict) else {}
+    case = await service.find_case(wanted)
+    if case is None:
+        found = await service.case(wanted)
+        case = found[0] if found else None
+    if case is None:
+        text = (
+            f"Nothing was issued here under {wanted[:80]!r}. Ask with a case number, an authorization number, "
+            "a ClaimResponse id or a coverage-assertion-id."
+        )
+        raise FhirError(404, Issue("error", "not-found", text, rule="unknown-id"))
+    return explain_case(case, wanted, await _claim_response(service, case.id))
+
+
+async def _claim_response(service: AuthorizationService, case: str) -> str | None:
+    """The newest ClaimResponse issued for the case."""
+    page = await service.store.search(service.tenant, "ClaimResponse", [Param("case", [case])], limit=1)
+    return page.documents[0].id if page.documents else None
