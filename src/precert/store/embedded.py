@@ -195,7 +195,7 @@ class EmbeddedStore:
         limit: int = 50,
         page: str | None = None,
     ) -> Page:
-        """See the port; ``newest_first`` is the exact reverse of the other order. Raises Corrupt, ValueError for ``page``."""
+        """See the port. Raises Corrupt, BadPage; ValueError for a limit below 0."""
         return await self._readers.run(
             lambda db: reading.search(db, tenant, type, params, newest_first=newest_first, limit=limit, page=page)
         )

@@ -52,6 +52,10 @@ class Corrupt(StoreError):
     """A stored body does not match its SHA-256, or the audit chain is broken."""
 
 
+class BadPage(StoreError):
+    """The ``page`` of a search is not a token this store gave out for a search in this order."""
+
+
 class Locked(StoreError):
     """Another process holds the data directory."""
 
@@ -240,7 +244,10 @@ class Store(Protocol):
         limit: int = 50,
         page: str | None = None,
     ) -> Page:
-        """Current versions whose tokens satisfy every param, ordered by last update (then id)."""
+        """Current versions whose tokens satisfy every param, ordered by last update (then id).
+
+        ``newest_first`` is the exact reverse of the other order. Raises BadPage.
+        """
         ...
 
     async def lease(self, queue: str, worker: str, n: int, ttl: float, now: datetime) -> tuple[Leased, ...]:

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from precert.store.port import Corrupt, Document, Page, Param
+from precert.store.port import BadPage, Corrupt, Document, Page, Param
 from precert.store.records import document, key_of, scope, token, version_key
 from precert.store.tables import Collections
 
@@ -44,7 +44,7 @@ def search(
     limit: int,
     page: str | None,
 ) -> Page:
-    """A page of current versions. Raises Corrupt; ValueError for a limit below 0 or a page token of another order.
+    """A page of current versions. Raises Corrupt, BadPage; ValueError for a limit below 0.
 
     A page begins right behind the last row of the one before, wherever that stands by now: rows that did not change
     meanwhile are neither skipped nor repeated. The search should run in one snapshot.
@@ -85,7 +85,7 @@ def _opened(page: str, newest_first: bool) -> str:
     try:
         text = base64.urlsafe_b64decode(page + "=" * (-len(page) % 4)).decode()
     except (binascii.Error, ValueError) as error:
-        raise ValueError("this is not a page token of this server") from error
+        raise BadPage("this is not a page token of this server") from error
     if text[:1] != ("-" if newest_first else "+"):
-        raise ValueError("this page token is of a search in another order")
+        raise BadPage("this page token is of a search in another order")
     return text[1:]

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from mongita.errors import MongitaError
+
 from precert.store import chain, outbox
 from precert.store.port import Corrupt, Put, StoreError
 from precert.store.records import document, key_of, micros, moment, ordinal, params_of, row, sealed, unsealed, version
@@ -58,7 +60,7 @@ def import_lines(db: Collections, lines: Iterable[bytes]) -> dict[str, int]:
         elif kind in _IMPORTERS:
             try:
                 _IMPORTERS[kind](db, content, updated)
-            except (KeyError, TypeError, ValueError) as error:
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError, MongitaError) as error:
                 raise Corrupt(f"line {number + 1}: not a sound {kind}: {error!r}") from error
             counts[kind] += 1
         else:

@@ -5,7 +5,7 @@ that look for documents and that keep indexes (see precert.store.guard for the l
 """
 
 # The private names are mongita's, spelled as Python mangles them, so that a reader can search for them.
-# ruff: noqa: N802, PLR0917
+# ruff: noqa: N802
 
 from __future__ import annotations
 
