@@ -148,8 +148,8 @@ async def measure(directory: Path, cases: int) -> list[Row]:
     store = EmbeddedStore.open(directory)
     rows.append((f"{cases:,}", "", "open", (time.perf_counter() - begin) * 1000, 0.0, 0.0))
     await store.close()
-    size = (directory / "precert.db").stat().st_size / 1e6
-    print(f"{cases:,} cases: database {size:.0f} MB")
+    megabytes = (directory / "precert.db").stat().st_size / 1e6
+    print(f"{cases:,} cases: database {megabytes:.0f} MB")
     return rows
 
 

@@ -105,6 +105,12 @@ OTHER_TAMPERINGS = {
         lambda db: db.client.engine.connection.execute("DELETE FROM ix WHERE k='acme/Claim?s=x'"),
         "rows acme/Claim/c0: the search index",
     ),
+    "an index entry too many": (
+        lambda db: db.client.engine.connection.execute(
+            "INSERT INTO ix SELECT i, t, 'zeta/Claim', s, n FROM ix LIMIT 1"
+        ),
+        "1 stray entries",
+    ),
     "an answer": (changed("answers", "acme/k3", body=zlib.compress(b"no")), "answer acme/k3"),
     "an answer's digest": (changed("answers", "acme/k3", digest="e"), "answer acme/k3"),
     "a message": (changed("outbox", f"{3:018d}", body=zlib.compress(b"no")), "outbox 3"),

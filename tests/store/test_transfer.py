@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ async def test_an_export_says_plainly_what_it_holds(embedded: EmbeddedStore) -> 
     assert lines[2]["params"] == {"status": ["active"]}
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "cut off": lambda lines: lines[:-1],
     "a line gone": lambda lines: lines[:3] + lines[4:],
     "a line twice": lambda lines: [*lines[:4], lines[3], *lines[4:]],

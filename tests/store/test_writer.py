@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from precert.store import chain, unit
+from precert.store import chain, outbox, unit
 from precert.store.embedded import EmbeddedStore
 from precert.store.port import Busy, Commit, Idempotency, StorageFull, Stored, StoreError
 from precert.store.tables import Collections
@@ -108,7 +108,7 @@ async def test_a_failure_anywhere_in_a_commit_leaves_nothing(
     embedded: EmbeddedStore, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     targets = {
-        "put": (unit, "_put"), "enqueue": (unit.outbox, "enqueue"), "append": (chain, "append"), "remember": (unit, "_remember"),
+        "put": (unit, "_put"), "enqueue": (outbox, "enqueue"), "append": (chain, "append"), "remember": (unit, "_remember"),
     }  # fmt: skip
     owner, name = targets[where]
     real = getattr(owner, name)

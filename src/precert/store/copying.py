@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from precert.store.mongo.connection import sync_directory
+from precert.store.mongo.connection import make_directory, sync_directory
 from precert.store.port import Corrupt, StoreError
 
 
@@ -16,7 +16,7 @@ def copy_database(source: sqlite3.Connection, directory: Path, name: str) -> Non
     Raises StoreError if it exists, Corrupt if the copy is not sound; sqlite3.Error or OSError if it cannot be written.
     """
     target, partial = directory / name, directory / f"{name}.partial"
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(directory)
     if target.exists():
         raise StoreError(f"{target} exists: a backup never overwrites; choose another directory")
     partial.unlink(missing_ok=True)

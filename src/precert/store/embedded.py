@@ -17,7 +17,7 @@ from precert.store.errors import translated
 from precert.store.guard import warn_about_sqlite
 from precert.store.lockfile import DirectoryLock
 from precert.store.mongo.client import Client, self_test
-from precert.store.mongo.connection import open_writer
+from precert.store.mongo.connection import make_directory, open_writer
 from precert.store.mongo.engine import SqliteEngine
 from precert.store.port import (
     AuditEntry,
@@ -31,6 +31,7 @@ from precert.store.port import (
     Page,
     Param,
     Replayed,
+    Store,
     Stored,
 )
 from precert.store.readers import Readers
@@ -49,7 +50,7 @@ def free_bytes(directory: Path) -> int:
     return shutil.disk_usage(directory).free
 
 
-class EmbeddedStore:
+class EmbeddedStore(Store):
     """The port :class:`precert.store.port.Store` on a data directory. Make one with :meth:`open`.
 
     Every method raises StoreError or one of its kinds, or ValueError for names that cannot be keys; nothing of SQLite's.
@@ -100,7 +101,7 @@ class EmbeddedStore:
         self_test()
         warn_about_sqlite()
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directory(directory)
             lock = DirectoryLock(directory)
         except OSError as error:
             raise translated(error) from error
@@ -232,10 +233,12 @@ class EmbeddedStore:
         return await self._readers.alone(write)
 
     async def health(self) -> Health:
-        """Counts, space, and whether writes are possible. Never raises for a store that cannot write."""
-        free = self._free_space(self.directory)
-        documents, waiting, given_up = await self._readers.run(
-            lambda db: (db.rows.count_documents({}), db.outbox.count_documents({}), db.dead.count_documents({}))
+        """Counts, space, and whether writes are possible. Raises StoreError only if reading fails."""
+        documents, waiting, given_up, free = await self._readers.run(
+            lambda db: (
+                *(collection.count_documents({}) for collection in (db.rows, db.outbox, db.dead)),
+                self._free_space(self.directory),
+            )
         )
         detail = "ok"
         if not self._writer.alive:

@@ -66,6 +66,9 @@ class Put:
 
     ``params`` are the declared search tokens; they replace the earlier version's. ``expect`` is the version that must
     be current: ``0`` = must not exist, ``n`` = must be version n, ``None`` = whatever is there.
+
+    Names that could be mistaken for others are refused with ValueError: tenant, type and id must be non-empty and
+    without ``/`` (type also without ``?``), a param's name non-empty and without ``=``. Values may be any text.
     """
 
     type: str
@@ -218,7 +221,8 @@ class Store(Protocol):
     async def commit(self, commit: Commit) -> Stored | Replayed | KeyReused:
         """Apply ``commit`` atomically and durably.
 
-        Raises Conflict, AlreadyTaken, Busy, StorageFull. When the idempotency key is known nothing is written.
+        Raises Conflict, AlreadyTaken, Busy, StorageFull; ValueError for names that cannot be keys. When the
+        idempotency key is known nothing is written, whatever else the commit asks.
         """
         ...
 
@@ -251,7 +255,10 @@ class Store(Protocol):
         ...
 
     async def lease(self, queue: str, worker: str, n: int, ttl: float, now: datetime) -> tuple[Leased, ...]:
-        """Take up to ``n`` due messages, in order, for ``ttl`` seconds. Expired leases can be taken again."""
+        """Take up to ``n`` due messages, in order, for ``ttl`` seconds. Expired leases can be taken again.
+
+        The order is by due time, then as sent. Raises Busy, StorageFull.
+        """
         ...
 
     async def ack(self, id: int, fence: int) -> bool:

@@ -28,12 +28,16 @@ class Readers:
     def __init__(self, path: Path, count: int) -> None:
         """``count`` threads with a connection each, and one connection more for ``inline``."""
         self._path = path
-        self._here = _open(path)
-        self._idle: queue.SimpleQueue[Collections] = queue.SimpleQueue()
-        for _ in range(count):
-            self._idle.put(_open(path))
-        self._threads = ThreadPoolExecutor(count, thread_name_prefix="precert-store-reader")
         self._closed = False
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="precert-store-reader")
+        self._idle: queue.SimpleQueue[Collections] = queue.SimpleQueue()
+        try:
+            for _ in range(count):
+                self._idle.put(_open(path))
+            self._here = _open(path)
+        except BaseException:
+            self._close_idle()
+            raise
 
     def inline(self, read: Read[T]) -> T:
         """Run a short read right here. Only from the event loop's thread."""
@@ -58,8 +62,7 @@ class Readers:
         self._closed = True
         self._threads.shutdown(wait=True)
         self._here.client.close()
-        while not self._idle.empty():
-            self._idle.get_nowait().client.close()
+        self._close_idle()
 
     def _borrowed(self, read: Read[T]) -> T:
         db = self._idle.get()
@@ -74,6 +77,10 @@ class Readers:
             db = _open(self._path)
             with closing(db.client), _snapshot(db):
                 return read(db)
+
+    def _close_idle(self) -> None:
+        while not self._idle.empty():
+            self._idle.get_nowait().client.close()
 
     def _check_open(self) -> None:
         if self._closed:

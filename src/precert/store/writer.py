@@ -141,13 +141,11 @@ class Writer:
             return job, None, error
 
     def _fail(self, group: list[_Job], error: BaseException) -> None:
-        if isinstance(error, (sqlite3.Error, OSError)):
-            failure: BaseException = translated(error)
-            failure.__cause__ = error
-        else:
-            failure = error
         _log.error("store_group_rolled_back", requests=len(group), error=type(error).__name__, reason=str(error))
         for job in group:
+            # One each: an exception that several tasks raise would gather all their tracebacks.
+            failure = translated(error) if isinstance(error, (sqlite3.Error, OSError)) else TransactionLost(repr(error))
+            failure.__cause__ = error
             job.future.set_exception(failure)
 
     def _checkpoint(self) -> None:

@@ -67,8 +67,13 @@ def open_reader(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
     )
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    connection.execute("PRAGMA query_only=1")
+    try:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute("PRAGMA query_only=1")
+        connection.execute("SELECT 1 FROM doc LIMIT 1").fetchall()  # really opens the file
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -77,6 +82,14 @@ def open_memory() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     _create(connection)
     return connection
+
+
+def make_directory(directory: Path) -> None:
+    """Make ``directory`` and those above it, for our eyes only, so that they survive a power cut. Raises OSError."""
+    if not directory.exists():
+        make_directory(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(directory.parent)
 
 
 def sync_directory(directory: Path) -> None:

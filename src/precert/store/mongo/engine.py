@@ -137,18 +137,22 @@ class SqliteEngine(Engine):  # type: ignore[misc]
         return _entries(self.indexes(collection), doc)
 
     def check_index(self, collection: str) -> list[str]:
-        """The ids of documents whose index entries are not what the document says."""
-        numbers = {index.number for index in self.indexes(collection)}
-        wrong = []
-        rows = self.connection.execute("SELECT n, id, v FROM doc WHERE coll=? ORDER BY n", (collection,))
-        stored: dict[int, set[Entry]] = {}
-        for mark in numbers:
-            for t, k, s, n in self.connection.execute("SELECT t, k, s, n FROM ix WHERE i=?", (mark,)):
-                stored.setdefault(n, set()).add((mark, t, k, s))
-        for n, doc_id, encoded in rows:
-            if stored.pop(n, set()) != self.entries(collection, _decode(encoded)):
-                wrong.append(doc_id)
-        return wrong + [f"(removed document {n})" for n in stored]
+        """The ids of documents that lack an index entry, and whether there are entries too many."""
+        wrong, right = [], 0
+        one = "SELECT 1 FROM ix WHERE i=? AND t=? AND k=? AND s=? AND n=?"
+        with closing(self.connection.execute("SELECT n, id, v FROM doc WHERE coll=?", (collection,))) as rows:
+            for number, doc_id, encoded in rows:
+                entries = self.entries(collection, _decode(encoded))
+                found = sum(self.connection.execute(one, (*entry, number)).fetchone() is not None for entry in entries)
+                right += found
+                if found != len(entries):
+                    wrong.append(str(doc_id))
+        count = "SELECT count(*) FROM ix WHERE i=?"
+        stored = sum(
+            self.connection.execute(count, (index.number,)).fetchone()[0] for index in self.indexes(collection)
+        )
+        # What is there beyond the right entries belongs to no document, or not to the one it points at.
+        return wrong + ([f"({stored - right} stray entries)"] if stored != right else [])
 
     def _change_entries(self, number: int | None, gone: set[Entry], added: set[Entry]) -> None:
         if gone:
