@@ -1,0 +1,119 @@
+"""The policies that come with precert: their embedded tests, mutation coverage, and agreement with the format's examples."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from precert.policy.compiled import CompiledPolicy, nodes, sections
+from precert.policy.evaluate import evaluate_dated
+from precert.policy.fixtures import unfold
+from precert.policy.library import PolicyLibrary
+from precert.policy.load import load_file
+from precert.policy.trials import mutate, run_tests
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted((ROOT / "examples" / "policies").glob("*.yaml"))
+SHARED = ROOT.parent / "shared" / "policies"
+FORMAT_EXAMPLES = sorted(SHARED.glob("*.yaml"))
+NOW = datetime(2026, 11, 2, tzinfo=UTC)
+
+
+def _id(path: Path) -> str:
+    return path.stem
+
+
+def test_thirteen_policies_ship_and_load_without_a_problem() -> None:
+    library = PolicyLibrary(ROOT / "examples" / "policies", NOW)
+    assert library.problems == ()
+    assert len(library.current) == 13
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=_id)
+def test_embedded_tests_pass(path: Path) -> None:
+    results = run_tests(CompiledPolicy(load_file(path)))
+    assert len(results) >= 3
+    assert [(r.name, r.differences) for r in results if not r.passed] == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=_id)
+def test_all_mutants_die(path: Path) -> None:
+    mutants = mutate(CompiledPolicy(load_file(path)))
+    assert mutants
+    assert [str(mutant) for mutant in mutants if mutant.killed_by is None] == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=_id)
+def test_every_criterion_runs_without_the_interpreter(path: Path) -> None:
+    policy = CompiledPolicy(load_file(path))
+    tests = [leaf.expression for leaf in policy.probe.opaque]
+    assert [expression.text for expression in tests if not expression.native] == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=_id)
+def test_the_catalogue_decides_as_the_single_policy_does(path: Path) -> None:
+    catalogue = PolicyLibrary(ROOT / "examples" / "policies", NOW).current
+    policy = load_file(path).policy
+    for example in policy.tests:
+        decision = catalogue.decide(unfold(example.given, policy))
+        assert decision.outcome.value == example.expect.decision, example.name
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not FORMAT_EXAMPLES, reason="../shared is not there")
+def test_the_format_examples_run_as_they_expect() -> None:
+    results = [result for path in FORMAT_EXAMPLES for result in run_tests(CompiledPolicy(load_file(path)))]
+    assert len(results) == 86
+    assert [(r.policy, r.name, r.differences) for r in results if not r.passed] == []
+
+
+def _skeleton(path: Path) -> dict[str, Any]:
+    """What the shipped policies share with the format's examples: everything but wording and dates of approval."""
+    model = load_file(path).policy
+    facts = {name: fact.model_dump(exclude={"ask": {"text", "help"}}) for name, fact in model.facts.items()}
+    criteria = [
+        (node.id, "".join((node.test or "").split()), node.cite, node.admin, node.at_least)
+        for _, root in sections(model)
+        for _, node in nodes(root, ())
+        if node.test is not None
+    ]
+    grant = model.grant.model_dump(include={"period", "max_quantity", "unit", "on_stop"}) if model.grant else None
+    offers = [(rule.when, rule.suggest, rule.card) for rule in model.alternatives]
+    basis = [(basis.type, basis.id) for basis in model.basis]
+    head = model.model_dump(include={"policy", "version", "title", "role", "status", "effective", "applies", "auth"})
+    return {
+        **head,
+        "facts": facts,
+        "criteria": criteria,
+        "grant": grant,
+        "offers": offers,
+        "basis": basis,
+        "auto": model.auto_approve,
+    }
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not FORMAT_EXAMPLES, reason="../shared is not there")
+@pytest.mark.parametrize("path", SHIPPED, ids=_id)
+def test_shipped_policies_are_the_format_examples_in_other_words(path: Path) -> None:
+    assert _skeleton(path) == _skeleton(SHARED / path.name)
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not FORMAT_EXAMPLES, reason="../shared is not there")
+@pytest.mark.parametrize("path", SHIPPED, ids=_id)
+def test_embedded_tests_cover_what_the_format_examples_cover(path: Path) -> None:
+    ours, theirs = load_file(path).policy, load_file(SHARED / path.name).policy
+    assert sorted(t.expect.decision for t in ours.tests) == sorted(t.expect.decision for t in theirs.tests)
+    for example in theirs.tests:
+        policy = CompiledPolicy(load_file(path))
+
+        evaluation = evaluate_dated(policy, unfold(example.given, policy.model))
+        assert evaluation.outcome.value == example.expect.decision, example.name
+        for name in ("missing", "unmet"):
+            expected = getattr(example.expect, name)
+            if expected is not None:
+                assert sorted(getattr(evaluation, name)) == sorted(expected), example.name
