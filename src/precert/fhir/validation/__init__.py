@@ -1,0 +1,1 @@
+"""Profile validation: tables compiled from IG packages, and a walker over them."""
