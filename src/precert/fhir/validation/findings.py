@@ -33,6 +33,7 @@ RULES: Mapping[str, tuple[RuleClass, str]] = {
     "empty-object": ("structure", "structure"),
     "null-value": ("structure", "structure"),
     "choice-twice": ("structure", "structure"),
+    "choice-type": ("type", "structure"),
     "too-deep": ("structure", "too-costly"),
     "too-many": ("structure", "too-costly"),
     "base-required": ("cardinality", "required"),

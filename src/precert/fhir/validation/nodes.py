@@ -26,6 +26,17 @@ _RESOURCE_KINDS = ("Resource", "DomainResource", "Element", "Request", "Event", 
 _ANY_RESOURCE = ("Resource", "DomainResource")
 
 
+_COMPLEX: Final = """Address Age Annotation Attachment CodeableConcept Coding ContactDetail ContactPoint Contributor
+Count DataRequirement Distance Dosage Duration Expression HumanName Identifier Meta Money ParameterDefinition Period
+Quantity Range Ratio Reference RelatedArtifact SampledData Signature Timing TriggerDefinition UsageContext"""
+_SUFFIXES: Final = frozenset(_COMPLEX.split()) | {code[0].upper() + code[1:] for code in CHECKS if "/" not in code}
+
+
+def is_type_suffix(text: str) -> bool:
+    """``text`` is what a choice element appends to its name (``Period`` in ``servicedPeriod``)."""
+    return text in _SUFFIXES
+
+
 class Node:
     """One element of one profile (or one slice of it)."""
 
@@ -172,7 +183,6 @@ class Slot:
             and node.max_length is None
             and node.least is NOTHING
             and node.most is NOTHING
-            and not node.invariants
         )
 
 
@@ -243,7 +253,9 @@ class Schemas:
         return made
 
     def _finish(self, slot: Slot) -> Slot:
-        """Add the invariants that the slot's type brings along, unless a profile of that type does."""
+        """Add the invariants of what the slot refers to, and of its type unless a profile of that type does."""
+        if slot.node.content is not None:
+            slot.invariants += slot.node.content.invariants
         if slot.kind == COMPLEX and slot.code and not slot.profiles:
             root = self.type_root(slot.code)
             if root is not None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from precert.fhir.validation.elements import check_extension_place, nested_contexts, value_faults
 from precert.fhir.validation.findings import Finding, Path
 from precert.fhir.validation.model import TypeRow
-from precert.fhir.validation.nodes import COMPANION, EXTENSION, PRIMITIVE, RESOURCE, Node, Schemas, Slot
+from precert.fhir.validation.nodes import COMPANION, EXTENSION, PRIMITIVE, RESOURCE, Node, Schemas, Slot, is_type_suffix
 from precert.fhir.validation.report import Reporter, Surroundings
 from precert.fhir.validation.slicing import sorter
 
@@ -62,7 +62,13 @@ class Walk(Reporter):
             slot = slots.get(key)
             if slot is None:
                 if key != "resourceType" or path.root == "":
-                    self._unknown(key, path)
+                    choice = _choice_of(node, key)
+                    if choice is None:
+                        self._unknown(key, path)
+                    else:
+                        chosen = {} if chosen is None else chosen
+                        chosen.setdefault(choice.name, key)
+                        self._wrong_choice(choice, key, path)
                 continue
             if member is None:
                 self._report(Path(path, slot.label), "null-value", f"Omit {key} instead of sending null.")
@@ -74,7 +80,7 @@ class Walk(Reporter):
                     self._report(Path(path, slot.label), "choice-twice", text)
             self._member(slot, key, member, value, path, contexts)
         for child, keys in node.wanted:
-            if not any(key in value for key in keys):
+            if not any(key in value for key in keys) and not (chosen and child.name in chosen):
                 self._missing(child, Path(path, child.name.removesuffix("[x]")), keys)
         self._depth -= 1
 
@@ -83,6 +89,11 @@ class Walk(Reporter):
         self._report(
             Path(path, name), "unknown-element", f"FHIR has no element {name!r} here; check spelling and place."
         )
+
+    def _wrong_choice(self, choice: Node, key: str, path: Path) -> None:
+        label = choice.name.removesuffix("[x]")
+        named = ", ".join(label + declared.code[0].upper() + declared.code[1:] for declared in choice.types[:8])
+        self._report(Path(path, label), "choice-type", f"{key} is not allowed here; send {named}.")
 
     def _missing(self, child: Node, path: Path, keys: tuple[str, ...]) -> None:
         if child.min > 0:
@@ -177,8 +188,10 @@ class Walk(Reporter):
             fault = slot.check(value) if slot.check else None
             if fault is not None:
                 self._report(path, fault.rule, fault.mend)
-            elif not slot.plain:
+                return
+            if not slot.plain:
                 self._values(slot.node, value, path)
+            if slot.invariants:
                 self._invariants(slot.invariants, value, path)
             return
         if type(value) is not dict:
@@ -318,6 +331,14 @@ class Walk(Reporter):
             root = self._schemas.type_root("Extension")
             if root is not None:
                 self._typed(root, value, path, inside)
+
+
+def _choice_of(node: Node, key: str) -> Node | None:
+    """The choice element that ``key`` belongs to, if the profile leaves its type out."""
+    for name, child in node.children.items():
+        if name.endswith("[x]") and key.startswith(name[:-3]) and is_type_suffix(key[len(name) - 3 :]):
+            return child
+    return None
 
 
 def _errors(findings: list[Finding]) -> int:
