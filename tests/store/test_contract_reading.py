@@ -59,6 +59,7 @@ async def test_search_values_are_or_and_params_are_and(store: Store) -> None:
 
     assert await ids(Param("status", ["active"])) == ["1", "3", "4"]
     assert await ids(Param("status", ["active", "done"])) == ["1", "2", "3", "4"]
+    assert await ids(Param("status", ["active", "draft"])) == ["1", "3", "4"]  # "4" has both and comes once
     assert await ids(Param("status", ["active"]), Param("patient", ["p1"])) == ["1", "4"]
     assert await ids(Param("patient", ["p1"]), Param("patient", ["p2"])) == ["4"]
     assert await ids(Param("status", ["active", "draft"]), Param("patient", ["p2", "p9"])) == ["3", "4"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from collections.abc import Iterator
@@ -31,13 +32,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 async def fill(store: EmbeddedStore, prefix: str) -> dict[str, bytes]:
     """Commit until the disk is full; what was acknowledged."""
     kept: dict[str, bytes] = {}
-    for n in range(10_000):
-        name, body = f"{prefix}{n}", os.urandom(20_000)
-        try:
-            await store_all(store, put(name, body, {"s": ["x"]}))
-        except StorageFull:
+    for n in range(1_000):
+        group = {f"{prefix}{n}-{task}": os.urandom(20_000) for task in range(3)}
+        answers = await asyncio.gather(
+            *(store_all(store, put(name, body, {"s": ["x"]})) for name, body in group.items()), return_exceptions=True
+        )
+        kept |= {name: body for (name, body), answer in zip(group.items(), answers, strict=True) if answer == (1,)}
+        refused = [answer for answer in answers if answer != (1,)]
+        if refused:
+            assert all(isinstance(answer, StorageFull) for answer in refused)
             return kept
-        kept[name] = body
     raise AssertionError("the disk never filled up")
 
 

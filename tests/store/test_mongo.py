@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from mongita.errors import DuplicateKeyError, MongitaError, MongitaNotImplemente
 from precert.store.mongo.client import Client, Collection, self_test
 from precert.store.mongo.connection import open_memory, open_reader, open_writer
 from precert.store.mongo.engine import SqliteEngine
+from precert.store.mongo.transaction import TransactionLost
 from precert.store.mongo.values import conditions, matches
 from precert.store.port import Corrupt, StoreError
 
@@ -208,6 +210,40 @@ def test_a_transaction_is_whole_over_collections(client: Client) -> None:
     assert two.count_documents({}) == 1
 
 
+class FailingCommit(sqlite3.Connection):
+    """A connection whose next COMMIT fails like a full disk does, with the transaction still open."""
+
+    fails = 0
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        if sql == "COMMIT" and self.fails:
+            self.fails -= 1
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *args)
+
+
+def test_a_failed_commit_is_rolled_back_and_the_next_one_works(tmp_path: Path) -> None:
+    open_writer(tmp_path / "db").close()
+    connection = sqlite3.connect(tmp_path / "db", isolation_level=None, factory=FailingCommit)
+    client = Client(SqliteEngine(connection))
+    client["db"]["c"].insert_one({"_id": "kept"})
+    connection.fails = 1
+    with pytest.raises(sqlite3.OperationalError):
+        client["db"]["c"].insert_one({"_id": "x"})
+    assert not connection.in_transaction
+    client["db"]["c"].insert_one({"_id": "y"})
+    assert client["db"]["c"].count_documents({}) == 2
+    client.close()
+
+
+def test_a_transaction_that_sqlite_ended_is_reported(client: Client) -> None:
+    """An error that ended the transaction must not be swallowed into a COMMIT of nothing."""
+    with pytest.raises(TransactionLost), client.engine.lock:
+        client.engine.connection.execute("ROLLBACK")
+    client["db"]["c"].insert_one({"_id": "x"})
+    assert client["db"]["c"].count_documents({}) == 1
+
+
 def test_a_failed_insert_many_keeps_its_promise(things: Collection) -> None:
     with pytest.raises(MongitaError):
         things.insert_many([{"_id": "1"}, {"_id": "1"}, {"_id": "2"}])
@@ -239,8 +275,6 @@ def test_the_file_is_durable_private_and_ours(tmp_path: Path) -> None:
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    import sqlite3
-
     (tmp_path / "text").write_bytes(b"not a database, but long enough to look like one " * 50)
     with pytest.raises(Corrupt, match="not a readable database"):
         open_writer(tmp_path / "text")
@@ -265,7 +299,12 @@ SCALARS = st.one_of(
     st.sampled_from(["", "a", "b", "a\x00"]), st.binary(max_size=1), st.just(ObjectId("0" * 24)),
     st.sampled_from([datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)]),
 )  # fmt: skip
-VALUES = st.one_of(SCALARS, st.lists(SCALARS, max_size=3), st.dictionaries(st.sampled_from("xy"), SCALARS, max_size=2))
+VALUES = st.one_of(
+    SCALARS,
+    st.lists(st.sampled_from("ab"), max_size=3),
+    st.lists(SCALARS, max_size=3),
+    st.dictionaries(st.sampled_from("xy"), SCALARS, max_size=2),
+)
 FIELDS = st.sampled_from(["a", "b", "a.x", "b.0"])
 DOCS = st.lists(
     st.fixed_dictionaries({"s": st.sampled_from(["", "1", "2", "3"])}, optional={"a": VALUES, "b": VALUES}), max_size=8
@@ -274,6 +313,7 @@ TESTS = st.one_of(
     VALUES.filter(lambda value: not isinstance(value, dict)),
     st.dictionaries(st.sampled_from(["$eq", "$ne", "$lt", "$lte", "$gt", "$gte"]), SCALARS, min_size=1, max_size=2),
     st.dictionaries(st.sampled_from(["$in", "$nin"]), st.lists(VALUES, max_size=3), min_size=1),
+    st.lists(st.sampled_from("ab"), min_size=1).map(lambda values: {"$in": values}),
 )
 FILTERS = st.one_of(
     st.dictionaries(FIELDS, TESTS, max_size=2),
