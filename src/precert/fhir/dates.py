@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_TIME = r"T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?"
+_DATE = re.compile(rf"(\d{{4}})(?:-(\d{{2}})(?:-(\d{{2}})(?:{_TIME})?)?)?", re.ASCII)
 
 
 def parse_date(value: object) -> date | None:
     """The calendar day of a FHIR date or dateTime (a partial date is its first day); ``None`` if it is neither."""
     if not isinstance(value, str):
         return None
-    match = _DATE.match(value)
+    match = _DATE.fullmatch(value)  # "20261120" is no date, rather than the year 2026
     if match is None:
         return None
     year, month, day = match.groups()
@@ -35,4 +36,4 @@ def parse_instant(value: object) -> datetime | None:
 
 def instant(at: datetime) -> str:
     """``at`` as a FHIR instant in UTC with milliseconds."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,12 +8,15 @@ import sys
 import structlog
 
 
+def _console() -> structlog.dev.ConsoleRenderer:
+    """Plain tracebacks: structlog's own pretty ones print every local variable, which here are patients."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
 def configure(level: str = "info", *, json: bool | None = None) -> None:
     """Set structlog up for this process. ``json`` defaults to: not on a terminal."""
     as_json = not sys.stderr.isatty() if json is None else json
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer() if as_json else _console()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
