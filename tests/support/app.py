@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from precert.app import create_app
 from precert.runtime import Runtime
 from precert.settings import Settings
 
@@ -69,6 +68,8 @@ async def running(
     data: Path, runtime: Runtime | None = None, *, raise_app_exceptions: bool = True, **given: Any
 ) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
     """An app with its lifespan running, and a client that calls it without a network."""
+    from precert.app import create_app  # here, so that tests of one room do not need all the others
+
     app = create_app(settings(data, **given), runtime or frozen_runtime())
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=raise_app_exceptions)
