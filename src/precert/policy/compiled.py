@@ -105,7 +105,8 @@ class CompiledPolicy:
 
     @cached_property
     def probe(self) -> Probe:
-        return Probe.of(tree for tree in (self.exclude, self.exempt, self.criteria) if tree is not None)
+        trees = [tree for tree in (self.exclude, self.exempt, self.criteria) if tree is not None]
+        return Probe.of(trees, self.model.facts)
 
     @cached_property
     def criteria_of(self) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from precert.fhir.path import compile_path
-from precert.policy.native import FOCUS, Closure, ExpressionError, Fallback, NotNative, compile_native
+from precert.policy.closures import FOCUS, Closure, ExpressionError, Fallback
+from precert.policy.native import NotNative, compile_native
 
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'")
 _VARIABLE = re.compile(r"%(?:`([^`]+)`|(\w+))")

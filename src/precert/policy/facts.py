@@ -17,11 +17,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from precert.fhir.dates import parse_date
+from precert.policy.closures import FOCUS, ExpressionError
 from precert.policy.codeset import CodeSet, ValueSets
 from precert.policy.evidence import Evidence, EvidenceIndex, default_value, number
 from precert.policy.expression import Expression
 from precert.policy.model import PAYER_SOURCES, REQUEST_SOURCES, Fact
-from precert.policy.native import FOCUS, ExpressionError
 from precert.policy.periods import Window
 from precert.policy.types import Answer, FactValue, LineContext, Provenance
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from precert.policy.closures import ExpressionError
 from precert.policy.expression import Expression
 from precert.policy.model import Node
-from precert.policy.native import ExpressionError
 from precert.policy.types import CriterionResult
 
 Truth = bool | None

@@ -3,250 +3,44 @@
 Covered: ``%facts``, literals, ``and or xor implies``, comparisons, ``in`` a list of literals, ``+`` and ``-``,
 ``.not()``, and plain member paths with ``.first()``. Everything else is left to fhirpathpy, either when compiling
 (:class:`NotNative`) or, for values that only the interpreter handles (collections of several, types of the FHIR
-model), while running (:class:`Fallback`). tests/policy proves that both give the same results.
-
-A collection is represented as ``None`` (empty), a plain value (one member) or a tuple (several).
+model), while running (:class:`precert.policy.closures.Fallback`). tests/policy proves that both agree.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn
 
-Env = Mapping[str, Any]
-Closure = Callable[[Env], Any]
-
-FOCUS = ""
-"""The key in the environment under which the resource stands that member paths start from."""
+from precert.policy.closures import (
+    Closure,
+    add,
+    both,
+    compare,
+    constant,
+    contains,
+    either,
+    equal,
+    exclusive,
+    first,
+    implies,
+    member_of,
+    members,
+    negate,
+    negation,
+    subtract,
+    variable,
+)
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?)|(?P<string>'[^'\\]*')|%(?P<fact>[A-Za-z_]\w*)|(?P<word>[A-Za-z_]\w*)"
     r"|(?P<op><=|>=|!=|[=<>().|+{}-]))"
 )
-_DATE_LIKE = re.compile(r"@?\d{4}(-\d\d|$)|T\d\d")
 _WORDS = frozenset({"and", "or", "xor", "implies", "in", "contains", "is", "as", "div", "mod", "true", "false"})
 
 
 class NotNative(Exception):
     """The expression is outside the covered part; interpret it."""
-
-
-class Fallback(Exception):
-    """These values are outside the covered part; interpret this time."""
-
-
-class ExpressionError(Exception):
-    """Evaluation failed as FHIRPath prescribes (for example comparing text with a number)."""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
-
-
-def _plain(value: Any) -> Any:
-    """A value that both engines treat alike; Fallback otherwise."""
-    kind = type(value)
-    if kind is bool or kind is int or kind is Decimal or kind is str:
-        return value
-    raise Fallback
-
-
-def _boolean(value: Any) -> bool | None:
-    if value is None or value is True or value is False:
-        return value
-    _plain(value)
-    raise ExpressionError(f"expected true or false, found {value!r}")
-
-
-def _and(left: Closure, right: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a, b = _boolean(left(env)), _boolean(right(env))
-        if a is False or b is False:
-            return False
-        return None if a is None or b is None else True
-
-    return run
-
-
-def _or(left: Closure, right: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a, b = _boolean(left(env)), _boolean(right(env))
-        if a is True or b is True:
-            return True
-        return None if a is None or b is None else False
-
-    return run
-
-
-def _xor(left: Closure, right: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a, b = _boolean(left(env)), _boolean(right(env))
-        return None if a is None or b is None else a is not b
-
-    return run
-
-
-def _implies(left: Closure, right: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a, b = _boolean(left(env)), _boolean(right(env))
-        if a is False or b is True:
-            return True
-        return None if a is None or b is None else False
-
-    return run
-
-
-def _equal(left: Closure, right: Closure, positive: bool) -> Closure:
-    def run(env: Env) -> Any:
-        a, b = left(env), right(env)
-        if a is None or b is None:
-            return None
-        return (_plain(a) == _plain(b)) is positive
-
-    return run
-
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
-
-
-def _compare(left: Closure, right: Closure, operator: str) -> Closure:
-    compare = _COMPARE[operator]
-
-    def run(env: Env) -> Any:
-        a, b = left(env), right(env)
-        if a is None or b is None:
-            return None
-        a, b = _plain(a), _plain(b)
-        if type(a) is not type(b) and not (_is_number(a) and _is_number(b)):
-            raise ExpressionError(f"cannot compare {a!r} with {b!r}")
-        return compare(a, b)
-
-    return run
-
-
-def _add(left: Closure, right: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a, b = left(env), right(env)
-        if a is None or b is None:
-            return None
-        a, b = _plain(a), _plain(b)
-        if (_is_number(a) and _is_number(b)) or (isinstance(a, str) and isinstance(b, str)):
-            return a + b
-        raise ExpressionError(f"cannot add {a!r} and {b!r}")
-
-    return run
-
-
-def _subtract(left: Closure, right: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a, b = left(env), right(env)
-        if a is None or b is None:
-            return None
-        a, b = _plain(a), _plain(b)
-        if _is_number(a) and _is_number(b):
-            return a - b
-        raise ExpressionError(f"cannot subtract {b!r} from {a!r}")
-
-    return run
-
-
-def _negate(operand: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a = operand(env)
-        if a is None or not _is_number(_plain(a)):
-            raise ExpressionError("a minus sign needs one number")
-        return -a
-
-    return run
-
-
-def _not(operand: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a = operand(env)
-        if a is None:
-            return None
-        return a is False if isinstance(a, bool) else _plain(a) is None  # one member that is no boolean counts as true
-
-    return run
-
-
-def _in(left: Closure, members: tuple[Any, ...]) -> Closure:
-    def run(env: Env) -> Any:
-        a = left(env)
-        return None if a is None else _plain(a) in members
-
-    return run
-
-
-def _contains(left: Closure, member: Any) -> Closure:
-    def run(env: Env) -> Any:
-        a = left(env)
-        if a is None:
-            return False
-        return member in (a if isinstance(a, tuple) else (_plain(a),))
-
-    return run
-
-
-def _constant(value: Any) -> Closure:
-    return lambda env: value
-
-
-def _variable(name: str) -> Closure:
-    def run(env: Env) -> Any:
-        return env[name]
-
-    return run
-
-
-def _collect(found: list[Any]) -> Any:
-    if not found:
-        return None
-    return found[0] if len(found) == 1 else tuple(found)
-
-
-def _members(steps: tuple[str, ...]) -> Closure:
-    """A path of member names from the focus. Choice types, primitive extensions and dates are left to the interpreter."""
-
-    def run(env: Env) -> Any:
-        level = [env[FOCUS]]
-        for step in steps:
-            below: list[Any] = []
-            for element in level:
-                if not isinstance(element, dict):
-                    raise Fallback
-                value = element.get(step)
-                if value is None:
-                    if f"_{step}" in element or any(k.startswith(step) for k in element):
-                        raise Fallback  # value[x], or a primitive of which only the extension is there
-                elif isinstance(value, list):
-                    below.extend(value)
-                else:
-                    below.append(value)
-                if f"_{step}" in element:
-                    raise Fallback
-            level = below
-        for value in level:
-            if value is None or isinstance(value, float) or (isinstance(value, str) and _DATE_LIKE.match(value)):
-                raise Fallback
-        return _collect(level)
-
-    return run
-
-
-def _first(operand: Closure) -> Closure:
-    def run(env: Env) -> Any:
-        a = operand(env)
-        return a[0] if isinstance(a, tuple) else a
-
-    return run
 
 
 class _Parser:
@@ -290,53 +84,53 @@ class _Parser:
     def implies(self) -> Closure:
         left = self.disjunction()
         while self.take("implies"):
-            left = _implies(left, self.disjunction())
+            left = implies(left, self.disjunction())
         return left
 
     def disjunction(self) -> Closure:
         left = self.conjunction()
         while operator := self.take("or", "xor"):
-            left = (_or if operator == "or" else _xor)(left, self.conjunction())
+            left = (either if operator == "or" else exclusive)(left, self.conjunction())
         return left
 
     def conjunction(self) -> Closure:
         left = self.membership()
         while self.take("and"):
-            left = _and(left, self.membership())
+            left = both(left, self.membership())
         return left
 
     def membership(self) -> Closure:
         left = self.equality()
         if self.take("in"):
-            return _in(left, self.literals())
+            return member_of(left, self.literals())
         if self.take("contains"):
             members = self.literals()
             if len(members) != 1:
                 self.fail()
-            return _contains(left, members[0])
+            return contains(left, members[0])
         return left
 
     def equality(self) -> Closure:
         left = self.inequality()
         if operator := self.take("=", "!="):
-            return _equal(left, self.inequality(), operator == "=")
+            return equal(left, self.inequality(), operator == "=")
         return left
 
     def inequality(self) -> Closure:
         left = self.sum()
         if operator := self.take("<", "<=", ">", ">="):
-            return _compare(left, self.sum(), operator)
+            return compare(left, self.sum(), operator)
         return left
 
     def sum(self) -> Closure:
         left = self.unary()
         while operator := self.take("+", "-"):
-            left = (_add if operator == "+" else _subtract)(left, self.unary())
+            left = (add if operator == "+" else subtract)(left, self.unary())
         return left
 
     def unary(self) -> Closure:
         if self.take("-"):
-            return _negate(self.postfix())
+            return negate(self.postfix())
         return self.postfix()
 
     def postfix(self) -> Closure:
@@ -347,9 +141,9 @@ class _Parser:
             if kind != "word" or not self.take("(") or not self.take(")"):
                 self.fail()
             if text == "not":
-                term = _not(term)
+                term = negation(term)
             elif text == "first":
-                term = _first(term)
+                term = first(term)
             else:
                 self.fail()
         return term
@@ -359,19 +153,19 @@ class _Parser:
         if kind == "fact":
             self.at += 1
             self.facts.append(text)
-            return _variable(text)
+            return variable(text)
         if kind == "word" and text not in _WORDS:
             return self.path()
         if self.take("{"):
             if not self.take("}"):
                 self.fail()
-            return _constant(None)
+            return constant(None)
         if self.take("("):
             inner = self.implies()
             if not self.take(")"):
                 self.fail()
             return inner
-        return _constant(self.literal())
+        return constant(self.literal())
 
     def path(self) -> Closure:
         """Member names up to the first function call; a name that may be a type (upper case) is not covered."""
@@ -386,12 +180,12 @@ class _Parser:
             steps.append(text)
             self.at += 1
             if following != ".":
-                return _members(tuple(steps))
+                return members(tuple(steps))
             self.at += 1
         if not steps or kind != "word" or following != "(":
             self.fail()
         self.at -= 1  # give the dot back to postfix
-        return _members(tuple(steps))
+        return members(tuple(steps))
 
     def literals(self) -> tuple[Any, ...]:
         if not self.take("("):

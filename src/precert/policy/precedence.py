@@ -24,7 +24,8 @@ def exemption_rank(policy: CompiledPolicy) -> int:
     return _EXEMPTIONS.index(reason) if reason in _EXEMPTIONS else len(_EXEMPTIONS)
 
 
-def _basis_rank(policy: CompiledPolicy, state: str | None) -> int:
+def basis_rank(policy: CompiledPolicy, state: str | None = None) -> int:
+    """The best of the policy's bases; an LCD of another state than ``state`` ranks last."""
     ranks = []
     for basis in policy.model.basis:
         foreign = basis.type == "LCD" and basis.jurisdiction and state is not None and state not in basis.jurisdiction
@@ -49,7 +50,7 @@ def clinical_rank(policy: CompiledPolicy, context: LineContext, services: tuple[
     before line of business; code before range before any; diagnosis, age, place named before not named.
     """
     applies = policy.model.applies
-    basis = _basis_rank(policy, text(context.coverage.get("state")))
+    basis = basis_rank(policy, text(context.coverage.get("state")))
     specific = (
         not applies.plan,
         not applies.state,

@@ -14,7 +14,7 @@ uses FHIRPath beyond the native part, and more shared facts than ``_BUDGET`` com
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise, product
@@ -25,6 +25,7 @@ from precert.policy.logic import Group, Leaf, Tree, Truth, combine, leaves
 from precert.policy.model import Fact
 
 _BUDGET = 4_000
+_ANYTHING: frozenset[Truth] = frozenset({True, False, None})
 _LITERAL = r"-?\d+(?:\.\d+)?|'[^'\\]*'|true|false"
 _SIDE = r"(?:<=|>=|!=|=|<|>|in\b)"
 _COMPARISON = re.compile(rf"%(\w+)\s*{_SIDE}\s*(\((?:{_LITERAL})(?:\s*\|\s*(?:{_LITERAL}))*\)|{_LITERAL})(?!\s*[-+.])")
@@ -82,93 +83,167 @@ def samples(kind: str, literals: Iterable[Any], options: Sequence[str] = ()) -> 
     return list(dict.fromkeys((*words, "\x00other")))
 
 
+def _classes(values: Sequence[Any], literals: Sequence[Any]) -> tuple[int, ...]:
+    """For each value the position of the first one that comparisons with ``literals`` cannot tell from it."""
+    first: dict[Any, int] = {}
+    return tuple(first.setdefault(_signature(value, literals), at) for at, value in enumerate(values))
+
+
+def _signature(value: Any, literals: Sequence[Any]) -> Any:
+    if value is None or isinstance(value, bool) or any(isinstance(literal, bool) for literal in literals):
+        return repr(value)
+    if any(isinstance(literal, str) is not isinstance(value, str) for literal in literals):
+        return repr(value)
+    return tuple((value < literal, value == literal) for literal in literals)
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The parts of a tree's leaves that do not change between lines; make it once per policy."""
+    """What does not change between lines; made once per policy.
 
-    literals: Mapping[str, tuple[Any, ...]]
-    opaque: frozenset[Leaf]
+    ``values`` are the values to try for each fact, the first being "still unknown"; ``classes`` says for each leaf
+    which of them look alike to it (``None``: nothing is known about that leaf).
+    """
+
+    values: Mapping[str, tuple[Any, ...]]
+    classes: Mapping[Leaf, Mapping[str, tuple[int, ...]] | None]
 
     @classmethod
-    def of(cls, trees: Iterable[Tree]) -> Probe:
-        literals: dict[str, list[Any]] = {}
-        opaque: set[Leaf] = set()
-        for tree in trees:
-            for leaf in leaves(tree):
-                simple = comparisons(leaf)
-                if simple is None:
-                    opaque.add(leaf)
-                    continue
-                for name, values in simple.items():
-                    literals.setdefault(name, []).extend(values)
-        return cls({name: tuple(values) for name, values in literals.items()}, frozenset(opaque))
+    def of(cls, trees: Iterable[Tree], facts: Mapping[str, Fact]) -> Probe:
+        compared = {leaf: comparisons(leaf) for tree in trees for leaf in leaves(tree)}
+        literals: dict[str, list[Any]] = {name: [] for name in facts}
+        for found in compared.values():
+            for name, written in (found or {}).items():
+                literals[name].extend(written)
+        values = {name: (None, *_tried(fact, literals[name])) for name, fact in facts.items()}
+        classes = {
+            leaf: None if found is None else {name: _classes(values[name], lits) for name, lits in found.items()}
+            for leaf, found in compared.items()
+        }
+        return cls(values, classes)
+
+    @property
+    def opaque(self) -> tuple[Leaf, ...]:
+        """The leaves that are not worked out."""
+        return tuple(leaf for leaf, found in self.classes.items() if found is None)
+
+
+def _tried(fact: Fact, literals: Sequence[Any]) -> list[Any]:
+    if fact.ask is not None:
+        return samples(fact.ask.type, literals, fact.ask.options)
+    if any(isinstance(literal, str) for literal in literals):
+        return samples("text", literals)
+    numeric = any(not isinstance(literal, bool) for literal in literals)
+    return samples("decimal" if numeric else "boolean", literals)
+
+
+class _Table:
+    """One leaf worked out for every combination of its open facts.
+
+    ``names`` are the facts that make a difference in this leaf, whatever the others are. ``rows`` is ``None`` for a
+    leaf that is not worked out; it may then become anything. ``alike`` maps each value's position to the one that
+    stands for it in ``rows``.
+    """
+
+    __slots__ = ("alike", "names", "rows")
+
+    def __init__(self, leaf: Leaf, env: Env, free: Collection[str], probe: Probe) -> None:
+        self.names = tuple(name for name in leaf.facts if name in free)
+        self.rows: dict[tuple[int, ...], Truth] | None = None
+        self.alike = probe.classes[leaf] or {}
+        if probe.classes[leaf] is None:
+            return
+        distinct = [sorted(set(self.alike[name])) for name in self.names]
+        if prod(map(len, distinct)) > _BUDGET:
+            return
+        rows: dict[tuple[int, ...], Truth] = {}
+        inside = dict(env)
+        for row in product(*distinct):
+            for name, at in zip(self.names, row, strict=True):
+                inside[name] = probe.values[name][at]
+            rows[row] = leaf.truth(inside)[0]
+        for position in reversed(range(len(self.names))):
+            if all(rows[(*row[:position], 0, *row[position + 1 :])] is truth for row, truth in rows.items()):
+                self.names = self.names[:position] + self.names[position + 1 :]
+                rows = {row[:position] + row[position + 1 :]: v for row, v in rows.items() if row[position] == 0}
+        self.rows = rows
+
+    def choices(self, name: str, fixed: Mapping[str, int]) -> Sequence[int]:
+        """The rows' positions for one fact: the fixed one, or all that differ."""
+        alike = self.alike[name]
+        return (alike[fixed[name]],) if name in fixed else tuple(set(alike))
 
 
 class _Search:
-    def __init__(self, tree: Tree, env: Env, free: Sequence[str], facts: Mapping[str, Fact], probe: Probe) -> None:
+    def __init__(self, tree: Tree, env: Env, free: Sequence[str], probe: Probe) -> None:
         self.tree = tree
-        self.env = dict(env)
-        self.opaque = probe.opaque
-        self.values: dict[str, list[Any]] = {}
-        for name in free:
-            ask = facts[name].ask
-            kind, options = (ask.type, ask.options) if ask else ("boolean", ())
-            literals = probe.literals.get(name, ())
-            if ask is None and any(not isinstance(x, bool) for x in literals):
-                kind = "text" if any(isinstance(x, str) for x in literals) else "decimal"
-            self.values[name] = samples(kind, literals, options)
-        self.parts = {leaf: tuple(n for n in leaf.facts if n in self.values) for leaf in leaves(tree)}
-        uses = [name for names in self.parts.values() for name in names]
-        self.shared = [name for name in self.values if uses.count(name) > 1]
-        while prod(len(self.values[n]) + 1 for n in self.shared) > _BUDGET:
+        self.free = free
+        self.sizes = {name: len(probe.values[name]) for name in free}
+        self.tables = {leaf: _Table(leaf, env, self.sizes, probe) for leaf in leaves(tree)}
+        uses = [name for table in self.tables.values() for name in table.names]
+        self.shared = [name for name in free if uses.count(name) > 1]
+        while prod(self.sizes[name] for name in self.shared) > _BUDGET:
             self.shared.pop()  # treated as independent in each leaf: may ask too much, never too little
+        self.inside: dict[Tree, frozenset[str]] = {}
+        self._collect(tree)
+        self.known: dict[tuple[Tree, tuple[int, ...]], frozenset[Truth]] = {}
+
+    def _collect(self, tree: Tree) -> frozenset[str]:
+        if isinstance(tree, Leaf):
+            found = frozenset(self.tables[tree].names)
+        else:
+            found = frozenset().union(*map(self._collect, tree.children))
+        self.inside[tree] = found
+        return found
 
     def relevant(self) -> Iterator[str]:
-        for name in self.values:
-            if self._relevant(name):
-                yield name
+        return (name for name in self.free if name in self.inside[self.tree] and self._relevant(name))
 
     def _relevant(self, name: str) -> bool:
-        home = [leaf for leaf, names in self.parts.items() if name in names]
-        if not home:
-            return False
-        fixed = [other for other in self.shared if other != name]
-        probes = [[value] for value in self.values[name]] if name in self.shared else [self.values[name]]
-        for combination in product(*([None, *self.values[other]] for other in fixed)):
-            base = {**self.env, **dict(zip(fixed, combination, strict=True))}
+        others = [other for other in self.shared if other != name]
+        every = range(1, self.sizes[name])
+        probes = [(at,) for at in every] if name in self.shared else [tuple(every)]
+        for row in product(*(range(self.sizes[other]) for other in others)):
+            fixed = dict(zip(others, row, strict=True))
             for values in probes:
-                if any(a is not b for a, b in self._pairs(self.tree, base, name, values, frozenset(fixed))):
+                if any(a is not b for a, b in self._pairs(self.tree, name, values, fixed)):
                     return True
         return False
 
-    def _pairs(self, tree: Tree, base: Env, name: str, values: list[Any], fixed: frozenset[str]) -> set[Pair]:
-        """All pairs (result with ``name`` unknown, result with one of ``values``) that the open facts allow."""
-        if isinstance(tree, Leaf):
-            return self._leaf_pairs(tree, base, name, values, fixed)
-        parts = [self._pairs(child, base, name, values, fixed) for child in tree.children]
-        return _fold(tree, parts)
+    def _truths(self, tree: Tree, fixed: Mapping[str, int]) -> frozenset[Truth]:
+        """What the tree can become, with the shared facts fixed."""
+        key = tree, tuple(fixed[name] for name in self.shared if name in self.inside[tree])
+        found = self.known.get(key)
+        if found is None:
+            if isinstance(tree, Leaf):
+                rows = self.tables[tree].rows
+                found = _ANYTHING if rows is None else frozenset(rows[row] for row in self._rows(tree, fixed))
+            else:
+                parts = [{(v, v) for v in self._truths(child, fixed)} for child in tree.children]
+                found = frozenset(a for a, _ in _fold(tree, parts))
+            self.known[key] = found
+        return found
 
-    def _leaf_pairs(self, leaf: Leaf, base: Env, name: str, values: list[Any], fixed: frozenset[str]) -> set[Pair]:
-        names = self.parts[leaf]
-        others = [n for n in names if n != name and n not in fixed]
-        size = prod(len(self.values[n]) + 1 for n in others) * (len(values) if name in names else 1)
-        if names and (leaf in self.opaque or size > _BUDGET):
-            if name in names:
-                return {(None, True), (None, False), (None, None)}
-            return {(v, v) for v in (True, False, None)}
-        env = dict(base)
-        pairs: set[Pair] = set()
-        for combination in product(*([None, *self.values[n]] for n in others)):
-            env.update(zip(others, combination, strict=True))
-            env[name] = None
-            before = leaf.truth(env)[0]
-            if name not in names:
-                pairs.add((before, before))
-                continue
-            for value in values:
-                env[name] = value
-                pairs.add((before, leaf.truth(env)[0]))
-        return pairs
+    def _rows(self, leaf: Leaf, fixed: Mapping[str, int]) -> Iterator[tuple[int, ...]]:
+        table = self.tables[leaf]
+        return product(*(table.choices(name, fixed) for name in table.names))
+
+    def _pairs(self, tree: Tree, name: str, values: tuple[int, ...], fixed: Mapping[str, int]) -> set[Pair]:
+        """All pairs (result with ``name`` unknown, result with one of ``values``) that the open facts allow."""
+        if name not in self.inside[tree]:
+            return {(v, v) for v in self._truths(tree, fixed)}
+        if isinstance(tree, Group):
+            return _fold(tree, [self._pairs(child, name, values, fixed) for child in tree.children])
+        table = self.tables[tree]
+        if table.rows is None:
+            return {(None, True), (None, False), (None, None)}
+        at = table.names.index(name)
+        alike = {table.alike[name][value] for value in values}
+        return {
+            (table.rows[row], table.rows[(*row[:at], value, *row[at + 1 :])])
+            for row in self._rows(tree, {**fixed, name: 0})
+            for value in alike
+        }
 
 
 def _fold(group: Group, parts: list[set[Pair]]) -> set[Pair]:
@@ -196,9 +271,10 @@ def _counted(count: int, true: int, unknown: int) -> Truth:
     return True if true >= count else None if true + unknown >= count else False
 
 
-def relevant(tree: Tree, env: Env, free: Sequence[str], facts: Mapping[str, Fact], probe: Probe) -> tuple[str, ...]:
+def relevant(tree: Tree, env: Env, free: Sequence[str], probe: Probe) -> tuple[str, ...]:
     """Those of the unknown facts ``free`` whose value can change the result of ``tree``, in the given order.
 
     In: ``env`` has every fact of the tree (``None`` = unknown); facts that are unknown but not in ``free`` stay so.
+    ``probe`` was made from trees that include this one's leaves.
     """
-    return tuple(_Search(tree, env, free, facts, probe).relevant())
+    return tuple(_Search(tree, env, free, probe).relevant())

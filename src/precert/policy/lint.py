@@ -1,0 +1,113 @@
+"""What is wrong or unwise in policy files, beyond what the format itself refuses.
+
+=====================  ==============================================================================================
+``format``             the file cannot be used at all (from loading)
+``cite`` ``why-not``   a leaf without its source, or without its plain-language reason
+``fact-unused``        a fact that nothing reads (an error if it would be asked for)
+``open-world``         a test that turns "not known" into true or false
+``absent-clinical``    a clinical fact whose ``absent`` value alone makes a criterion fail
+``ask-type``           the question's answer cannot be what the fact delivers
+``take-any``           several values where a comparison needs one
+``ma-internal``        Medicare Advantage, internal criteria: basis without public_url, evidence, rationale and gap
+``ma-no-internal``     internal criteria where Medicare Advantage may have none
+``cost-words``         cost in the criteria of a Medicare Advantage policy
+``approval``           approved without a signature
+``review-overdue``     past ``next_review``: a warning for 30 days, then an error
+``reading-grade``      ``why_not`` above grade 8 (an error above 10)
+``acronym``            an acronym in ``why_not`` that is not explained
+``code-format``        a code that cannot be one of its system, or that a code table does not know
+``value-set``          a value set without an expansion
+``no-alternative``     nothing said about alternatives (``alternatives: []`` says: none)
+``tests``              fewer than three embedded tests
+``test-fails``         an embedded test that does not pass
+``mutant-alive``       a leaf that no embedded test guards
+``overlap``            two active clinical policies for the same lines with the same rank
+=====================  ==============================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from precert.policy.codeset import ValueSets
+from precert.policy.compiled import CompiledPolicy
+from precert.policy.lint_rules import CodeCheck, Severity, every_rule
+from precert.policy.load import PolicyFileError, load_file
+from precert.policy.overlap import overlaps
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. ``str()`` gives ``file:line: severity [rule] key: sentence``."""
+
+    file: str
+    line: int
+    key: str
+    rule: str
+    severity: Severity
+    message: str
+
+    def __str__(self) -> str:
+        key = f"{self.key}: " if self.key else ""
+        return f"{self.file}:{self.line}: {self.severity} [{self.rule}] {key}{self.message}"
+
+
+def lint_policy(
+    policy: CompiledPolicy,
+    today: date,
+    *,
+    value_sets: ValueSets | None = None,
+    check_code: CodeCheck | None = None,
+    mutation: bool = True,
+) -> tuple[Finding, ...]:
+    """All findings about one policy, by line. ``today`` is what ``next_review`` is compared with."""
+    source = policy.file.source
+    findings = []
+    for path, rule, severity, message in every_rule(policy, today, value_sets, check_code, mutation):
+        problem = source.problem(path, message)
+        findings.append(Finding(problem.file, problem.line, problem.key, rule, severity, message))
+    return tuple(sorted(findings, key=lambda finding: (finding.line, finding.rule)))
+
+
+def lint_catalogue(
+    policies: Iterable[CompiledPolicy],
+    today: date,
+    *,
+    value_sets: ValueSets | None = None,
+    check_code: CodeCheck | None = None,
+    mutation: bool = True,
+) -> tuple[Finding, ...]:
+    """Every policy on its own, then all of them beside each other."""
+    known = list(policies)
+    findings: list[Finding] = []
+    for policy in known:
+        findings.extend(lint_policy(policy, today, value_sets=value_sets, check_code=check_code, mutation=mutation))
+    for one, other, why in overlaps(known):
+        problem = other.file.source.problem(("applies",), why)
+        findings.append(Finding(problem.file, problem.line, problem.key, "overlap", "error", problem.message))
+        problem = one.file.source.problem(("applies",), why)
+        findings.append(Finding(problem.file, problem.line, problem.key, "overlap", "error", problem.message))
+    return tuple(findings)
+
+
+def lint_files(
+    paths: Iterable[Path],
+    today: date,
+    *,
+    value_sets: ValueSets | None = None,
+    check_code: CodeCheck | None = None,
+    mutation: bool = True,
+) -> tuple[Finding, ...]:
+    """The same for files; one that cannot be loaded becomes findings of the rule ``format``."""
+    findings: list[Finding] = []
+    policies: list[CompiledPolicy] = []
+    for path in paths:
+        try:
+            policies.append(CompiledPolicy(load_file(path), value_sets))
+        except PolicyFileError as error:
+            findings.extend(Finding(p.file, p.line, p.key, "format", "error", p.message) for p in error.problems)
+    rest = lint_catalogue(policies, today, value_sets=value_sets, check_code=check_code, mutation=mutation)
+    return (*findings, *rest)
