@@ -13,9 +13,11 @@ from precert import __version__
 from precert.authorization.service import AuthorizationService
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
-from precert.fhir.json import Limits
+from precert.fhir.json import Limits, load_resource
 from precert.fhir.outcome import FhirError, Issue
 from precert.pas import shape20, shape22
+from precert.pas.intake import read_request
+from precert.pas.presenter import Presenter
 from precert.pas.routes import PasContext, pas_router
 from precert.policy.library import PolicyLibrary
 from precert.runtime import Runtime
@@ -27,7 +29,8 @@ from precert.web import errors
 from precert.web.metrics import CONTENT_TYPE, Metrics
 from precert.web.middleware import RequestContext
 from precert.web.reads import read_router
-from precert.workbench.routes import WorkbenchContext, json_response, workbench_router
+from precert.workbench.api import ApiContext, api_router, json_response
+from precert.workbench.routes import WorkbenchContext, workbench_router
 
 log = structlog.get_logger(__name__)
 TENANT = "default"
@@ -113,17 +116,22 @@ def _mount(app: FastAPI, server: Server, store: Store) -> None:
         catalogue=lambda: server.library.current,
         runtime=server.runtime,
         tenant=TENANT,
+        read=lambda raw, submitter: read_request(raw, load_resource(raw), submitter, server.directory),
     )
     app.state.service = service
+    presenter = Presenter(server.runtime, announce=lambda change: [])
+    service.changed = presenter.changed
     pas = PasContext(
         service=service,
+        presenter=presenter,
         identify=server.identify,
         limits=Limits(bytes=settings.max_body_bytes),
         metrics=server.metrics,
         public_url=settings.public_url,
     )
-    app.include_router(pas_router(pas, "/fhir/v2.0", shape20))
-    app.include_router(pas_router(pas, "/fhir", shape22))
+    app.include_router(pas_router(pas, shape20))
+    app.include_router(pas_router(pas, shape22))
+    app.include_router(api_router(ApiContext(service, server.identify, pas.limits)))
     app.include_router(workbench_router(WorkbenchContext(service, server.identify)))
     app.include_router(read_router(store, TENANT, "/fhir/v2.0", READABLE, server.identify))
     app.include_router(read_router(store, TENANT, "/fhir", READABLE, server.identify))

@@ -31,47 +31,95 @@ class Judged:
     numbers: tuple[str, ...] = ()
 
 
-def judge(line: LineRequest, decision: Decision, runtime: Runtime, at: datetime, *, deny_allowed: bool) -> Judged:
-    """Turn ``decision`` into events from ``screening`` on.
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What judging one line needs besides the decision.
 
     ``deny_allowed`` is the plan's switch for administrative denials by automation (off: a person looks first).
+    ``state`` is where the line stands: ``screening``, or ``auto_review`` when it is looked at again after an answer.
+    ``reference`` is the administration reference number it already has; a line keeps its number while it is pended.
     """
-    determination = determine(decision, runtime, at)
+
+    line: LineRequest
+    runtime: Runtime
+    at: datetime
+    deny_allowed: bool = False
+    state: str = "screening"
+    reference: str | None = None
+
+    def event(self, ev: str, determination: Determination | None = None, *, reference: str | None = None) -> Event:
+        """An event of this line, caused by the system."""
+        return Event(
+            seq=0,
+            at=self.at,
+            ev=ev,
+            actor="system",
+            by="precert",
+            line=self.line.sequence,
+            determination=determination,
+            reference=reference,
+        )
+
+    def to_auto_review(self) -> tuple[Event, ...]:
+        """The event that brings the line before the engine, unless it is there already."""
+        return (self.event("evaluate"),) if self.state == "screening" else ()
+
+    def number(self) -> tuple[str, tuple[str, ...]]:
+        """The line's reference number, and what must be reserved for it."""
+        if self.reference:
+            return self.reference, ()
+        fresh = issue(NumberKind.REFERENCE, self.runtime)
+        return fresh, (fresh,)
+
+
+def judge(bench: Bench, decision: Decision) -> Judged:
+    """Turn ``decision`` into events. There is no way from here to a clinical denial."""
+    determination = determine(decision, bench.runtime, bench.at)
     match decision.outcome:
         case Outcome.NOT_APPLICABLE | Outcome.NO_AUTH:
-            return Judged((_event(line, "not_required", at, determination),))
-        case Outcome.DENY_ADMIN if deny_allowed:
-            return Judged((_event(line, "not_eligible", at, determination),))
+            return Judged((bench.event("not_required", determination),))
+        case Outcome.DENY_ADMIN if bench.deny_allowed and bench.state == "screening":
+            return Judged((bench.event("not_eligible", determination),))
         case Outcome.APPROVE:
-            return _approve(line, decision.governing, determination, runtime, at)
+            return _approve(bench, decision.governing, determination)
         case Outcome.PEND_INFO:
-            return _ask(line, decision.governing, determination, runtime, at)
+            return _ask(bench, decision, determination)
         case _:
-            return _hand_over(line, determination, runtime, at)
+            return _hand_over(bench, determination)
 
 
-def not_eligible(line: LineRequest, reason: str, runtime: Runtime, at: datetime, *, deny_allowed: bool) -> Judged:
+def not_eligible(bench: Bench, reason: str) -> Judged:
     """No active coverage on the service date: an administrative denial where the plan allows it, else a person."""
     determination = Determination(
-        id=runtime.new_id(), at=at, outcome=Outcome.DENY_ADMIN, reason=reason, reasons=("ELIGIBILITY",), notes=(reason,)
+        id=bench.runtime.new_id(),
+        at=bench.at,
+        outcome=Outcome.DENY_ADMIN,
+        reason=reason,
+        reasons=("ELIGIBILITY",),
+        notes=(reason,),
     )
-    if deny_allowed:
-        return Judged((_event(line, "not_eligible", at, determination),))
-    return _hand_over(line, determination, runtime, at)
+    if bench.deny_allowed and bench.state == "screening":
+        return Judged((bench.event("not_eligible", determination),))
+    return _hand_over(bench, determination)
 
 
-def engine_failure(line: LineRequest, runtime: Runtime, at: datetime) -> Judged:
+def for_a_person(bench: Bench, reason: str) -> Judged:
+    """Something only people decide."""
+    determination = Determination(id=bench.runtime.new_id(), at=bench.at, outcome=Outcome.REFER_NURSE, reason=reason)
+    return _hand_over(bench, determination)
+
+
+def engine_failure(bench: Bench) -> Judged:
     """The rules could not be evaluated: a person decides, and the record says why."""
     determination = Determination(
-        id=runtime.new_id(),
-        at=at,
+        id=bench.runtime.new_id(),
+        at=bench.at,
         outcome=Outcome.REFER_NURSE,
         reason="The coverage rules could not be evaluated; a reviewer will decide.",
     )
-    number = issue(NumberKind.REFERENCE, runtime)
-    return Judged(
-        (_event(line, "evaluate", at), _event(line, "engine_error", at, determination, reference=number)), (number,)
-    )
+    number, fresh = bench.number()
+    failed = bench.event("engine_error", determination, reference=number)
+    return Judged((*bench.to_auto_review(), failed), fresh)
 
 
 def determine(decision: Decision, runtime: Runtime, at: datetime) -> Determination:
@@ -90,37 +138,10 @@ def determine(decision: Decision, runtime: Runtime, at: datetime) -> Determinati
     )
 
 
-def _event(
-    line: LineRequest,
-    ev: str,
-    at: datetime,
-    determination: Determination | None = None,
-    *,
-    reference: str | None = None,
-) -> Event:
-    return Event(
-        seq=0,
-        at=at,
-        ev=ev,
-        actor="system",
-        by="precert",
-        line=line.sequence,
-        determination=determination,
-        reference=reference,
-    )
-
-
-def _approve(
-    line: LineRequest, governing: Evaluation | None, determination: Determination, runtime: Runtime, at: datetime
-) -> Judged:
-    authorization = authorize(line, governing.grant if governing else None, runtime, at)
-    met = _event(line, "criteria_met", at, determination)
-    events = (
-        _event(line, "evaluate", at),
-        msgspec.structs.replace(met, authorization=authorization),
-        _event(line, "notified", at),
-    )
-    return Judged(events, (authorization.number,))
+def _approve(bench: Bench, governing: Evaluation | None, determination: Determination) -> Judged:
+    authorization = authorize(bench.line, governing.grant if governing else None, bench.runtime, bench.at)
+    met = msgspec.structs.replace(bench.event("criteria_met", determination), authorization=authorization)
+    return Judged((*bench.to_auto_review(), met, bench.event("notified")), (authorization.number,))
 
 
 def authorize(line: LineRequest, grant: Grant | None, runtime: Runtime, at: datetime) -> Authorization:
@@ -157,20 +178,21 @@ def grant_end(start: date, grant: Grant | None) -> date | None:
     return None
 
 
-def _ask(
-    line: LineRequest, governing: Evaluation | None, determination: Determination, runtime: Runtime, at: datetime
-) -> Judged:
-    number = issue(NumberKind.REFERENCE, runtime)
+def _ask(bench: Bench, decision: Decision, determination: Determination) -> Judged:
+    governing = decision.governing
     questions = OpenQuestions(
-        id=runtime.new_id(),
-        asked=at,
-        due=at + timedelta(days=INFO_DAYS),
+        id=bench.runtime.new_id(),
+        asked=bench.at,
+        due=bench.at + timedelta(days=INFO_DAYS),
         policy=governing.policy if governing else "",
         version=governing.version if governing else "",
-        questions=tuple(question_element(q) for q in (governing.questions if governing else ())),
+        questions=tuple(question_element(q) for q in decision.questions),
     )
-    asked = _event(line, "criteria_unknown", at, determination, reference=number)
-    return Judged((_event(line, "evaluate", at), msgspec.structs.replace(asked, questions=questions)), (number,))
+    number, fresh = bench.number()
+    asked = msgspec.structs.replace(
+        bench.event("criteria_unknown", determination, reference=number), questions=questions
+    )
+    return Judged((*bench.to_auto_review(), asked), fresh)
 
 
 def question_element(question: Question) -> dict[str, object]:
@@ -189,8 +211,7 @@ def question_element(question: Question) -> dict[str, object]:
     return kept
 
 
-def _hand_over(line: LineRequest, determination: Determination, runtime: Runtime, at: datetime) -> Judged:
-    number = issue(NumberKind.REFERENCE, runtime)
-    return Judged(
-        (_event(line, "evaluate", at), _event(line, "hand_over", at, determination, reference=number)), (number,)
-    )
+def _hand_over(bench: Bench, determination: Determination) -> Judged:
+    number, fresh = bench.number()
+    handed = bench.event("hand_over", determination, reference=number)
+    return Judged((*bench.to_auto_review(), handed), fresh)

@@ -1,7 +1,7 @@
 """Case and authorization numbers: unique for ever, not guessable, with a check character.
 
-Sixty random bits in a human alphabet (no I, L, O, U) and an ISO 7064 MOD 37,36 check character, which finds every
-single wrong character and every swap of neighbours. Uniqueness is the store's: each number is reserved in the same
+Sixty random bits in a human alphabet (no I, L, O, U) and an ISO 7064 MOD 37,2 check character, which finds every single
+wrong character and every swap of neighbours. Uniqueness is the store's: each number is reserved in the same
 commit that uses it, so two processes cannot issue the same one.
 """
 
@@ -28,20 +28,23 @@ class NumberKind(StrEnum):
 _KINDS = frozenset(kind.value for kind in NumberKind)
 
 
-def check_character(body: str) -> str:
-    """ISO 7064 MOD 37,36 over digits and letters. Raises ValueError on any other character."""
-    product = 36
+def check_character(body: str) -> str | None:
+    """ISO 7064 MOD 37,2 over digits and capital letters; ``None`` when the check value has no character in the human
+    alphabet (such a number is not issued). Raises ValueError on any other character."""
+    product = 0
     for character in body:
-        product = (product + _ALL.index(character)) % 36 or 36
-        product = product * 2 % 37
-    return _ALL[(37 - product) % 36]
+        product = (product + _ALL.index(character)) * 2 % 37
+    value = (38 - product) % 37
+    return _ALL[value] if value < len(_ALL) and _ALL[value] in _HUMAN else None
 
 
 def issue(kind: NumberKind, runtime: Runtime) -> str:
     """A new number such as ``PA4T7X0K2M9QWE3``. Reserve it (:func:`reservation`) before showing it to anybody."""
-    bits = runtime.random_bits(_BITS)
-    body = kind.value + "".join(_HUMAN[(bits >> shift) & 31] for shift in range(_BITS - 5, -1, -5))
-    return body + check_character(body)
+    while True:
+        bits = runtime.random_bits(_BITS)
+        body = kind.value + "".join(_HUMAN[(bits >> shift) & 31] for shift in range(_BITS - 5, -1, -5))
+        if (check := check_character(body)) is not None:
+            return body + check
 
 
 def is_valid(number: str) -> bool:

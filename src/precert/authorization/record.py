@@ -62,7 +62,18 @@ class CaseOpened(msgspec.Struct, frozen=True, kw_only=True):
     member: str | None = None
     plan: str | None = None
     lob: str | None = None
+    member_numbers: tuple[str, ...] = ()  # as presented, for inquiries about members the directory does not know
     transmission: Element | None = None  # TransmissionIdentifiers, to echo
+    root: str = ""  # the server's root URL as the submitter reached it
+    version: str = "2.2"  # IG version of the base that the request came in on
+
+
+class CaseUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    """A Claim update: the newest version of the request. Earlier ones stay stored."""
+
+    claim: str
+    submission: str
+    identifiers: tuple[str, ...]
 
 
 class Determination(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +91,7 @@ class Determination(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     reasons: tuple[str, ...] = ()  # criterion ids
     notes: tuple[str, ...] = ()  # sentences for the provider and the member
+    npi: str | None = None
     license: str | None = None
     specialty: str | None = None
     trace: Element = {}
@@ -117,6 +129,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     by: str  # who exactly
     line: int | None = None
     opened: CaseOpened | None = None
+    updated: CaseUpdated | None = None
     requested: LineRequest | None = None
     determination: Determination | None = None
     authorization: Authorization | None = None
@@ -141,11 +154,14 @@ class Line(msgspec.Struct, kw_only=True):
 
 
 class Case(msgspec.Struct, kw_only=True):
-    """The record, folded."""
+    """The record, folded. ``claim`` and ``submission`` are those of the newest version of the request."""
 
     opened: CaseOpened
     lines: dict[int, Line]
     events: list[Event]
+    claim: str
+    submission: str
+    attachments: list[str]  # ids of stored bundles that arrived as attachments
 
     @property
     def id(self) -> str:
@@ -163,16 +179,19 @@ class Case(msgspec.Struct, kw_only=True):
     def tokens(self) -> dict[str, list[str]]:
         """The search tokens of the record: every number and reference that leads to it."""
         numbers = {self.number, self.opened.submission}
-        for line in self.ordered:
-            numbers.update(n for n in (line.reference,) if n)
+        claims = {self.opened.claim}
+        identifiers = set(self.opened.identifiers)
         for event in self.events:
-            if event.authorization:
-                numbers.add(event.authorization.number)
+            numbers.update(n for n in (event.reference, event.authorization and event.authorization.number) if n)
             numbers.update(str(n) for n in event.detail.get("numbers", ()))
+            if event.updated is not None:
+                claims.add(event.updated.claim)
+                identifiers.update(event.updated.identifiers)
         return {
             "number": sorted(numbers),
-            "identifier": sorted(set(self.opened.identifiers)),
-            "member": [self.opened.member] if self.opened.member else [],
+            "identifier": sorted(identifiers),
+            "claim": sorted(claim for claim in claims if claim),
+            "member": sorted({n for n in (self.opened.member, *self.opened.member_numbers) if n}),
             "state": sorted({line.state for line in self.ordered}),
             "code": sorted({line.requested.code for line in self.ordered}),
             "submitter": [self.opened.submitter],
@@ -207,7 +226,7 @@ class Recorder:
             self._states[event.line] = rule.to
 
 
-CASE_EVENTS = frozenset({"opened", "requested", "resubmitted", "evidence", "note"})
+CASE_EVENTS = frozenset({"opened", "requested", "updated", "answered", "resubmitted", "evidence", "note"})
 """Events that record something without moving a line."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -243,13 +262,20 @@ def fold(events: Sequence[Event]) -> Case:
     """The case that ``events`` make. The first one must be ``opened``."""
     if not events or events[0].opened is None:
         raise BrokenRecord("a record begins with the event 'opened'")
-    case = Case(opened=events[0].opened, lines={}, events=list(events))
+    opened = events[0].opened
+    case = Case(
+        opened=opened, lines={}, events=list(events), claim=opened.claim, submission=opened.submission, attachments=[]
+    )
     for event in events:
         _apply(case, event)
     return case
 
 
 def _apply(case: Case, event: Event) -> None:
+    if event.updated is not None:
+        case.claim, case.submission = event.updated.claim, event.updated.submission
+    if event.ev == "evidence" and "bundle" in event.detail:
+        case.attachments.append(str(event.detail["bundle"]))
     if event.line is None:
         return
     if event.requested is not None:

@@ -12,14 +12,25 @@ from precert.policy.types import Answer, EvidenceItem
 
 
 @dataclass(frozen=True, slots=True)
+class Prior:
+    """The earlier request that an update refers to: by the URL in ``Claim.related``, by the identifiers of the prior
+    Claim that came along, or by numbers of ours that the update repeats."""
+
+    claims: tuple[str, ...]
+    identifiers: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One ``$submit`` request as :mod:`precert.pas.intake` read it.
 
     ``identifiers`` are ``system|value`` tokens of the bundle and the claim; ``identity`` is the bundle's own token, under
     which a repetition is recognised, and ``digest`` the SHA-256 of its content. ``raw`` are the bytes that arrived,
     ``bundle`` what they parse to.
-    ``requester_npis`` and ``line_npis`` (by sequence) identify providers; ``us`` says whether the insurer means this payer
-    (``None``: cannot be told).
+    ``requester_npis``, ``requester_ids`` (``system|value``) and ``care_team_npis`` identify providers; ``us`` says whether the insurer means this payer
+    (``None``: cannot be told). ``prior`` is set when the request updates an earlier one; ``cancel_all`` when it cancels
+    the whole. ``root`` is the server's URL as the sender reached it, ``version`` the IG version of the base.
     """
 
     raw: bytes
@@ -37,9 +48,15 @@ class Submission:
     us: bool | None
     requester: Party
     requester_npis: tuple[str, ...]
+    requester_ids: tuple[str, ...]
+    care_team_npis: tuple[str, ...]
     track: str
     lines: tuple[LineRequest, ...]
     evidence: Sequence[EvidenceItem] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
     transmission: Element | None = None
+    prior: Prior | None = None
+    cancel_all: bool = False
+    root: str = ""
+    version: str = "2.2"
     warnings: tuple[Issue, ...] = ()

@@ -100,6 +100,12 @@ class BundleIndex:
         return _references(entry.resource, entry.path)
 
 
+def absolute(reference: str, origin: Entry) -> str:
+    """A relative reference made absolute with the base of ``origin``'s fullUrl; anything else as it is."""
+    base = _BASE.match(origin.full_url) if "://" not in reference and not reference.startswith(("urn:", "#")) else None
+    return base.group(1) + reference if base else reference
+
+
 def _plain(url: str) -> str:
     url = url.split("/_history/", 1)[0]
     return url.lower() if url.startswith(("urn:uuid:", "urn:oid:", "URN:")) else url

@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 from precert.authorization.context import diagnosis_evidence
 from precert.authorization.evidence import answers, clinical_evidence, unpacked
-from precert.authorization.service import party
-from precert.authorization.submission import Submission
+from precert.authorization.parties import party
+from precert.authorization.submission import Prior, Submission
 from precert.eligibility.directory import Directory, npis
 from precert.fhir import json
-from precert.fhir.bundle import BundleIndex, Entry, reference_of
+from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of
 from precert.fhir.coding import codes
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.types import Element, Resource, elements, text
 from precert.pas import urls
 from precert.pas.findings import Findings
-from precert.pas.items import read_items
+from precert.pas.items import CANCEL, read_items
 
 MAX_ITEMS = 999
 _URGENT = frozenset({"U", "03"})
@@ -37,8 +37,21 @@ class Diagnosis(NamedTuple):
     recorded: str | None
 
 
-def read_request(raw: bytes, bundle: Resource, submitter: str, directory: Directory) -> Submission:
-    """Take a ``Claim/$submit`` body apart. Raises FhirError(400) with every fault found."""
+def read_request(
+    raw: bytes,
+    bundle: Resource,
+    submitter: str,
+    directory: Directory,
+    *,
+    root: str = "",
+    version: str = "2.2",
+    inquiry: bool = False,
+) -> Submission:
+    """Take a ``Claim/$submit`` body apart. Raises FhirError(400) with every fault found.
+
+    ``root`` is the server's URL as the sender reached it, ``version`` the IG version of the base it used.
+    An ``inquiry`` has the same shape but needs neither items nor a Coverage.
+    """
     found = Findings()
     index = BundleIndex(bundle)
     claim = _claim(bundle, index, found)
@@ -46,15 +59,16 @@ def read_request(raw: bytes, bundle: Resource, submitter: str, directory: Direct
     patient = _required(index, claim, "patient", ("Patient",), found)
     requester = _required(index, claim, "provider", ("Organization", "Practitioner", "PractitionerRole"), found)
     insurer = _required(index, claim, "insurer", ("Organization",), found)
-    coverage = _coverage(index, claim, directory, found)
+    coverage = _coverage(index, claim, directory, found, required=not inquiry)
     diagnoses = _diagnoses(index, claim, found)
-    lines = read_items(index, claim, {d.sequence: d.concept for d in diagnoses}, found, MAX_ITEMS)
+    cancel_all = _certification(resource) == CANCEL
+    by_sequence = {d.sequence: d.concept for d in diagnoses}
+    lines = read_items(index, claim, by_sequence, found, MAX_ITEMS, required=not (cancel_all or inquiry))
     _check_repetition(index, found)
     found.refuse_if_any()
     assert patient is not None
-    assert coverage is not None
     everything = list(unpacked(index))
-    subscriber = index.resolve(coverage.resource.get("subscriber"), coverage)
+    subscriber = index.resolve(coverage.resource.get("subscriber"), coverage) if coverage else None
     identity = _token(bundle.get("identifier"))
     numbers = _provider_npis(index, requester)
     return Submission(
@@ -67,7 +81,7 @@ def read_request(raw: bytes, bundle: Resource, submitter: str, directory: Direct
         claim=claim.full_url,
         claim_resource=resource,
         patient=patient.resource,
-        coverage=coverage.resource,
+        coverage=coverage.resource if coverage else {},
         subscriber=subscriber.resource if subscriber else None,
         insurer=resource["insurer"],
         us=directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier")),
@@ -75,6 +89,10 @@ def read_request(raw: bytes, bundle: Resource, submitter: str, directory: Direct
             requester.resource if requester else None, _reference(requester, resource["provider"]), numbers
         ),
         requester_npis=tuple(numbers),
+        requester_ids=tuple(
+            filter(None, (_token(i) for i in elements((requester.resource if requester else {}).get("identifier"))))
+        ),
+        care_team_npis=tuple(_care_team(index, claim)),
         track="expedited" if _level_of_service(resource) in _URGENT else "standard",
         lines=tuple(lines),
         evidence=[
@@ -83,6 +101,10 @@ def read_request(raw: bytes, bundle: Resource, submitter: str, directory: Direct
         ],
         answers=answers(everything),
         transmission=extension(resource, urls.TRANSMISSION),
+        prior=_prior(index, claim),
+        cancel_all=cancel_all,
+        root=root,
+        version=version,
         warnings=tuple(found.warnings),
     )
 
@@ -154,12 +176,15 @@ def _either(types: tuple[str, ...]) -> str:
     return types[0] if len(types) == 1 else f"{', '.join(types[:-1])} or {types[-1]}"
 
 
-def _coverage(index: BundleIndex, claim: Entry, directory: Directory, found: Findings) -> Entry | None:
+def _coverage(
+    index: BundleIndex, claim: Entry, directory: Directory, found: Findings, *, required: bool
+) -> Entry | None:
     """The one Coverage the request is about: the focal one that is ours when several are named."""
     path = f"{claim.path}.insurance"
     insurances = elements(claim.resource.get("insurance"))
     if not insurances:
-        found.fault("required", "no-coverage", path, "Claim.insurance is missing. Name the member's Coverage.")
+        if required:
+            found.fault("required", "no-coverage", path, "Claim.insurance is missing. Name the member's Coverage.")
         return None
     resolved: list[Entry] = []
     for position, insurance in enumerate(insurances):
@@ -253,8 +278,46 @@ def _provider_npis(index: BundleIndex, requester: Entry | None) -> list[str]:
     return list(dict.fromkeys(numbers))
 
 
+def _care_team(index: BundleIndex, claim: Entry) -> list[str]:
+    """The NPIs of everybody on the care team."""
+    members = (index.resolve(member.get("provider"), claim) for member in elements(claim.resource.get("careTeam")))
+    return list(dict.fromkeys(npi for member in members if member for npi in _provider_npis(index, member)))
+
+
 def _reference(entry: Entry | None, element: Element) -> str | None:
     return (entry.full_url or None) if entry else reference_of(element)
+
+
+def _certification(element: Element) -> str | None:
+    code = next(codes(extension_value(element, urls.CERTIFICATION_TYPE)), None)
+    return code.code if code else None
+
+
+def _prior(index: BundleIndex, claim: Entry) -> Prior | None:
+    """What the request says it updates (``Claim.related``), in every way the earlier record may be known by."""
+    claims: list[str] = []
+    identifiers: list[str] = []
+    for related in elements(claim.resource.get("related")):
+        reference = related.get("claim")
+        if target := reference_of(reference):
+            claims += [target, absolute(target, claim)]
+        earlier = index.resolve(reference, claim)
+        if earlier is not None and earlier.index != claim.index:
+            claims.append(earlier.full_url)
+            identifiers += filter(None, [_token(i) for i in elements(earlier.resource.get("identifier"))])
+        if isinstance(reference, dict) and (token := _token(reference.get("identifier"))):
+            identifiers.append(token)
+    if not claims and not identifiers:
+        return None
+    numbers = [
+        number
+        for element in (claim.resource, *elements(claim.resource.get("item")))
+        for url in (urls.AUTHORIZATION_NUMBER, urls.ADMIN_REFERENCE)
+        if isinstance(number := extension_value(element, url), str)
+    ]
+    return Prior(
+        tuple(dict.fromkeys(filter(None, claims))), tuple(dict.fromkeys(identifiers)), tuple(dict.fromkeys(numbers))
+    )
 
 
 def _level_of_service(claim: Resource) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
+from precert.authorization.parties import party
 from precert.authorization.record import LineRequest, Party
-from precert.authorization.service import party
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes
@@ -17,6 +17,8 @@ from precert.fhir.types import Element, elements, text
 from precert.pas import urls
 from precert.pas.findings import Findings
 
+CANCEL = "3"
+"""X12 1322: cancel."""
 REQUEST_BY_CERTIFICATION = {
     "I": "initial",
     "R": "renewal",
@@ -31,12 +33,20 @@ REQUEST_BY_CERTIFICATION = {
 
 
 def read_items(
-    index: BundleIndex, claim: Entry, diagnoses: Mapping[int, Element], found: Findings, most: int
+    index: BundleIndex,
+    claim: Entry,
+    diagnoses: Mapping[int, Element],
+    found: Findings,
+    most: int,
+    *,
+    required: bool = True,
 ) -> list[LineRequest]:
     """Every item as a line. Faults and warnings go to ``found``."""
     path = f"{claim.path}.item"
     items = claim.resource.get("item")
     if not isinstance(items, list) or not items:
+        if not required:  # a whole request is cancelled by its certification type; it needs no items to say so
+            return []
         found.fault("required", "no-items", path, "The Claim has no items. Each service asked for is one item.")
         return []
     if len(items) > most:
@@ -120,7 +130,7 @@ def _line(
     return LineRequest(
         sequence=sequence,
         code=code,
-        request=REQUEST_BY_CERTIFICATION.get(certification.code, "initial") if certification else "initial",
+        request=_kind(item, certification.code if certification else None),
         certification=certification.code if certification else None,
         service_start=start,
         service_end=end,
@@ -130,6 +140,16 @@ def _line(
         diagnoses=tuple(_named(item, diagnoses)),
         provider=_performer(index, claim, item),
     )
+
+
+def _kind(item: Element, certification: str | None) -> str:
+    """What kind of request the item is. ``infoCancelled`` decides by its value: ``false`` is no cancellation (the
+    published presets carry it on live items), whatever the certification type says."""
+    cancelled = extension_value(item, urls.INFO_CANCELLED, modifier=True)
+    if cancelled is True:
+        return "cancel"
+    kind = REQUEST_BY_CERTIFICATION.get(certification or "I", "initial")
+    return "initial" if kind == "cancel" and cancelled is False else kind
 
 
 def _named(item: Element, diagnoses: Mapping[int, Element]) -> list[Element]:

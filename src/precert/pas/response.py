@@ -1,12 +1,12 @@
 """A case rendered as a PAS Response Bundle. IG versions differ only in the ``shape`` handed in.
 
-Source: PAS response bundle and ClaimResponse profiles; statements spec-30..37, spec-46.
+Source: PAS response bundle and ClaimResponse profiles; statements spec-30..37, spec-44, spec-46.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Protocol
 
 from precert.authorization.codes import IgVersion, OutcomeKind, Reject, code_table
@@ -15,219 +15,214 @@ from precert.authorization.service import Rejection
 from precert.authorization.submission import Submission
 from precert.fhir.bundle import BundleIndex, Entry, bundle_entry
 from precert.fhir.dates import instant
-from precert.fhir.extension import extension_value, extensions
 from precert.fhir.outcome import operation_outcome
-from precert.fhir.types import Element, Resource
+from precert.fhir.types import Element, Resource, elements
 from precert.pas import urls
-from precert.pas.notes import disposition, line_notes
+from precert.pas.lines import Notes, add_items, item, period, result
+from precert.pas.notes import disposition
+from precert.pas.requests import Parties, information_requests
+
+_CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
 
 
 class Shape(Protocol):
-    """The parts of a response that differ between IG versions; a module per version."""
+    """The parts of an answer that differ between IG versions; a module per version."""
 
     VERSION: IgVersion
+    PREFIX: str
+    INQUIRY_IN_PARAMETERS: bool
 
     def authorized_provider(self, party: Party) -> Element: ...
-
     def error_element(self, reject: Reject) -> Element: ...
-
-    def authorized_detail(self, requested: Element, authorization: Authorization | None) -> Element | None: ...
+    def authorized_detail(self, line: Line, modified: bool) -> Element | None: ...
+    def add_item(self, line: Line, authorization: Authorization, provider: str | None) -> Element | None: ...
+    def questionnaire_input(self, sequence: int, context: str) -> Element: ...
+    def communication(self, sequence: int, content: str) -> tuple[list[Element], Element]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseIds:
-    """The ids under which the response and its bundle are stored and can be read again."""
+class Answer:
+    """What a rendering is made from. ``claim_response`` and ``bundle`` are the ids it will be readable under."""
 
+    case: Case
+    submission: Submission
+    rejection: Rejection | None
+    shape: Shape
     claim_response: str
     bundle: str
+    root: str
+    at: datetime
+    inquiry: bool = False
+
+    @property
+    def fhir(self) -> str:
+        """The FHIR base of the answer."""
+        return self.root + self.shape.PREFIX
 
 
-def response_bundle(
-    case: Case,
-    submission: Submission,
-    rejection: Rejection | None,
-    *,
-    shape: Shape,
-    ids: ResponseIds,
-    fhir: str,
-    base: str,
-) -> tuple[Resource, Resource]:
-    """The bundle and the ClaimResponse in it. ``fhir`` is the FHIR base URL of the answer, ``base`` the server's root."""
-    request = BundleIndex(submission.bundle)
-    claim_response = _claim_response(case, submission, rejection, shape, ids, base)
-    entries = [bundle_entry(f"{fhir}/ClaimResponse/{ids.claim_response}", claim_response)]
-    entries += [bundle_entry(e.full_url, e.resource) for e in _echoed(request, claim_response)]
-    if submission.warnings:
-        entries.append(bundle_entry(f"urn:uuid:{_outcome_id(ids)}", operation_outcome(submission.warnings)))
-    bundle: Resource = {
+def response_bundle(answer: Answer) -> Resource:
+    """The PAS Response Bundle (or, for an inquiry, the Inquiry Response Bundle); the ClaimResponse stands first."""
+    request = BundleIndex(answer.submission.bundle)
+    claim_response = _claim_response(answer, request)
+    asking = (
+        []
+        if answer.rejection
+        else information_requests(answer.case, _parties(answer, request), answer.shape, answer.fhir)
+    )
+    communications = [e["fullUrl"] for e in asking if e["resource"]["resourceType"] == "CommunicationRequest"]
+    if communications:
+        claim_response["communicationRequest"] = [{"reference": url} for url in communications]
+        if "error" in claim_response:  # keep the published element order
+            claim_response["error"] = claim_response.pop("error")
+    entries = [bundle_entry(f"{answer.fhir}/ClaimResponse/{answer.claim_response}", claim_response)]
+    entries += [bundle_entry(e.full_url, e.resource) for e in _echoed(request, [claim_response])]
+    entries += asking
+    if answer.submission.warnings and not answer.inquiry:
+        entries.append(
+            bundle_entry(f"urn:uuid:{_sibling(answer.bundle)}", operation_outcome(answer.submission.warnings))
+        )
+    return {
         "resourceType": "Bundle",
-        "id": ids.bundle,
-        "meta": {"profile": [urls.RESPONSE_BUNDLE]},
-        "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{ids.bundle}"},
+        "id": answer.bundle,
+        "meta": {"profile": [urls.INQUIRY_RESPONSE_BUNDLE if answer.inquiry else urls.RESPONSE_BUNDLE]},
+        "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{answer.bundle}"},
         "type": "collection",
-        "timestamp": instant(case.opened.received),
+        "timestamp": instant(answer.at),
         "entry": entries,
     }
-    return bundle, claim_response
 
 
-def _outcome_id(ids: ResponseIds) -> str:
+def _sibling(id: str) -> str:
     """A second uuid tied to the bundle's: the last group turned around."""
-    head, _, tail = ids.bundle.rpartition("-")
+    head, _, tail = id.rpartition("-")
     return f"{head}-{tail[::-1]}"
 
 
-def _claim_response(
-    case: Case, submission: Submission, rejection: Rejection | None, shape: Shape, ids: ResponseIds, base: str
-) -> Resource:
-    claim, opened, codes = submission.claim_resource, case.opened, code_table()
-    notes = _Notes()
-    items = [] if rejection else [_item(line, notes, shape, base) for line in case.ordered]
-    pended = any(_result(line) == "pended" for line in case.ordered)
-    kind: OutcomeKind = "error" if rejection else "pended" if pended else "decided"
+def _claim_response(answer: Answer, request: BundleIndex) -> Resource:
+    case, claim, codes = answer.case, answer.submission.claim_resource, code_table()
+    notes = Notes()
+    items, added = [], []
+    if not answer.rejection:
+        urls_here = frozenset(entry.full_url for entry in request.entries)
+        items = [item(line, notes, answer.shape, answer.root, urls_here) for line in case.ordered]
+        added = add_items(case.ordered, answer.shape, urls_here)
+    pended = any(result(line) == "pended" for line in case.ordered)
+    kind: OutcomeKind = "error" if answer.rejection else "pended" if pended else "decided"
     resource: Resource = {
         "resourceType": "ClaimResponse",
-        "id": ids.claim_response,
-        "meta": {"profile": [urls.CLAIM_RESPONSE]},
+        "id": answer.claim_response,
+        "meta": {"profile": [urls.CLAIM_INQUIRY_RESPONSE if answer.inquiry else urls.CLAIM_RESPONSE]},
     }
-    if found := _root_extensions(case, rejection):
+    if found := _root_extensions(case, answer.rejection):
         resource["extension"] = found
     resource |= {
         "identifier": [{"system": urls.CASE_NUMBER, "value": case.number}],
         "status": "active",
         "type": claim.get("type") or {"coding": [{"system": _CLAIM_TYPE, "code": "professional"}]},
         "use": "preauthorization",
-        "patient": _full_reference(submission, "patient"),
-        "created": instant(opened.received),
-        "insurer": _full_reference(submission, "insurer"),
-        "requestor": _full_reference(submission, "provider"),
-        "request": _request(submission),
-        "outcome": codes.outcome[shape.VERSION][kind],
-        "disposition": rejection.entry.text if rejection else disposition(case),
+        "patient": full_reference(request, claim["patient"]),
+        "created": instant(answer.at),
+        "insurer": full_reference(request, claim["insurer"]),
+        "requestor": full_reference(request, claim["provider"]),
+        "request": request_reference(case.claim),
+        "outcome": codes.outcome[answer.shape.VERSION][kind],
+        "disposition": answer.rejection.entry.text if answer.rejection else disposition(case),
     }
-    granted = [line.authorization for line in case.ordered if line.authorization and _result(line) == "approved"]
-    if granted:
-        resource["preAuthRef"] = granted[0].number
-    if len(granted) == len(case.lines) and granted:
-        resource["preAuthPeriod"] = _period(min(a.start for a in granted), max((a.end or a.start) for a in granted))
+    resource |= _authorized(case)
     if items:
         resource["item"] = items
+    if added:
+        resource["addItem"] = added
+    if (whole := _adjudication(case)) and not answer.rejection:
+        resource["adjudication"] = whole
     if notes.texts:
         resource["processNote"] = [
             {"number": n, "type": "print", "text": t} for n, t in enumerate(notes.texts, start=1)
         ]
-    if rejection:
-        resource["error"] = [_error(rejection, shape)]
+    if answer.rejection:
+        resource["error"] = [error(answer.rejection, answer.shape)]
     return resource
 
 
-_CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
+def _authorized(case: Case) -> Element:
+    """``preAuthRef`` and, when everything asked for is granted, ``preAuthPeriod``."""
+    granted = [
+        line.authorization for line in case.ordered if line.authorization and result(line) in ("approved", "modified")
+    ]
+    if not granted:
+        return {}
+    found: Element = {"preAuthRef": granted[0].number}
+    if len(granted) == len(case.lines):
+        last = max((a.end for a in granted if a.end), default=None)
+        found["preAuthPeriod"] = period(min(a.start for a in granted), last)
+    return found
+
+
+def _adjudication(case: Case) -> list[Element]:
+    """The header certification number, where every line was granted. No action code here: its context forbids it."""
+    numbers = [line.authorization.number for line in case.ordered if line.authorization and result(line) == "approved"]
+    if not numbers or len(numbers) != len(case.lines):
+        return []
+    action = {"extension": [{"url": "number", "valueString": numbers[0]}], "url": urls.REVIEW_ACTION}
+    return [{"extension": [action], "category": {"coding": [{"system": urls.ADJUDICATION, "code": "submitted"}]}}]
 
 
 def _root_extensions(case: Case, rejection: Rejection | None) -> list[Element]:
     found = [case.opened.transmission] if case.opened.transmission else []
-    decided = [line.determination for line in case.ordered if line.determination and _result(line) != "pended"]
-    if decided and not rejection:
-        # "human reviewed" is read from the events: true exactly when a person decided (CMS-0057-F, AI disclosure)
-        human = any(determination.human for determination in decided)
-        found.append({"extension": [{"url": "wasHumanReviewedFlag", "valueBoolean": human}], "url": urls.REVIEWER})
-    return found
+    decided = [line.determination for line in case.ordered if line.determination and result(line) != "pended"]
+    if not decided or rejection:
+        return found
+    # "human reviewed" is read from the events: true exactly when a person decided
+    people = [determination for determination in decided if determination.human]
+    parts: list[Element] = [{"url": "wasHumanReviewedFlag", "valueBoolean": bool(people)}]
+    last = max(people, key=lambda d: d.at, default=None)
+    if last is not None and last.npi:
+        npi = {"system": "http://hl7.org/fhir/sid/us-npi", "value": last.npi}
+        parts.append({"url": "reviewerNPI", "valueIdentifier": npi})
+    if last is not None and last.specialty:
+        parts.append({"url": "reviewerSpecialty", "valueCodeableConcept": {"text": last.specialty}})
+    return [*found, {"extension": parts, "url": urls.REVIEWER}]
 
 
-def _full_reference(submission: Submission, element: str) -> Element:
+def full_reference(request: BundleIndex, sent: Element) -> Element:
     """The request's reference, made absolute with the fullUrl of the entry it means, so that it resolves in any bundle."""
-    sent: Element = submission.claim_resource[element]
-    index = BundleIndex(submission.bundle)
-    target = index.resolve(sent, index.entries[0])
+    target = request.resolve(sent, request.entries[0])
     return {"reference": target.full_url} if target and target.full_url else sent
 
 
-def _request(submission: Submission) -> Element:
-    if submission.claim:
-        return {"reference": submission.claim}
+def request_reference(claim: str) -> Element:
+    """``ClaimResponse.request``: the Claim, or why it cannot be referenced (spec-44)."""
+    if claim:
+        return {"reference": claim}
     return {"extension": [{"url": urls.DATA_ABSENT, "valueCode": "unknown"}]}
 
 
-def _result(line: Line) -> str:
-    review = code_table().review.get(line.state)
-    return review.result if review else line.state
+def _parties(answer: Answer, request: BundleIndex) -> Parties:
+    claim = answer.submission.claim_resource
+    case_number = {"system": urls.CASE_NUMBER, "value": answer.case.number}
+    return Parties(
+        patient=full_reference(request, claim["patient"]),
+        insurer=full_reference(request, claim["insurer"]),
+        insurer_identifier=_identifier(request, claim["insurer"]) or case_number,
+        requestor=full_reference(request, claim["provider"]),
+        requestor_identifier=_identifier(request, claim["provider"]) or case_number,
+        claim={"reference": answer.case.claim} if answer.case.claim else {"identifier": case_number},
+    )
 
 
-class _Notes:
-    """Numbered process notes; the same sentence for several lines is one note."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def number(self, text: str) -> int:
-        if text not in self.texts:
-            self.texts.append(text)
-        return self.texts.index(text) + 1
+def _identifier(request: BundleIndex, reference: Element) -> Element | None:
+    target = request.resolve(reference, request.entries[0])
+    known = elements(target.resource.get("identifier")) if target else elements(reference.get("identifier"))
+    return next((i for i in known if i.get("system") and i.get("value")), None)
 
 
-def _item(line: Line, notes: _Notes, shape: Shape, base: str) -> Element:
-    numbers = [notes.number(text) for text in line_notes(line, base)]
-    item: Element = {}
-    if found := _item_extensions(line, shape):
-        item["extension"] = found
-    item["itemSequence"] = line.sequence
-    if numbers:
-        item["noteNumber"] = numbers
-    item["adjudication"] = [
-        {
-            "extension": [_review_action(line)],
-            "category": {"coding": [{"system": urls.ADJUDICATION, "code": "submitted"}]},
-        }
-    ]
-    return item
-
-
-def _review_action(line: Line) -> Element:
-    review = code_table().review[line.state]
-    parts: list[Element] = []
-    if line.authorization is not None and review.result in ("approved", "modified"):
-        parts.append({"url": "number", "valueString": line.authorization.number})
-    if review.reason is not None:
-        coding = {"system": urls.X12_DECISION_REASON, "code": review.reason}
-        parts.append({"url": "reasonCode", "valueCodeableConcept": {"coding": [coding]}})
-    action = {"coding": [{"system": urls.X12_REVIEW_ACTION, "code": review.action}]}
-    parts.append({"url": urls.REVIEW_ACTION_CODE, "valueCodeableConcept": action})
-    return {"extension": parts, "url": urls.REVIEW_ACTION}
-
-
-def _item_extensions(line: Line, shape: Shape) -> list[Element]:
-    asked, authorization, result = line.requested, line.authorization, _result(line)
-    found: list[Element] = list(extensions(asked.item, urls.ITEM_TRACE_NUMBER))
-    if authorization is not None and result in ("approved", "modified"):
-        found.append({"url": urls.ISSUE_DATE, "valueDate": authorization.issued.isoformat()})
-        found.append({"url": urls.PREAUTH_PERIOD, "valuePeriod": _period(authorization.start, authorization.end)})
-    previous = extension_value(asked.item, urls.AUTHORIZATION_NUMBER)
-    if isinstance(previous, str):
-        found.append({"url": urls.AUTHORIZATION_NUMBER, "valueString": previous})
-    if line.reference and result == "pended":
-        found.append({"url": urls.ADMIN_REFERENCE, "valueString": line.reference})
-    if asked.service_start is not None:
-        found.append({"url": urls.REQUESTED_DATE, "valuePeriod": _period(asked.service_start, asked.service_end)})
-    if authorization is not None and result == "approved":
-        if asked.provider is not None and asked.provider.reference:
-            found.append(shape.authorized_provider(asked.provider))
-        if (detail := shape.authorized_detail(asked.item, authorization)) is not None:
-            found.append(detail)
-    return found
-
-
-def _period(start: date, end: date | None) -> Element:
-    return {"start": start.isoformat()} | ({"end": end.isoformat()} if end else {})
-
-
-def _error(rejection: Rejection, shape: Shape) -> Element:
+def error(rejection: Rejection, shape: Shape) -> Element:
+    """``ClaimResponse.error``: an AAA-style fault, where it is and how to go on."""
     reject = rejection.entry
+    followup = {"coding": [{"system": urls.X12_FOLLOWUP, "code": reject.followup}]}
     return {
         "extension": [
-            {
-                "url": urls.ERROR_FOLLOWUP,
-                "valueCodeableConcept": {"coding": [{"system": urls.X12_FOLLOWUP, "code": reject.followup}]},
-            },
+            {"url": urls.ERROR_FOLLOWUP, "valueCodeableConcept": followup},
             shape.error_element(reject),
             {"url": urls.ERROR_PATH, "valueString": rejection.path},
         ],
@@ -235,11 +230,11 @@ def _error(rejection: Rejection, shape: Shape) -> Element:
     }
 
 
-def _echoed(request: BundleIndex, claim_response: Resource) -> list[Entry]:
-    """The entries of the request that the response refers to, and theirs, verbatim (spec-13, spec-33). Never the Claim."""
+def _echoed(request: BundleIndex, origins: list[Resource]) -> list[Entry]:
+    """The entries of the request that the answer refers to, and theirs, verbatim (spec-13, spec-33). Never the Claim."""
     wanted: dict[int, Entry] = {}
-    origin = request.entries[0]
-    pending = [Entry(-1, origin.full_url, claim_response, "")]
+    base = request.entries[0].full_url
+    pending = [Entry(-1, base, resource, "") for resource in origins]
     while pending:
         entry = pending.pop()
         for _, reference in request.references(entry):

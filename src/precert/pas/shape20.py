@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from precert.authorization.codes import IgVersion, Reject
-from precert.authorization.record import Authorization, Party
+from precert.authorization.record import Authorization, Line, Party
 from precert.fhir.types import Element
 from precert.pas import urls
 
 VERSION: IgVersion = "2.0"
 """The key into the decision-code table."""
+PREFIX = "/fhir/v2.0"
+"""The base that speaks this version."""
+INQUIRY_IN_PARAMETERS = False
+"""``$inquire`` answers one Bundle that holds all matches."""
 
 
 def authorized_provider(party: Party) -> Element:
     """``extension-itemAuthorizedProvider`` (2.0.1: the provider's type is a plain sub-extension)."""
+    kind = {"coding": [{"system": urls.X12_ENTITY, "code": "1P"}]}
     return {
         "extension": [
             {"url": "provider", "valueReference": {"reference": party.reference}},
-            {
-                "url": "providerType",
-                "valueCodeableConcept": {"coding": [{"system": urls.X12_ENTITY, "code": "1P"}]},
-            },
+            {"url": "providerType", "valueCodeableConcept": kind},
         ],
         "url": urls.AUTHORIZED_PROVIDER,
     }
@@ -30,12 +32,40 @@ def error_element(reject: Reject) -> Element:
     return {"url": urls.ERROR_ELEMENT, "valueString": reject.text}
 
 
-def authorized_detail(requested: Element, authorization: Authorization | None) -> Element | None:
+def authorized_detail(line: Line, modified: bool) -> Element | None:
     """2.0.1: the detail on ``item`` is what was *authorized*."""
+    authorization = line.authorization
     if authorization is None:
         return None
-    detail: list[Element] = [{"url": "productOrServiceCode", "valueCodeableConcept": requested["productOrService"]}]
+    item = line.requested.item
+    detail: list[Element] = [{"url": "productOrServiceCode", "valueCodeableConcept": item["productOrService"]}]
+    detail += [{"url": "modifier", "valueCodeableConcept": m} for m in item.get("modifier", ())]
     if authorization.quantity is not None and authorization.unit:
         quantity = {"value": authorization.quantity, "unit": authorization.unit}
         detail.append({"url": "quantity", "valueQuantity": quantity})
     return {"extension": detail, "url": urls.AUTHORIZED_DETAIL}
+
+
+def add_item(line: Line, authorization: Authorization, provider: str | None) -> Element | None:
+    """2.0.1 says what was authorized on the item itself."""
+    return None
+
+
+def line_number(sequence: int) -> Element:
+    """The line an information request is about."""
+    return {"url": urls.PA_LINE_NUMBER, "valueInteger": sequence}
+
+
+def questionnaire_input(sequence: int, context: str) -> Element:
+    """``Task.input``: which questionnaire is needed, by identifier."""
+    return {
+        "extension": [line_number(sequence)],
+        "type": {"coding": [{"system": urls.TEMP_CODES, "code": "questionnaires-needed"}]},
+        "valueIdentifier": {"system": urls.QUESTION_LIST, "value": context},
+    }
+
+
+def communication(sequence: int, content: str) -> tuple[list[Element], Element]:
+    """Where the line number stands: (extensions of the CommunicationRequest, its payload)."""
+    number = {"url": urls.SERVICE_LINE_NUMBER, "valuePositiveInt": sequence}
+    return [], {"extension": [number], "contentString": content}

@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from precert.authorization.codes import IgVersion, Reject
-from precert.authorization.record import Authorization, Party
+from precert.authorization.record import Authorization, Line, Party
+from precert.fhir.extension import extensions
 from precert.fhir.types import Element
 from precert.pas import urls
 
 VERSION: IgVersion = "2.2"
 """The key into the decision-code table."""
+PREFIX = "/fhir"
+"""The base that speaks this version."""
+INQUIRY_IN_PARAMETERS = True
+"""``$inquire`` answers Parameters with one Bundle for each match."""
+
+_CARRIED = tuple(
+    f"http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-{name}"
+    for name in (
+        "itemTraceNumber",
+        "epsdtIndicator",
+        "nursingHomeResidentialStatus",
+        "nursingHomeLevelOfCare",
+        "productOrServiceCodeEnd",
+        "revenueUnitRateLimit",
+        "requestedService",
+        "serviceItemRequestType",
+        "certificationType",
+    )
+)
+_PROVIDER_TYPE = {"coding": [{"system": urls.X12_ENTITY, "code": "1P"}]}
 
 
 def authorized_provider(party: Party) -> Element:
@@ -16,10 +37,7 @@ def authorized_provider(party: Party) -> Element:
     return {
         "extension": [
             {"url": "provider", "valueReference": {"reference": party.reference}},
-            {
-                "url": urls.AUTHORIZED_PROVIDER_TYPE,
-                "valueCodeableConcept": {"coding": [{"system": urls.X12_ENTITY, "code": "1P"}]},
-            },
+            {"url": urls.AUTHORIZED_PROVIDER_TYPE, "valueCodeableConcept": _PROVIDER_TYPE},
         ],
         "url": urls.AUTHORIZED_PROVIDER,
     }
@@ -30,6 +48,66 @@ def error_element(reject: Reject) -> Element:
     return {"extension": [{"url": "error", "valueString": reject.text}], "url": urls.ERROR_ELEMENT}
 
 
-def authorized_detail(requested: Element, authorization: Authorization | None) -> Element | None:
-    """2.2.1: the detail on ``item`` repeats what was *requested*, and only a modified item needs it."""
-    return None
+def authorized_detail(line: Line, modified: bool) -> Element | None:
+    """2.2.1: on ``item`` the detail repeats what was *requested*; a modified line needs it beside its ``addItem``."""
+    if not modified:
+        return None
+    item = line.requested.item
+    detail: list[Element] = [{"url": "productOrServiceCode", "valueCodeableConcept": item["productOrService"]}]
+    detail += [{"url": "modifier", "valueCodeableConcept": m} for m in item.get("modifier", ())]
+    if "unitPrice" in item:
+        detail.append({"url": "unitPrice", "valueMoney": item["unitPrice"]})
+    if line.requested.quantity is not None and line.requested.unit:
+        detail.append({"url": "quantity", "valueQuantity": item["quantity"]})
+    return {"extension": detail, "url": urls.AUTHORIZED_DETAIL}
+
+
+def add_item(line: Line, authorization: Authorization, provider: str | None) -> Element | None:
+    """2.2.1: what was really authorized of a modified line, as ``addItem`` with the same sequence and action A1."""
+    item = line.requested.item
+    carried = [e for url in _CARRIED for e in extensions(item, url)]
+    period: Element = {"start": authorization.start.isoformat()}
+    if authorization.end:
+        period["end"] = authorization.end.isoformat()
+    added: Element = {
+        "extension": [
+            *carried,
+            {"url": urls.ISSUE_DATE, "valueDate": authorization.issued.isoformat()},
+            {"url": urls.PREAUTH_PERIOD, "valuePeriod": period},
+        ],
+        "itemSequence": [line.sequence],
+    }
+    if provider:
+        kind = {"url": urls.AUTHORIZED_PROVIDER_TYPE, "valueCodeableConcept": _PROVIDER_TYPE}
+        added["provider"] = [{"extension": [kind], "reference": provider}]
+    added["productOrService"] = item["productOrService"]
+    if "modifier" in item:
+        added["modifier"] = item["modifier"]
+    added["servicedPeriod"] = period
+    for element in ("locationCodeableConcept", "locationAddress", "locationReference"):
+        if element in item:
+            added[element] = item[element]
+    if authorization.quantity is not None and authorization.unit:
+        added["quantity"] = {"value": authorization.quantity, "unit": authorization.unit}
+    if "unitPrice" in item:
+        added["unitPrice"] = item["unitPrice"]
+    return added
+
+
+def line_number(sequence: int) -> Element:
+    """The line an information request is about."""
+    return {"url": urls.SERVICE_LINE_NUMBER, "valuePositiveInt": sequence}
+
+
+def questionnaire_input(sequence: int, context: str) -> Element:
+    """``Task.input``: the DTR context under which the questionnaire is fetched."""
+    return {
+        "extension": [line_number(sequence)],
+        "type": {"coding": [{"system": urls.TEMP_CODES, "code": "questionnaire-context"}]},
+        "valueString": context,
+    }
+
+
+def communication(sequence: int, content: str) -> tuple[list[Element], Element]:
+    """Where the line number stands: (extensions of the CommunicationRequest, its payload)."""
+    return [line_number(sequence)], {"contentString": content}

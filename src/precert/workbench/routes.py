@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from precert.authorization.service import AuthorizationService
-from precert.fhir import json
-from precert.fhir.types import JsonValue
 from precert.security.identity import Client
-from precert.web.http import wants_pretty
+from precert.workbench.api import json_response
 from precert.workbench.explanations import explanation
 
 
@@ -21,11 +19,6 @@ class WorkbenchContext:
 
     service: AuthorizationService
     identify: Callable[[Request], Client]
-
-
-def json_response(request: Request, value: JsonValue, status: int = 200) -> Response:
-    """``value`` as application/json, decimals as they are."""
-    return Response(json.dumps(value, pretty=wants_pretty(request)), status, media_type="application/json")
 
 
 def workbench_router(context: WorkbenchContext) -> APIRouter:

@@ -1,0 +1,75 @@
+"""The use case "inquire": which records a query by example means, and may be shown to who asks.
+
+PAS spec-47/48 (an old number leads to the current record), spec-52/53 (systems other than the submitter need the member's
+number and the NPI of an ordering or rendering provider).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from precert.authorization.record import Case, Line, decode, fold
+from precert.authorization.service import AuthorizationService
+from precert.authorization.submission import Submission
+from precert.store.port import Param
+
+_MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Search criteria. ``services`` are ``system|code`` (``None`` = any service); ``numbers`` are numbers of ours."""
+
+    member_numbers: tuple[str, ...]
+    npis: tuple[str, ...]
+    identifiers: tuple[str, ...]
+    numbers: tuple[str, ...]
+    services: frozenset[str] | None
+    dates: Sequence[tuple[date, date]]
+
+
+async def inquire(service: AuthorizationService, inquiry: Inquiry) -> list[tuple[Case, Submission]]:
+    """The records that match, newest first, each with the newest version of its request. At most 50."""
+    if not inquiry.member_numbers:
+        return []
+    params = [Param("member", list(inquiry.member_numbers))]
+    if inquiry.numbers:
+        params.append(Param("number", list(inquiry.numbers)))
+    page = await service.store.search(service.tenant, "Case", params, limit=_MOST)
+    found = []
+    for document in page.documents:
+        case = fold(decode(document.body))
+        if all(line.state == "dismissed" for line in case.ordered) or not _fits(case, inquiry):
+            continue
+        submission = await service.submission_of(case)
+        if _may_see(case, submission, inquiry):
+            found.append((case, submission))
+    return found
+
+
+def _fits(case: Case, inquiry: Inquiry) -> bool:
+    services = {line.requested.code for line in case.ordered}
+    if inquiry.services is not None and not services & inquiry.services:
+        return False
+    return not inquiry.dates or any(_overlaps(line, case, day) for line in case.ordered for day in inquiry.dates)
+
+
+def _overlaps(line: Line, case: Case, asked: tuple[date, date]) -> bool:
+    start = line.requested.service_start
+    end = line.requested.service_end or start
+    if line.authorization is not None:
+        start, end = start or line.authorization.start, line.authorization.end or end
+    if start is None:  # nobody named a day: a request without dates fits any
+        return True
+    return start <= asked[1] and asked[0] <= (end or start + timedelta(days=0))
+
+
+def _may_see(case: Case, submission: Submission, inquiry: Inquiry) -> bool:
+    """The requester of the inquiry is the requester, the ordering or a rendering provider of the request."""
+    involved = {*submission.requester_npis, *submission.care_team_npis, *submission.requester_ids}
+    involved.update(
+        line.requested.provider.npi for line in case.ordered if line.requested.provider and line.requested.provider.npi
+    )
+    return bool(involved & {*inquiry.npis, *inquiry.identifiers})

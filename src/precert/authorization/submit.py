@@ -1,0 +1,243 @@
+"""The use case "submit": from a request to a stored, answered, explainable case, in one atomic commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from precert.authorization.context import Standing
+from precert.authorization.numbers import NumberKind, issue, reservation
+from precert.authorization.record import Case, CaseOpened, Event, LineRequest, Recorder, decode, encode, fold
+from precert.authorization.service import AuthorizationService, Rejection, Rendered, Renderer
+from precert.authorization.submission import Submission
+from precert.eligibility.directory import Directory, Found, NoMember, NotFound, member_numbers
+from precert.fhir.types import Element
+from precert.store.port import (
+    AlreadyTaken,
+    Audit,
+    Commit,
+    Conflict,
+    Idempotency,
+    KeyReused,
+    Param,
+    Put,
+    Replayed,
+    Stored,
+)
+
+log = structlog.get_logger(__name__)
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """``body`` is what to send; ``replayed`` says it was stored by an earlier, identical request."""
+
+    body: bytes
+    replayed: bool = False
+    case: Case | None = None
+    rejection: Rejection | None = None
+
+
+def request_key(submission: Submission) -> Idempotency:
+    """Under what a repetition of this request is recognised: who, which base, which bundle, what content."""
+    parts = (submission.submitter, submission.version, submission.identity or "", submission.digest)
+    return Idempotency("|".join(parts), submission.digest)
+
+
+async def submit(service: AuthorizationService, submission: Submission, render: Renderer) -> Answered:
+    """Process one new request and answer it.
+
+    The same request sent again (same bundle identifier and content) gets the stored answer and makes no second case.
+    Raises the store's errors; when it returns, the case and the answer are durable.
+    """
+    key = request_key(submission)
+    earlier = await service.store.replay(service.tenant, key)
+    if isinstance(earlier, Replayed):
+        return Answered(earlier.result, replayed=True)
+    for attempt in range(1, _ATTEMPTS + 1):
+        case, numbers, rejection = decide(service, submission)
+        rendered = render(case, submission, rejection)
+        puts = [*rendered.puts, *await _resubmitted(service, submission, case)]
+        try:
+            outcome = await service.store.commit(_commit(service, case, numbers, rendered, puts, key))
+        except (AlreadyTaken, Conflict) as clash:  # a number drawn twice, or the earlier record moved on meanwhile
+            log.warning("commit clashed, trying again", attempt=attempt, why=type(clash).__name__)
+            if attempt == _ATTEMPTS:
+                raise
+            continue
+        return answered(outcome, rendered, case, rejection)
+    raise AssertionError("unreachable: the loop returns or raises")
+
+
+def answered(
+    outcome: Stored | Replayed | KeyReused, rendered: Rendered, case: Case, rejection: Rejection | None = None
+) -> Answered:
+    """What a commit's outcome means for the sender: the new answer, or the one that a faster twin stored."""
+    if isinstance(outcome, Stored):
+        return Answered(rendered.body, case=case, rejection=rejection)
+    return Answered(outcome.result, replayed=True)
+
+
+def record_put(case: Case, rendered: Rendered, at: datetime, expect: int) -> Put:
+    """The record as one document, with the event that says under which ids it was answered; findable by every number."""
+    recorder = Recorder(case.events)
+    if rendered.numbers:
+        recorder.append(system_event("answered", at, detail={"numbers": list(rendered.numbers)}))
+    whole = fold(recorder.events)
+    return Put("Case", case.id, encode(whole.events), whole.tokens(), expect=expect)
+
+
+def _commit(
+    service: AuthorizationService,
+    case: Case,
+    numbers: Sequence[str],
+    rendered: Rendered,
+    puts: Sequence[Put],
+    key: Idempotency,
+) -> Commit:
+    opened = case.opened
+    audit = Audit("submit", opened.submitter, case.number, opened.received, {"lines": str(len(case.lines))})
+    return Commit(
+        tenant=service.tenant,
+        puts=[record_put(case, rendered, opened.received, 0), *puts],
+        outgoing=rendered.outgoing,
+        audit=[audit],
+        reserve=[reservation(number) for number in numbers],
+        idempotency=key,
+        result=rendered.body,
+    )
+
+
+async def _resubmitted(service: AuthorizationService, submission: Submission, case: Case) -> list[Put]:
+    """The same bundle identifier with other content: the earlier record gets an event that points to the new case."""
+    if submission.identity is None:
+        return []
+    params = [Param("identifier", [submission.identity]), Param("submitter", [submission.submitter])]
+    page = await service.store.search(service.tenant, "Case", params, limit=1)
+    puts = []
+    for document in page.documents:
+        recorder = Recorder(decode(document.body))
+        detail = {"case": case.id, "number": case.number, "digest": submission.digest}
+        recorder.append(
+            Event(
+                seq=0,
+                at=case.opened.received,
+                ev="resubmitted",
+                actor="provider",
+                by=submission.submitter,
+                detail=detail,
+            )
+        )
+        puts.append(
+            Put("Case", document.id, encode(recorder.events), fold(recorder.events).tokens(), expect=document.version)
+        )
+    return puts
+
+
+def decide(service: AuthorizationService, submission: Submission) -> tuple[Case, list[str], Rejection | None]:
+    """Everything between the request and the commit, without touching the store: (case, numbers used, rejection)."""
+    now = service.runtime.now()
+    rejection = reject(submission, service.directory())
+    who = service.who(submission, now)
+    number = issue(NumberKind.CASE, service.runtime)
+    recorder = Recorder()
+    recorder.append(system_event("opened", now, opened=_opened(service, submission, who, number, now)))
+    numbers = [number]
+    for line in submission.lines:
+        recorder.append(system_event("requested", now, line=line.sequence, requested=line))
+    for line in submission.lines:
+        if rejection is not None:
+            detail = {"reject": rejection.key}
+            recorder.append(system_event("member_not_found", now, line=line.sequence, detail=detail))
+            continue
+        recorder.append(system_event("validated", now, line=line.sequence))
+        if submission.cancel_all or line.request == "cancel":
+            recorder.append(
+                Event(seq=0, at=now, ev="cancel", actor="provider", by=submission.submitter, line=line.sequence)
+            )
+            continue
+        judged = service.judge_line(line, submission, who, now)
+        numbers.extend(judged.numbers)
+        for event in judged.events:
+            recorder.append(event)
+    return fold(recorder.events), numbers, rejection
+
+
+def _opened(
+    service: AuthorizationService, submission: Submission, who: Standing, number: str, now: datetime
+) -> CaseOpened:
+    requester = submission.requester
+    if who.provider is not None:
+        requester = msgspec.structs.replace(requester, npi=who.provider.npi, network=who.provider.network)
+    return CaseOpened(
+        case=service.runtime.new_id(),
+        number=number,
+        submitter=submission.submitter,
+        received=now,
+        track=submission.track,
+        identifiers=submission.identifiers,
+        claim=submission.claim,
+        submission=service.runtime.new_id(),
+        patient=submission.patient,
+        insurer=submission.insurer,
+        requester=requester,
+        coverage=who.coverage,
+        member=who.member.id if who.member else None,
+        plan=who.plan.id if who.plan else None,
+        lob=who.coverage.get("lob"),
+        member_numbers=tuple(member_numbers(submission.patient, submission.coverage, submission.subscriber)),
+        transmission=submission.transmission,
+        root=submission.root,
+        version=submission.version,
+    )
+
+
+def system_event(
+    ev: str,
+    at: datetime,
+    *,
+    line: int | None = None,
+    opened: CaseOpened | None = None,
+    requested: LineRequest | None = None,
+    detail: Element | None = None,
+) -> Event:
+    """An event that the system itself causes."""
+    return Event(
+        seq=0,
+        at=at,
+        ev=ev,
+        actor="system",
+        by="precert",
+        line=line,
+        opened=opened,
+        requested=requested,
+        detail=detail or {},
+    )
+
+
+_NO_MEMBER = {
+    NoMember.MISSING_ID: Rejection("missing_member_id", "Claim.patient"),
+    NoMember.NOT_FOUND: Rejection("member_not_found", "Claim.patient"),
+    NoMember.SEVERAL: Rejection("member_ambiguous", "Claim.patient"),
+    NoMember.BIRTH_DATE: Rejection("birth_date", "Claim.patient"),
+}
+
+
+def reject(submission: Submission, directory: Directory) -> Rejection | None:
+    """Why the request cannot be processed at all (an error, never a denial), or ``None``."""
+    if submission.us is False:
+        return Rejection("other_payer", "Claim.insurer")
+    found = directory.find(submission.patient, submission.coverage, submission.subscriber)
+    if isinstance(found, Found):
+        return None
+    return _no_member(found, directory)
+
+
+def _no_member(found: NotFound, directory: Directory) -> Rejection | None:
+    trusted = directory.mode == "presented" and found.reason in (NoMember.MISSING_ID, NoMember.NOT_FOUND)
+    return None if trusted else _NO_MEMBER[found.reason]

@@ -1,0 +1,118 @@
+"""How the core's cases become stored and sent PAS resources, in both shapes, and who is told when one changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from precert.authorization.record import Case
+from precert.authorization.service import Rejection, Rendered, Renderer
+from precert.authorization.submission import Submission
+from precert.fhir import json
+from precert.fhir.extension import extension, extension_value
+from precert.fhir.types import Resource
+from precert.pas import shape20, shape22, urls
+from precert.pas.response import Answer, Shape, response_bundle
+from precert.runtime import Runtime
+from precert.store.port import Outgoing, Put
+
+SHAPES: tuple[Shape, ...] = (shape22, shape20)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A record that changed after its synchronous answer: what subscribers are matched by and may be sent."""
+
+    event: str
+    case: Case
+    filters: tuple[str, ...]
+    bundles: dict[str, str]  # IG version to the id of the stored PAS Response Bundle
+    claim_response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """``announce`` turns a change into outbox messages (it is the subscriptions room's, handed in)."""
+
+    runtime: Runtime
+    announce: Callable[[Change], list[Outgoing]]
+
+    def renderer(self, shape: Shape, root: str) -> Renderer:
+        """The renderer of a synchronous answer on one base."""
+
+        def render(case: Case, submission: Submission, rejection: Rejection | None) -> Rendered:
+            stored = _Stored(case, submission)
+            bundle = self._answer(case, submission, rejection, shape, root, stored)
+            stored.put("Bundle", case.submission, submission.raw)
+            claim = {**submission.claim_resource, "id": case.submission}  # readable here under our id
+            stored.put("Claim", case.submission, json.dumps(claim))
+            return Rendered(json.dumps(bundle), stored.puts, stored.ids)
+
+        return render
+
+    def changed(self, case: Case, submission: Submission) -> Rendered:
+        """A record that changed by itself: its resources in both shapes, and the message to subscribers."""
+        stored = _Stored(case, submission)
+        bundles: dict[str, str] = {}
+        claim_response = ""
+        for shape in SHAPES:
+            bundle = self._answer(case, submission, None, shape, case.opened.root, stored)
+            bundles[shape.VERSION] = str(bundle["id"])
+            if case.opened.version == shape.VERSION:
+                claim_response = str(bundle["entry"][0]["resource"]["id"])
+        change = Change(self.runtime.new_id(), case, filters(submission), bundles, claim_response)
+        return Rendered(b"", stored.puts, stored.ids, self.announce(change))
+
+    def _answer(
+        self,
+        case: Case,
+        submission: Submission,
+        rejection: Rejection | None,
+        shape: Shape,
+        root: str,
+        stored: _Stored,
+    ) -> Resource:
+        new_id = self.runtime.new_id
+        answer = Answer(
+            case=case,
+            submission=submission,
+            rejection=rejection,
+            shape=shape,
+            claim_response=new_id(),
+            bundle=new_id(),
+            root=root,
+            at=self.runtime.now(),
+        )
+        bundle = response_bundle(answer)
+        stored.put("Bundle", answer.bundle, json.dumps(bundle))
+        for entry in bundle["entry"]:
+            resource = entry["resource"]
+            if resource["resourceType"] in ("ClaimResponse", "Task", "CommunicationRequest"):
+                stored.put(resource["resourceType"], resource["id"], json.dumps(resource))
+        return bundle
+
+
+class _Stored:
+    """The documents of one rendering, each once, scoped to who submitted the request."""
+
+    def __init__(self, case: Case, submission: Submission) -> None:
+        self._scope = {"case": [case.id], "submitter": [case.opened.submitter]}
+        self.puts: list[Put] = []
+        self.ids: list[str] = []
+        self._seen: set[tuple[str, str]] = set()
+
+    def put(self, type: str, id: str, body: bytes) -> None:
+        if (type, id) in self._seen:
+            return
+        self._seen.add((type, id))
+        self.ids.append(id)
+        self.puts.append(Put(type, id, body, {**self._scope, "id": [id]}))
+
+
+def filters(submission: Submission) -> tuple[str, ...]:
+    """What a subscription's organization filter may name: the sender's X12 ids and the requester's identifiers."""
+    transmission = extension(submission.claim_resource, urls.TRANSMISSION)
+    sent = [extension_value(transmission, name) for name in ("interchangeSenderID", "applicationSenderCode")]
+    return tuple(
+        dict.fromkeys([*(s for s in sent if isinstance(s, str)), *submission.requester_npis, *submission.requester_ids])
+    )

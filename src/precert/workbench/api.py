@@ -1,0 +1,160 @@
+"""``/api``: the worklist, a case, and determinations by people. The pages are made of the same data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from precert.authorization.determine import Stale, determine
+from precert.authorization.explain import explain_case
+from precert.authorization.people import OPEN_STATES, Closed, Forbidden, Incomplete, PersonDecides
+from precert.authorization.record import Case, decode, fold
+from precert.authorization.service import AuthorizationService
+from precert.fhir import json
+from precert.fhir.dates import instant
+from precert.fhir.json import Limits
+from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import Element, JsonValue, elements, text
+from precert.security.identity import Client
+from precert.store.port import Document, Param
+from precert.web.http import check_content_type, read_body, wants_pretty
+
+_ETAG = re.compile(r'(?:W/)?"(\d+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """What the endpoints need."""
+
+    service: AuthorizationService
+    identify: Callable[[Request], Client]
+    limits: Limits
+
+
+def json_response(
+    request: Request, value: JsonValue, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """``value`` as application/json, decimals as they are."""
+    body = json.dumps(value, pretty=wants_pretty(request))
+    return Response(body, status, headers, media_type="application/json")
+
+
+def api_router(context: ApiContext) -> APIRouter:
+    """``GET /api/cases``, ``GET /api/cases/{case}``, ``POST /api/cases/{case}/lines/{sequence}/determination``."""
+    router = APIRouter(prefix="/api", tags=["workbench"])
+    service = context.service
+
+    @router.get("/cases", summary="The worklist: records by state, newest first")
+    async def cases(request: Request, state: str = "open", limit: int = 50, page: str | None = None) -> Response:
+        context.identify(request)
+        states = sorted(OPEN_STATES) if state == "open" else [] if state == "all" else state.split(",")
+        params = [Param("state", states)] if states else []
+        found = await service.store.search(service.tenant, "Case", params, limit=max(1, min(limit, 200)), page=page)
+        listed = [summary(fold(decode(document.body)), document.version) for document in found.documents]
+        return json_response(request, {"cases": listed, "next": found.next})
+
+    @router.get("/cases/{case}", summary="One record with its whole explanation")
+    async def case(request: Request, case: str) -> Response:
+        context.identify(request)
+        document = await find(service, case)
+        record = fold(decode(document.body))
+        body = summary(record, document.version) | explain_case(record, case)
+        return json_response(request, body, headers={"ETag": f'W/"{document.version}"'})
+
+    @router.post("/cases/{case}/lines/{sequence}/determination", summary="A person decides one line")
+    async def decide(request: Request, case: str, sequence: int) -> Response:
+        context.identify(request)
+        check_content_type(request)
+        decides = parse(await read_body(request, context.limits))
+        document = await find(service, case)
+        if (wanted := expected_version(request)) is not None and wanted != document.version:
+            raise stale(document.version)
+        try:
+            record, version = await determine(service, document, sequence, decides)
+        except KeyError as error:
+            raise FhirError(
+                404, Issue("error", "not-found", f"The case has no line {sequence}.", rule="no-line")
+            ) from error
+        except Forbidden as error:
+            raise FhirError(403, Issue("error", "forbidden", str(error), "role", rule=error.rule)) from error
+        except Closed as error:
+            raise FhirError(409, Issue("error", "conflict", str(error), rule="line-closed")) from error
+        except Incomplete as error:
+            raise FhirError(422, Issue("error", "required", str(error), error.field, rule="incomplete")) from error
+        except Stale as error:
+            raise stale(error.current) from error
+        body = summary(record, version) | {"line": explain_case(record, case)["lines"][_position(record, sequence)]}
+        return json_response(request, body, headers={"ETag": f'W/"{version}"'})
+
+    return router
+
+
+def _position(case: Case, sequence: int) -> int:
+    return sorted(case.lines).index(sequence)
+
+
+def parse(body: bytes) -> PersonDecides:
+    """The determination in the body. Raises FhirError(400) that names every field at fault."""
+    try:
+        return PersonDecides.model_validate(json.loads(body, Limits()))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise FhirError(
+            400,
+            [
+                Issue("error", "invalid", f"{fault['msg']}.", ".".join(map(str, fault["loc"])), rule="determination")
+                for fault in faults
+            ],
+        ) from error
+
+
+def expected_version(request: Request) -> int | None:
+    """The version in ``If-Match``, if the caller wants to be sure that nobody was faster."""
+    match = _ETAG.fullmatch(request.headers.get("if-match", "").strip())
+    return int(match.group(1)) if match else None
+
+
+def stale(current: int) -> FhirError:
+    """412: the record moved on."""
+    message = "Somebody changed this case meanwhile. Read it again, then decide."
+    return FhirError(412, Issue("error", "conflict", message, rule="stale"), {"ETag": f'W/"{current}"'})
+
+
+async def find(service: AuthorizationService, case: str) -> Document:
+    """The record by its id or any of its numbers. Raises FhirError(404)."""
+    document = await service.store.get(service.tenant, "Case", case)
+    if document is None:
+        page = await service.store.search(service.tenant, "Case", [Param("number", [case])], limit=1)
+        document = page.documents[0] if page.documents else None
+    if document is None:
+        raise FhirError(404, Issue("error", "not-found", f"There is no case {case[:64]!r} here.", rule="unknown-id"))
+    return document
+
+
+def summary(case: Case, version: int) -> Element:
+    """A record as a row of the worklist."""
+    opened = case.opened
+    return {
+        "id": case.id,
+        "case": case.number,
+        "version": version,
+        "received": instant(opened.received),
+        "track": opened.track,
+        "plan": opened.plan,
+        "member": {"number": opened.member or next(iter(opened.member_numbers), None), "name": _name(opened.patient)},
+        "requester": {"npi": opened.requester.npi, "name": opened.requester.name, "network": opened.requester.network},
+        "states": {str(line.sequence): line.state for line in case.ordered},
+        "services": {str(line.sequence): line.requested.code for line in case.ordered},
+    }
+
+
+def _name(patient: Element) -> str | None:
+    for name in elements(patient.get("name")):
+        given = name.get("given")
+        parts = [*(given if isinstance(given, list) else []), name.get("family")]
+        return " ".join(part for part in parts if isinstance(part, str)) or text(name.get("text"))
+    return None
