@@ -21,11 +21,12 @@ def read_router(
 
     @router.get("/{type}/{id}", summary="Read a resource that this server issued")
     async def read(request: Request, type: str, id: str) -> Response:
+        client = identify(request)
         check_accept(request)
         if type not in types:
             raise FhirError(404, Issue("error", "not-found", f"{type[:64]} is not served here.", rule="unknown-type"))
         document = await store.get(tenant, type, id)
-        if document is None or not await _mine(store, tenant, document, identify(request)):
+        if document is None or not await _mine(store, tenant, document, client):
             text = f"There is no {type}/{id[:64]} here, or it is not yours to read."
             raise FhirError(404, Issue("error", "not-found", text, rule="unknown-id"))
         etag = f'W/"{document.version}"'
