@@ -19,6 +19,7 @@ from precert.policy.explain import explain
 from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from precert.runtime import Runtime
 
+_NONE_ASKED = "No coverage policy asks for authorization of this service."
 INFO_DAYS = 5
 """Calendar days given to answer an information request."""
 
@@ -132,7 +133,8 @@ def determine(decision: Decision, runtime: Runtime, at: datetime) -> Determinati
         policy=governing.policy if governing else None,
         version=governing.version if governing else None,
         title=governing.title if governing else None,
-        reason=decision.reason,
+        # what an exemption that was looked at and did not hold has to say is no news for the provider
+        reason=_NONE_ASKED if decision.outcome is Outcome.NOT_APPLICABLE else decision.reason,
         reasons=governing.unmet if governing else (),
         trace=explain(decision),
     )

@@ -36,7 +36,9 @@ log = structlog.get_logger(__name__)
 _ATTEMPTS = 5
 DENIED = frozenset({"denied", "denied_admin", "untimely", "appeal_upheld", "ending"})
 GONE = frozenset({"cancelled", "withdrawn", "closed", "dismissed"})
-CANCELLABLE = frozenset({"screening", "modified", "pended_info", "nurse_review", "md_review", "approved", "active", "exempt"})
+CANCELLABLE = frozenset(
+    {"screening", "modified", "pended_info", "nurse_review", "md_review", "approved", "active", "exempt"}
+)
 _OPEN = frozenset({"pended_info", "nurse_review", "md_review", "exempt"})
 
 

@@ -164,29 +164,45 @@ def _dates(
     index: BundleIndex, claim: Entry, item: Element, where: str, found: Findings
 ) -> tuple[date | None, date | None]:
     """The item's own dates, else those of the requested service, else the patient event's."""
-    day = parse_date(item.get("servicedDate"))
-    if day is not None:
-        return day, day
-    period = item.get("servicedPeriod")
-    if isinstance(period, dict):
-        start, end = parse_date(period.get("start")), parse_date(period.get("end"))
-        if start and end and end < start:
-            found.fault(
-                "invariant",
-                "dates-reversed",
-                f"{where}.servicedPeriod",
-                f"The period ends ({end}) before it starts ({start}). Swap or correct the dates.",
-            )
-        return start, end
     requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
-    for source, element in ((requested.resource if requested else {}, "occurrence"), (_patient_event(claim), "timing")):
-        period = source.get(f"{element}Period")
-        if isinstance(period, dict):
-            return parse_date(period.get("start")), parse_date(period.get("end"))
-        day = parse_date(source.get(f"{element}DateTime") or source.get(f"{element}Date"))
-        if day is not None:
-            return day, None
+    sources = (
+        (item, "serviced", where),
+        (requested.resource if requested else {}, "occurrence", requested.path if requested else ""),
+        (_patient_event(claim), "timing", f"{claim.path}.supportingInfo"),
+    )
+    for source, element, path in sources:
+        dates = _read_dates(source, element, path, found)
+        if dates is not None:
+            return dates
     return None, None
+
+
+def _read_dates(source: Element, element: str, path: str, found: Findings) -> tuple[date | None, date | None] | None:
+    """``<element>Date``, ``<element>DateTime`` or ``<element>Period`` of ``source``; ``None`` if it has none of them."""
+    for key in (f"{element}Date", f"{element}DateTime"):
+        if key in source:
+            day = _day(source[key], f"{path}.{key}", found)
+            return day, day
+    period = source.get(f"{element}Period")
+    if not isinstance(period, dict):
+        return None
+    where = f"{path}.{element}Period"
+    start, end = (_day(period.get(k), f"{where}.{k}", found) if k in period else None for k in ("start", "end"))
+    if start and end and end < start:
+        found.fault(
+            "invariant",
+            "dates-reversed",
+            where,
+            f"The period ends ({end}) before it starts ({start}). Swap or correct the dates.",
+        )
+    return start, end
+
+
+def _day(value: object, path: str, found: Findings) -> date | None:
+    day = parse_date(value)
+    if day is None:
+        found.fault("value", "item-date", path, f"{str(value)[:40]!r} is no FHIR date. Write it as YYYY-MM-DD.")
+    return day
 
 
 def _patient_event(claim: Entry) -> Element:

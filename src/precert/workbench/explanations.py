@@ -7,11 +7,12 @@ from precert.authorization.service import AuthorizationService
 from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element
+from precert.security.identity import Client
 from precert.store.port import Param
 
 
-async def explanation(service: AuthorizationService, id: str) -> Element:
-    """The explanation under ``id``. Raises FhirError(404) when nothing was ever issued under it."""
+async def explanation(service: AuthorizationService, id: str, client: Client) -> Element:
+    """The explanation under ``id``. Raises FhirError(404) when nothing was ever issued under it to this client."""
     wanted = id.strip()
     assertion = await service.store.get(service.tenant, "Assertion", wanted)
     if assertion is not None:
@@ -21,7 +22,7 @@ async def explanation(service: AuthorizationService, id: str) -> Element:
     if case is None:
         found = await service.case(wanted)
         case = found[0] if found else None
-    if case is None:
+    if case is None or case.opened.submitter != client.id:
         text = (
             f"Nothing was issued here under {wanted[:80]!r}. Ask with a case number, an authorization number, "
             "a ClaimResponse id or a coverage-assertion-id."

@@ -27,6 +27,6 @@ def workbench_router(context: WorkbenchContext) -> APIRouter:
 
     @router.get("/explain/{id}", summary="Why a request was answered as it was")
     async def explain(request: Request, id: str) -> Response:
-        return json_response(request, await explanation(context.service, id))
+        return json_response(request, await explanation(context.service, id, context.identify(request)))
 
     return router
