@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
+import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from precert.store import chain
 from precert.store.embedded import FILE, EmbeddedStore
 from precert.store.mongo.client import Client
 from precert.store.mongo.connection import open_writer
 from precert.store.mongo.engine import SqliteEngine
-from precert.store.port import Commit, Corrupt, Idempotency, Param
+from precert.store.port import Commit, Corrupt, Document, Idempotency, Param, Replayed, StoreError
 from precert.store.tables import Collections
 from store.contract import NOON, Clock, entry, message, put
 
@@ -95,7 +98,7 @@ async def test_every_kind_of_body_tampering(directory: Path, how: str) -> None:
 
 OTHER_TAMPERINGS = {
     "an old version shown as current": (changed("rows", "acme/Claim/same", version=2), "acme/Claim/same: .*version 2"),
-    "row gone": (lambda db: db.rows.delete_one({"_id": "acme/Claim/c3"}), "c3: versions are stored, but the row"),
+    "row gone": (lambda db: db.rows.delete_one({"_id": "acme/Claim/c3"}), "c3: versions are stored, but no sound row"),
     "foreign tokens": (
         changed("rows", "acme/Claim/c3", tokens=["zeta/Claim"]),
         "c3: .*search tokens of something else",
@@ -196,3 +199,57 @@ async def test_a_flipped_bit_in_the_file_is_noticed(directory: Path) -> None:
     with pytest.raises(Corrupt):
         await store.get("acme", "Claim", "c2")
     await store.close()
+
+
+async def test_an_unreadable_message_does_not_stop_the_queue(directory: Path) -> None:
+    def damage(db: Collections) -> None:
+        sql = "UPDATE doc SET v = substr(v, 1, 20) WHERE coll = 'precert.outbox' AND id = ?"
+        db.client.engine.connection.execute(sql, (f"{3:018d}",))
+
+    tamper(directory, damage)
+    store = EmbeddedStore.open(directory)
+    with capture_logs() as logs:
+        got = await store.lease("notices", "w", 10, 30, NOON)
+    assert [m.body for m in got] == [b"m0", b"m1", b"m3", b"m4", b"m5"]
+    assert [log["ids"] for log in logs] == [[f"{3:018d}"]]
+    assert f"outbox {3:018d}: the stored document is damaged" in await store.verify()
+    await store.close()
+
+
+async def outcome(work: Coroutine[Any, Any, Any]) -> Any:
+    """What ``work`` returns, or the store error it raises; any other exception is a fault of the store."""
+    try:
+        return await work
+    except StoreError as error:
+        return error
+
+
+@pytest.mark.parametrize("start", range(0, 80, 20))
+async def test_flipped_bits_never_give_a_wrong_answer(directory: Path, clock: Clock, start: int) -> None:
+    """One bit anywhere: every answer is right or a StoreError, or missing and then ``verify`` knows."""
+    raw = (directory / FILE).read_bytes()
+    used = [at for at in range(100, len(raw)) if raw[at]]
+    for seed in range(start, start + 20):
+        chance = random.Random(seed)
+        flipped = bytearray(raw)
+        flipped[chance.choice(used)] ^= 1 << chance.randrange(8)
+        (directory / FILE).write_bytes(flipped)
+        store = await outcome(asyncio.to_thread(EmbeddedStore.open, directory, now=clock))
+        if isinstance(store, StoreError):
+            continue
+        answers = []
+        for n in range(6):
+            found = await outcome(store.get("acme", "Claim", f"c{n}"))
+            answers.append(found.body if isinstance(found, Document) else found)
+            assert answers[-1] == b"body %d" % n or not isinstance(answers[-1], bytes)
+            replayed = await outcome(store.replay("acme", Idempotency(f"k{n}", "d")))
+            assert replayed == Replayed(b"answer %d" % n) or replayed is None or isinstance(replayed, StoreError)
+        hits = await outcome(store.search("acme", "Claim", [Param("s", ["x"])], newest_first=False))
+        entries = await outcome(store.audit("acme"))
+        await outcome(store.lease("notices", "w", 10, 30, NOON))
+        wrong = await outcome(store.verify())
+        if wrong == []:
+            assert answers == [b"body %d" % n for n in range(6)]
+            assert [d.body for d in hits.documents] == answers
+            assert [e.action for e in entries] == [f"a{n}" for n in range(6)]
+        await store.close()

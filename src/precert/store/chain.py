@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from precert.store.port import Audit, AuditEntry
+from precert.store.port import Audit, AuditEntry, Corrupt
 from precert.store.records import micros, moment, ordinal
 from precert.store.tables import Collections
 
@@ -29,7 +29,7 @@ def append(db: Collections, tenant: str, entries: Sequence[Audit]) -> None:
 
 
 def read(db: Collections, tenant: str, after: int, limit: int) -> tuple[AuditEntry, ...]:
-    """A tenant's entries, by number, from the one after ``after``."""
+    """A tenant's entries, by number, from the one after ``after``. Raises Corrupt."""
     if limit <= 0:
         return ()
     found = db.audit.find({"tenant": tenant, "_id": {"$gt": ordinal(after)}}, sort=[("_id", 1)], limit=limit)
@@ -104,6 +104,8 @@ def _line(number: int, tenant: str, entry: Audit) -> bytes:
 
 
 def _entry(stored: Mapping[str, Any]) -> AuditEntry:
+    if digest(stored["previous"], stored["line"]) != stored["hash"]:
+        raise Corrupt(f"audit: entry {int(stored['_id'])} was changed: its content does not match its hash")
     said = json.loads(stored["line"])
     return AuditEntry(
         seq=said["seq"],

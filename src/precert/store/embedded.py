@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import BinaryIO, TypeVar
 from precert.runtime import Runtime
 from precert.store import chain, outbox, reading, transfer, unit, verify
 from precert.store.copying import copy_database
-from precert.store.errors import translated
+from precert.store.errors import DATABASE_ERRORS, translated
 from precert.store.guard import warn_about_sqlite
 from precert.store.lockfile import DirectoryLock
 from precert.store.mongo.client import Client, self_test
@@ -122,7 +121,7 @@ class EmbeddedStore(Store):
             except BaseException:
                 db.client.close()
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except DATABASE_ERRORS as error:
             lock.release()
             raise translated(error) from error
         except BaseException:

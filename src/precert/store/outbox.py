@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
+
+from precert.store.mongo.values import conditions
 from precert.store.port import Corrupt, DeadLetter, Leased, Outgoing
 from precert.store.records import micros, moment, ordinal, sealed, unsealed
 from precert.store.tables import Collections
 
+_log = structlog.get_logger(__name__)
 _HEAD = "outbox"
 _LAST = "\U0010ffff"  # sorts behind every id
 
@@ -38,7 +42,8 @@ def enqueue(db: Collections, messages: Sequence[Outgoing]) -> None:
 def lease(db: Collections, queue: str, worker: str, *, n: int, ttl: float, now: datetime) -> tuple[Leased, ...]:
     """Hand out up to ``n`` messages due at ``now``, earliest due first, that nobody holds at ``now``.
 
-    A message whose body is damaged goes to the dead letters: it must not stop the ones behind it.
+    A damaged message must not stop the ones behind it: if only its body is damaged it goes to the dead letters, else it
+    stays where it is, is logged, and ``verify`` names it.
     """
     if n <= 0:
         return ()
@@ -46,7 +51,11 @@ def lease(db: Collections, queue: str, worker: str, *, n: int, ttl: float, now: 
     until = at + round(ttl * 1_000_000)
     ready = {"queue": queue, "order": {"$lte": f"{ordinal(at)}/{_LAST}"}, "until": {"$lte": at}}
     taken = []
-    for stored in list(db.outbox.find(ready, sort=[("order", 1)], limit=n)):
+    unreadable: list[str] = []
+    due = db.client.engine.find(
+        db.outbox.full_name, conditions(ready), [("order", 1)], limit=n, damaged=unreadable
+    )  # not the collection's own find: that one would stop at a damaged document, and with it the queue
+    for stored in list(due):
         number = int(stored["_id"])
         try:
             body = unsealed(label(number), stored)
@@ -62,6 +71,8 @@ def lease(db: Collections, queue: str, worker: str, *, n: int, ttl: float, now: 
         }
         db.outbox.replace_one({"_id": stored["_id"]}, held)
         taken.append(Leased(number, queue, body, held["attempt"], held["fence"], moment(until)))
+    if unreadable:
+        _log.error("outbox_messages_damaged", queue=queue, ids=unreadable)
     return tuple(taken)
 
 

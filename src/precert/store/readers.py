@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from precert.store.errors import translated
+from precert.store.errors import DATABASE_ERRORS, translated
 from precert.store.mongo.client import Client
 from precert.store.mongo.connection import open_reader
 from precert.store.mongo.engine import SqliteEngine
@@ -109,5 +108,5 @@ def _snapshot(db: Collections) -> Iterator[None]:
 def _own_errors() -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except DATABASE_ERRORS as error:
         raise translated(error) from error

@@ -129,7 +129,7 @@ def unsealed(label: str, stored: Mapping[str, Any]) -> bytes:
     """The body sealed under ``label``, byte for byte. Raises Corrupt."""
     try:
         body = zlib.decompress(stored["body"])
-    except zlib.error as error:
+    except (zlib.error, KeyError, TypeError) as error:
         raise Corrupt(f"{label}: the stored body cannot be decompressed ({error})") from error
     if _seal(label, body) != stored["sha256"]:
         raise Corrupt(f"{label}: the stored body does not match its SHA-256")

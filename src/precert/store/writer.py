@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from precert.store.errors import translated
+from precert.store.errors import DATABASE_ERRORS, translated
 from precert.store.mongo.transaction import TransactionLost
 from precert.store.port import Busy, StorageFull, StoreError
 from precert.store.tables import Collections
@@ -133,7 +133,7 @@ class Writer:
         try:
             with self._transaction:
                 return job, job.unit(self._db), None
-        except (sqlite3.Error, OSError, TransactionLost):
+        except (*DATABASE_ERRORS, TransactionLost):
             raise
         except Exception as error:
             if not self._transaction.active:
@@ -144,7 +144,7 @@ class Writer:
         _log.error("store_group_rolled_back", requests=len(group), error=type(error).__name__, reason=str(error))
         for job in group:
             # One each: an exception that several tasks raise would gather all their tracebacks.
-            failure = translated(error) if isinstance(error, (sqlite3.Error, OSError)) else TransactionLost(repr(error))
+            failure = translated(error) if isinstance(error, DATABASE_ERRORS) else TransactionLost(repr(error))
             failure.__cause__ = error
             job.future.set_exception(failure)
 

@@ -98,7 +98,7 @@ class Collection(MongitaCollection):  # type: ignore[misc]
         metadata: Any = None,
         shallow: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        return self._engine.find(self.full_name, conditions(filter or {}), sort or (), skip or 0, limit)
+        return self._engine.find(self.full_name, conditions(filter or {}), sort or (), skip=skip or 0, limit=limit)
 
     def _Collection__find_ids(
         self, filter: Any, sort: Any = None, limit: int | None = None, skip: int | None = None, metadata: Any = None

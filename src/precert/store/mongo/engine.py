@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import UTC
 from itertools import islice
 from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions
+from bson.errors import BSONError
 from mongita.collection import _sort_docs
 from mongita.common import MetaStorageObject
 from mongita.engines.engine_common import Engine
@@ -19,6 +20,7 @@ from mongita.errors import MongitaError
 from precert.store.mongo.plan import Index, Sort, plan
 from precert.store.mongo.transaction import ReadOnly, Transaction
 from precert.store.mongo.values import NULL, SCALARS, Condition, matches, typed, values_at
+from precert.store.port import Corrupt
 
 _AWARE: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
 Entry = tuple[int, int, Any, str]  # index number, type class, key, sort field's value
@@ -53,23 +55,26 @@ class SqliteEngine(Engine):  # type: ignore[misc]
         """Write a document and its index entries. ``False`` if it exists and ``no_overwrite``."""
         encoded = bson.encode(doc)
         key = (collection, str(doc["_id"]))
-        old = self.connection.execute("SELECT n, v FROM doc WHERE coll=? AND id=?", key).fetchone()
+        old = self.connection.execute("SELECT n, id, v, sum FROM doc WHERE coll=? AND id=?", key).fetchone()
         if old and no_overwrite:
             return False
-        before = self.entries(collection, _decode(old[1])) if old else set()
+        before = self.entries(collection, _opened(collection, *old[1:])) if old else set()
         after = self.entries(collection, doc)
         if old:
             number = old[0]
-            self.connection.execute("UPDATE doc SET v=? WHERE n=?", (encoded, number))
+            change = (encoded, _checksum(*key, encoded), number)
+            self.connection.execute("UPDATE doc SET v=?, sum=? WHERE n=?", change)
         else:
-            number = self.connection.execute("INSERT INTO doc(coll, id, v) VALUES(?,?,?)", (*key, encoded)).lastrowid
+            fresh = (*key, encoded, _checksum(*key, encoded))
+            number = self.connection.execute("INSERT INTO doc(coll, id, v, sum) VALUES(?,?,?,?)", fresh).lastrowid
         self._change_entries(number, before - after, after - before)
         return True
 
     def get_doc(self, collection: str, doc_id: Any) -> dict[str, Any] | None:
         """The document, or ``None``."""
-        row = self.connection.execute("SELECT v FROM doc WHERE coll=? AND id=?", (collection, str(doc_id))).fetchone()
-        return _decode(row[0]) if row else None
+        sql = "SELECT id, v, sum FROM doc WHERE coll=? AND id=?"
+        row = self.connection.execute(sql, (collection, str(doc_id))).fetchone()
+        return _opened(collection, *row) if row else None
 
     def doc_exists(self, collection: str, doc_id: Any) -> bool:
         """Is there such a document?"""
@@ -79,11 +84,11 @@ class SqliteEngine(Engine):  # type: ignore[misc]
     def delete_doc(self, collection: str, doc_id: Any) -> bool:
         """Remove a document and its index entries. ``False`` if there was none."""
         key = (collection, str(doc_id))
-        old = self.connection.execute("SELECT n, v FROM doc WHERE coll=? AND id=?", key).fetchone()
+        old = self.connection.execute("SELECT n, id, v, sum FROM doc WHERE coll=? AND id=?", key).fetchone()
         if not old:
             return False
         self.connection.execute("DELETE FROM doc WHERE n=?", (old[0],))
-        self._change_entries(old[0], self.entries(collection, _decode(old[1])), set())
+        self._change_entries(old[0], self.entries(collection, _opened(collection, *old[1:])), set())
         return True
 
     def list_ids(self, collection: str, limit: int | None = None) -> list[str]:
@@ -97,20 +102,41 @@ class SqliteEngine(Engine):  # type: ignore[misc]
         return count
 
     def find(
-        self, collection: str, wanted: Sequence[Condition], sort: Sort = (), skip: int = 0, limit: int | None = None
+        self,
+        collection: str,
+        wanted: Sequence[Condition],
+        sort: Sort = (),
+        *,
+        skip: int = 0,
+        limit: int | None = None,
+        damaged: list[str] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Stream the documents that meet every condition. ``skip`` and ``limit`` count matches, ``None`` is no limit.
 
-        Exhaust or close the iterator: until then it holds a snapshot, which keeps the WAL from being emptied.
+        Exhaust or close the iterator: until then it holds a snapshot, which keeps the WAL from being emptied. Raises
+        Corrupt at a damaged document; with a list ``damaged`` its id is added to that instead and the search goes on.
         """
         statement = plan(self.connection, collection, self.indexes(collection), wanted, sort)
-        with closing(self.connection.execute(statement.sql, statement.args)) as rows:
-            found: Iterable[dict[str, Any]] = (doc for row in rows if matches(doc := _decode(row[0]), wanted))
-            if not statement.ordered:
-                sorted_docs = list(found)
-                _sort_docs(sorted_docs, sort)
-                found = sorted_docs
-            yield from islice(found, skip, None if limit is None else skip + limit)
+        opened = self._documents(collection, self.connection.execute(statement.sql, statement.args), damaged)
+        found: Iterable[dict[str, Any]] = (doc for doc in opened if matches(doc, wanted))
+        if not statement.ordered:
+            sorted_docs = list(found)
+            _sort_docs(sorted_docs, sort)
+            found = sorted_docs
+        yield from islice(found, skip, None if limit is None else skip + limit)
+
+    def _documents(
+        self, collection: str, rows: Iterable[tuple[str, bytes, int]], damaged: list[str] | None
+    ) -> Iterator[dict[str, Any]]:
+        for row in rows:
+            try:
+                document = _opened(collection, *row)
+            except Corrupt:
+                if damaged is None:
+                    raise
+                damaged.append(str(row[0]))
+            else:
+                yield document
 
     # Indexes
 
@@ -129,8 +155,9 @@ class SqliteEngine(Engine):  # type: ignore[misc]
         self.connection.execute(sql, (collection, name, field, suffix))
         self._indexes.pop(collection, None)
         added = [index for index in self.indexes(collection) if index.name == name]
-        for number, encoded in self.connection.execute("SELECT n, v FROM doc WHERE coll=?", (collection,)).fetchall():
-            self._change_entries(number, set(), _entries(added, _decode(encoded)))
+        sql = "SELECT n, id, v, sum FROM doc WHERE coll=?"
+        for number, *row in self.connection.execute(sql, (collection,)).fetchall():
+            self._change_entries(number, set(), _entries(added, _opened(collection, *row)))
 
     def entries(self, collection: str, doc: Mapping[str, Any]) -> set[Entry]:
         """The index entries a document must have. Raises MongitaError if an index's sort field is not a string."""
@@ -140,13 +167,12 @@ class SqliteEngine(Engine):  # type: ignore[misc]
         """The ids of documents that lack an index entry, and whether there are entries too many."""
         wrong, right = [], 0
         one = "SELECT 1 FROM ix WHERE i=? AND t=? AND k=? AND s=? AND n=?"
-        with closing(self.connection.execute("SELECT n, id, v FROM doc WHERE coll=?", (collection,))) as rows:
-            for number, doc_id, encoded in rows:
-                entries = self.entries(collection, _decode(encoded))
-                found = sum(self.connection.execute(one, (*entry, number)).fetchone() is not None for entry in entries)
-                right += found
-                if found != len(entries):
-                    wrong.append(str(doc_id))
+        for number, *row in self.connection.execute("SELECT n, id, v, sum FROM doc WHERE coll=?", (collection,)):
+            entries = self.entries(collection, _opened(collection, *row))
+            found = sum(self.connection.execute(one, (*entry, number)).fetchone() is not None for entry in entries)
+            right += found
+            if found != len(entries):
+                wrong.append(str(row[0]))
         count = "SELECT count(*) FROM ix WHERE i=?"
         stored = sum(
             self.connection.execute(count, (index.number,)).fetchone()[0] for index in self.indexes(collection)
@@ -181,7 +207,7 @@ class SqliteEngine(Engine):  # type: ignore[misc]
             row = self.connection.execute("SELECT v FROM meta WHERE coll=?", (collection,)).fetchone()
             if not row:
                 return None
-            known = self._metadata[collection] = MetaStorageObject(_decode(row[0]))
+            known = self._metadata[collection] = MetaStorageObject(_decode(collection, row[0]))
         return known
 
     def create_path(self, collection: str) -> None:
@@ -214,6 +240,21 @@ def _entries(indexes: Iterable[Index], doc: Mapping[str, Any]) -> set[Entry]:
     return found
 
 
-def _decode(encoded: bytes) -> dict[str, Any]:
-    doc: dict[str, Any] = bson.decode(encoded, _AWARE)
+def _checksum(collection: str, doc_id: str, encoded: bytes) -> int:
+    # SQLite has none of its own: a flipped bit would otherwise surface as anything at all, or not at all.
+    return zlib.crc32(encoded, zlib.crc32(f"{collection}\n{doc_id}\n".encode()))
+
+
+def _opened(collection: str, doc_id: str, encoded: bytes, checksum: int) -> dict[str, Any]:
+    """The document behind a row. Raises Corrupt if it is not what was written."""
+    if not isinstance(encoded, bytes) or _checksum(collection, str(doc_id), encoded) != checksum:
+        raise Corrupt(f"{collection} {doc_id}: the stored document is damaged")
+    return _decode(collection, encoded)
+
+
+def _decode(collection: str, encoded: bytes) -> dict[str, Any]:
+    try:
+        doc: dict[str, Any] = bson.decode(encoded, _AWARE)
+    except BSONError as error:
+        raise Corrupt(f"{collection}: a stored document is damaged ({error})") from error
     return doc

@@ -32,7 +32,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL selecting the documents' BSON. ``ordered``: they come in the wanted order, so a limit can stop early."""
+    """SQL selecting the documents' id, BSON and checksum. ``ordered``: they come in the wanted order, so a limit can stop early."""
 
     sql: str
     args: tuple[Any, ...]
@@ -102,7 +102,7 @@ def _by_id(collection: str, wanted: Sequence[Condition], sort: Sort) -> Statemen
             where.add(f"id{_RANGES[condition.op]}?", condition.value)
     ordered = not sort or [name for name, _ in sort] == ["_id"]
     direction = "DESC" if ordered and sort and sort[0][1] < 0 else "ASC"
-    return Statement(f"SELECT v FROM doc WHERE {where} ORDER BY id {direction}", tuple(where.args), ordered)  # noqa: S608
+    return Statement(f"SELECT id, v, sum FROM doc WHERE {where} ORDER BY id {direction}", tuple(where.args), ordered)  # noqa: S608
 
 
 def _by_index(
@@ -112,7 +112,7 @@ def _by_index(
     sort: Sort,
 ) -> Statement:
     if any(not values for _, values in usable):
-        return Statement("SELECT v FROM doc WHERE 0", (), True)  # {'$in': []} matches nothing
+        return Statement("SELECT id, v, sum FROM doc WHERE 0", (), True)  # {'$in': []} matches nothing
     driver = min(usable, key=lambda use: _size(connection, *use)) if len(usable) > 1 else usable[0]
     index, values = driver
     where = _Where()
@@ -132,12 +132,10 @@ def _by_index(
     direction = "DESC" if ordered and sort[0][1] < 0 else "ASC"
     if len(values) == 1:
         # One value: its entries are stored in this order already and stream, whatever their number.
-        source = (
-            f"SELECT d.v FROM ix a CROSS JOIN doc d ON d.n=a.n WHERE {where} ORDER BY a.s {direction}, a.n {direction}"  # noqa: S608
-        )
+        source = f"SELECT d.id, d.v, d.sum FROM ix a CROSS JOIN doc d ON d.n=a.n WHERE {where} ORDER BY a.s {direction}, a.n {direction}"  # noqa: S608
     else:
         source = (
-            f"SELECT d.v FROM (SELECT DISTINCT a.s AS s, a.n AS n FROM ix a WHERE {where}) c"  # noqa: S608
+            f"SELECT d.id, d.v, d.sum FROM (SELECT DISTINCT a.s AS s, a.n AS n FROM ix a WHERE {where}) c"  # noqa: S608
             f" CROSS JOIN doc d ON d.n=c.n ORDER BY c.s {direction}, c.n {direction}"
         )
     return Statement(source, tuple(where.args), ordered or not sort)
@@ -146,7 +144,7 @@ def _by_index(
 def _by_range(index: Index, condition: Condition) -> Statement:
     kind, key = typed(condition.value)
     return Statement(
-        "SELECT d.v FROM (SELECT DISTINCT a.n AS n FROM ix a"  # noqa: S608
+        "SELECT d.id, d.v, d.sum FROM (SELECT DISTINCT a.n AS n FROM ix a"  # noqa: S608
         f" WHERE a.i=? AND a.t=? AND a.k{_RANGES[condition.op]}?) c CROSS JOIN doc d ON d.n=c.n ORDER BY d.n",
         (index.number, kind, key),
         False,
