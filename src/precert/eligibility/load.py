@@ -7,8 +7,9 @@ Every fault is an :class:`EligibilityError` that names the file and the entry.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -32,12 +33,14 @@ class EligibilityError(ValueError):
 def load_directory(folder: Path, mode: Mode = "presented") -> Directory:
     """Read ``folder``. Raises EligibilityError."""
     payer = _payer(folder / "payer.json")
-    plans = {plan.id: plan for plan in _records(folder / "plans.yaml", Plan)}
+    plans = _once(folder / "plans.yaml", Plan, "id")
     history: dict[str, list[HistoryEntry]] = {}
-    for entry in _records(folder / "history.yaml", HistoryEntry):
+    for entry in _once(folder / "history.yaml", HistoryEntry, "id").values():
         history.setdefault(entry.member, []).append(entry)
     members = list(_members(folder / "members.json", plans, history))
-    return Directory(payer, members, _records(folder / "providers.yaml", Provider), plans, mode)
+    if strangers := history.keys() - {member.id for member in members}:
+        raise EligibilityError(f"{folder / 'history.yaml'}: no such member: {', '.join(sorted(strangers))}")
+    return Directory(payer, members, _once(folder / "providers.yaml", Provider, "npi").values(), plans, mode)
 
 
 def _resource(path: Path) -> Resource:
@@ -59,6 +62,15 @@ def _records(path: Path, model: type[M]) -> list[M]:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise EligibilityError(f"{path}: entry {where}: {first['msg']}") from error
+
+
+def _once(path: Path, model: type[M], key: str) -> dict[str, M]:
+    """The records by ``key``; the same key twice is a fault, for one of the two would silently not count."""
+    records: dict[str, M] = {}
+    for record in _records(path, model):
+        if records.setdefault(getattr(record, key), record) is not record:
+            raise EligibilityError(f"{path}: {key} {getattr(record, key)!r} stands there twice")
+    return records
 
 
 def _payer(path: Path) -> Payer:
@@ -106,12 +118,22 @@ def _coverage(path: Path, where: str, resource: Resource, plans: dict[str, Plan]
             plan = plans.get(str(class_.get("value")))
             if plan is None:
                 raise EligibilityError(f"{path}: {where}: plan {class_.get('value')!r} is not in plans.yaml")
-            period = resource.get("period") or {}
             return CoverageRecord(
                 id=str(resource.get("id", "")),
                 plan=plan,
-                start=parse_date(period.get("start")),
-                end=parse_date(period.get("end")),
+                start=_bound(path, where, resource, "start"),
+                end=_bound(path, where, resource, "end"),
                 resource=resource,
             )
     raise EligibilityError(f"{path}: {where}: no class of type plan")
+
+
+def _bound(path: Path, where: str, coverage: Resource, side: Literal["start", "end"]) -> date | None:
+    """One end of the enrolment. An unreadable one must not pass for an open one."""
+    period = coverage.get("period", {})
+    if not isinstance(period, dict):
+        raise EligibilityError(f"{path}: {where}: the period is not an object")
+    day = parse_date(period.get(side))
+    if day is None and side in period:
+        raise EligibilityError(f"{path}: {where}: period.{side} {period[side]!r} is not a date")
+    return day

@@ -6,13 +6,24 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from precert.fhir.coding import CodePattern
 from precert.fhir.types import Resource
 
 Automation = Literal["refer", "deny"]
+
+
+def _a_code(written: str) -> str:
+    if written != "*":
+        CodePattern.parse(written)  # now, and not when the first request needs it
+    return written
+
+
+ServiceCode = Annotated[str, AfterValidator(_a_code)]
+"""``system|code``, systems by short name."""
 
 
 class Plan(BaseModel):
@@ -43,7 +54,7 @@ class Provider(BaseModel):
     name: str
     network: Literal["in", "out"]
     specialty: str | None = None
-    goldcard: tuple[str, ...] = ()
+    goldcard: tuple[ServiceCode, ...] = ()
 
 
 class HistoryEntry(BaseModel):
@@ -54,7 +65,7 @@ class HistoryEntry(BaseModel):
     member: str
     id: str
     kind: Literal["claim", "authorization"] = "claim"
-    code: str  # system|code, systems by short name
+    code: ServiceCode
     date: dt.date | None = None
     days_ago: int | None = Field(default=None, ge=0)  # instead of a date: the demo world must not grow stale
     units: Decimal = Decimal(1)
