@@ -1,0 +1,248 @@
+"""The use case "ask": what would be decided about an order, and is there an authorization for it already?
+
+The same catalogue, eligibility and history as ``submit``, and no case: asking never creates one. What the caller wants
+kept (assertions, its call log) goes into one atomic commit of :meth:`ConsultService.keep`. Source: um.md 4.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, TypeVar
+
+import structlog
+
+from precert.authorization.context import (
+    Standing,
+    patient_view,
+    payer_evidence,
+    requester_view,
+    service_day,
+    standing,
+)
+from precert.authorization.numbers import NumberKind, issue, reservation
+from precert.authorization.record import Authorization, Line, LineRequest, decode, fold
+from precert.eligibility.directory import Directory, Found, NoMember
+from precert.fhir.types import Resource
+from precert.policy.catalogue import Catalogue
+from precert.policy.types import Answer, Decision, EvidenceItem, LineContext
+from precert.runtime import Runtime
+from precert.store.port import AlreadyTaken, Audit, Commit, Param, Put, Store
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+_ATTEMPTS = 3
+_IN_FORCE = ("active", "approved")
+_HELD_MOST = 200
+
+Trouble = Literal["no-member-found", "coverage-not-found", "no-active-coverage", "technical"]
+"""Why no rule could be asked. None of them is a denial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """Who a question is about and what is known: the part that all orders of one call share.
+
+    ``evidence`` and ``answers`` are what the provider's system holds; ``day`` is the day of the question.
+    """
+
+    patient: Resource
+    coverage: Resource
+    subscriber: Resource | None = None
+    evidence: Sequence[EvidenceItem] = ()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAsked:
+    """One order: the line it would become, who orders it and who shall perform it (their NPIs, best first)."""
+
+    line: LineRequest
+    requester_npis: tuple[str, ...] = ()
+    performer_npis: tuple[str, ...] = ()
+    performer_known: bool = False  # somebody is named as performer, whether or not we know them
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An authorization in force for the member: the case line that carries it."""
+
+    line: Line
+    authorization: Authorization
+    case: str
+
+    def covers(self, order: OrderAsked, day: date) -> bool:
+        """Whether it authorizes this order on ``day``: same service, within its period, quantity and provider."""
+        grant, requested = self.authorization, self.line.requested
+        if requested.code != order.line.code or day < grant.start or (grant.end is not None and day > grant.end):
+            return False
+        asked, granted = order.line.quantity, grant.quantity
+        same_unit = order.line.unit is None or grant.unit is None or order.line.unit == grant.unit
+        if asked is not None and granted is not None and same_unit and asked > granted:
+            return False
+        provider = requested.provider.npi if requested.provider else None
+        return provider is None or not order.performer_npis or provider in order.performer_npis
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The member behind an inquiry. ``trouble`` says why nobody can be decided about."""
+
+    who: Standing | None
+    trouble: Trouble | None = None
+    text: str = ""
+    presented: bool = False  # the Coverage was trusted because the directory does not know the member
+
+
+@dataclass(frozen=True, slots=True)
+class Consulted:
+    """What became of one order. Exactly one of ``decision`` and ``trouble`` is set; ``held`` outranks the decision."""
+
+    order: OrderAsked
+    day: date
+    decision: Decision | None = None
+    trouble: Trouble | None = None
+    text: str = ""
+    held: Held | None = None
+    plan: str | None = None
+    expiry: date | None = None  # the day after which the assertion cannot hold: coverage or policy ends
+
+
+@dataclass(slots=True)
+class ConsultService:
+    """Asks and remembers. ``directory`` and ``catalogue`` are called at each use, so that they can be reloaded."""
+
+    store: Store
+    directory: Callable[[], Directory]
+    catalogue: Callable[[], Catalogue]
+    runtime: Runtime = field(default_factory=Runtime)
+    tenant: str = "default"
+
+    def identify(self, inquiry: Inquiry) -> Identified:
+        """Find the member. In ``presented`` mode an unknown number is trusted; a wrong birth date never is."""
+        directory = self.directory()
+        found = directory.find(inquiry.patient, inquiry.coverage, inquiry.subscriber)
+        if isinstance(found, Found):
+            record = found.member.coverage_on(self.today()) or found.member.last_coverage
+            if record is None:
+                return Identified(None, "coverage-not-found", "The member has no coverage on record with this plan.")
+            return Identified(standing(directory, found.member, record.plan, inquiry.coverage, ()))
+        if directory.mode == "presented" and found.reason in (NoMember.MISSING_ID, NoMember.NOT_FOUND):
+            return Identified(standing(directory, None, None, inquiry.coverage, ()), presented=True)
+        if found.reason is NoMember.SEVERAL:
+            return Identified(None, "coverage-not-found", "The member number leads to several members of this plan.")
+        return Identified(None, "no-member-found", _NOT_FOUND[found.reason])
+
+    def today(self) -> date:
+        return self.runtime.now().date()
+
+    async def held(self, who: Standing | None) -> tuple[Held, ...]:
+        """The member's authorizations in force. None for members the directory does not know."""
+        if who is None or who.member is None:
+            return ()
+        params = [Param("member", [who.member.id]), Param("state", _IN_FORCE)]
+        page = await self.store.search(self.tenant, "Case", params, limit=_HELD_MOST)
+        cases = [fold(decode(document.body)) for document in page.documents]
+        return tuple(
+            Held(line, line.authorization, case.number)
+            for case in cases
+            for line in case.ordered
+            if line.authorization is not None and line.state in _IN_FORCE
+        )
+
+    def ask(self, order: OrderAsked, inquiry: Inquiry, identified: Identified, held: Sequence[Held]) -> Consulted:
+        """Decide one order. A failure of the rules stays in this order and is said to be technical."""
+        today = self.today()
+        day = service_day(order.line, today)
+        if identified.who is None or identified.trouble is not None:
+            return Consulted(order, day, trouble=identified.trouble or "technical", text=identified.text)
+        who = identified.who
+        if who.member is not None and who.member.coverage_on(day) is None:
+            return Consulted(order, day, trouble="no-active-coverage", text=_inactive(who, day))
+        record = who.member.coverage_on(day) if who.member else None
+        try:
+            decision = self.catalogue().decide(self.line_context(order, inquiry, who, day, today))
+        except Exception:  # whatever a rule does, the other orders must be answered, and this one says so
+            log.exception("rules failed", code=order.line.code)
+            return Consulted(order, day, trouble="technical", text="The coverage rules could not be evaluated.")
+        return Consulted(
+            order,
+            day,
+            decision=decision,
+            held=next((h for h in held if h.covers(order, day)), None),
+            plan=who.plan.id if who.plan else None,
+            expiry=self._expiry(decision, record.end if record else None, today),
+        )
+
+    def line_context(self, order: OrderAsked, inquiry: Inquiry, who: Standing, day: date, today: date) -> LineContext:
+        """What the rules may read. A named performer decides about the network, the requester about gold cards."""
+        directory = self.directory()
+        requester = directory.provider(order.requester_npis)
+        view = requester_view(requester, order.requester_npis, order.line.item)
+        if order.performer_known:
+            performer = directory.provider(order.performer_npis)
+            view = {key: value for key, value in view.items() if key != "network"}
+            view |= {"network": performer.network} if performer else {}
+        return LineContext(
+            item={**order.line.item, "request": order.line.request},
+            service_date=day,
+            received=today,
+            patient=patient_view(who.member.patient if who.member else inquiry.patient, day),
+            coverage=who.coverage,
+            requester=view,
+            diagnoses=order.line.diagnoses,
+            evidence=[*inquiry.evidence, *payer_evidence(who.member, today)],
+            answers=inquiry.answers,
+        )
+
+    def _expiry(self, decision: Decision, coverage_end: date | None, today: date) -> date | None:
+        """The first day on which something that the assertion rests on ends: the coverage or a policy's validity."""
+        ends = [coverage_end] if coverage_end else []
+        for evaluation in decision.applied:
+            policy = self.catalogue().get(evaluation.policy, evaluation.version)
+            if policy is not None and policy.model.effective.end is not None:
+                ends.append(policy.model.effective.end)
+        return min((end for end in ends if end >= today), default=None)
+
+    async def keep(
+        self, prepare: Callable[[Sequence[str]], tuple[T, Sequence[Put]]], assertions: int, audit: Audit
+    ) -> T:
+        """Draw ``assertions`` new ids, let ``prepare`` make an answer and documents of them, and store those.
+
+        All or nothing, and durable when the answer is returned. Raises the store's errors (Busy, StorageFull). An id that
+        was drawn before, once in 2**60, is drawn again.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            ids = [issue(NumberKind.ASSERTION, self.runtime) for _ in range(assertions)]
+            answer, puts = prepare(ids)
+            commit = Commit(
+                tenant=self.tenant, puts=puts, audit=[audit], reserve=[reservation(number) for number in ids]
+            )
+            try:
+                await self.store.commit(commit)
+            except AlreadyTaken:
+                log.warning("assertion id was drawn twice", attempt=attempt)
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+            return answer
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    def draw(self) -> str:
+        """An assertion id that is not kept: for questions that must leave no trace."""
+        return issue(NumberKind.ASSERTION, self.runtime)
+
+
+_NOT_FOUND = {
+    NoMember.MISSING_ID: "No member number was sent, neither with the Patient nor with the Coverage.",
+    NoMember.NOT_FOUND: "The member number sent is not known to this plan.",
+    NoMember.BIRTH_DATE: "The member number sent belongs to somebody with another birth date.",
+}
+
+
+def _inactive(who: Standing, day: date) -> str:
+    last = who.member.last_coverage if who.member else None
+    ended = f" It ended on {last.end.isoformat()}." if last and last.end and last.end < day else ""
+    return f"The member's coverage is not active on {day.isoformat()}.{ended}"

@@ -1,0 +1,195 @@
+"""From what the core says about an order to one coverage-information assertion (um.md 4.5, crd.md 1.5 and 1.8).
+
+Nothing is decided here. An approval that was not asked for becomes ``auth-needed`` without documents: the hook creates
+no authorization, and ``satisfied`` is said only of one that exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from precert.authorization.consult import Consulted
+from precert.authorization.judge import grant_end
+from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
+from precert.crd.canonicals import policy_page, questionnaire_canonical
+from precert.crd.orders import Order
+from precert.fhir.types import Element
+from precert.policy.catalogue import Catalogue
+from precert.policy.types import Decision, Evaluation, Outcome
+
+_WHO: tuple[DocNeeded, ...] = ("clinical", "admin", "patient")
+_SCOPE_INFO: dict[str, InfoNeeded] = {"network": "performer", "place": "location"}
+_SCOPE_WORDS = {
+    "network": "who shall perform it",
+    "place": "where it shall be done",
+    "age": "the patient's birth date",
+    "diagnosis": "a diagnosis",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all assertions of one call share. ``documents`` is false on secondary hooks: they may not ask (hook-19)."""
+
+    root: str
+    today: date
+    documents: bool
+    payer: str
+    phone: str | None = None
+
+
+def assertion(
+    consulted: Consulted, order: Order, coverage: str, note: str | None, catalogue: Catalogue, setting: Setting
+) -> CoverageInfo:
+    """The assertion about one order under one coverage; its id is filled in when it is kept."""
+    assumed = (Reason(note),) if note else ()
+    base = CoverageInfo(
+        coverage=coverage, covered="covered", assertion="", date=setting.today, billing_codes=order.billing
+    )
+    if consulted.trouble is not None:
+        return _troubled(base, consulted, assumed, setting)
+    decision = consulted.decision
+    assert decision is not None
+    if consulted.held is not None:
+        return _satisfied(base, consulted, decision, assumed, setting)
+    details = _details(decision, consulted, catalogue, setting)
+    base = replace(base, details=details, reasons=assumed, expiry=consulted.expiry)
+    if order.unbillable and decision.governing is None:
+        return _too_coarse(base)
+    match decision.outcome:
+        case Outcome.NOT_APPLICABLE:
+            return replace(base, pa_needed="no-auth")
+        case Outcome.NO_AUTH:
+            return replace(base, pa_needed="no-auth", reasons=(*base.reasons, _exempt(decision)))
+        case Outcome.APPROVE:
+            text = "The plan's criteria are met. The request will be approved when it is submitted (PAS)."
+            return replace(base, pa_needed="auth-needed", reasons=(*base.reasons, Reason(text)))
+        case Outcome.PEND_INFO:
+            return _ask(base, decision, setting)
+        case Outcome.DENY_ADMIN:
+            return replace(base, covered="not-covered", reasons=(*base.reasons, Reason(decision.reason)))
+        case _:
+            text = "The plan's reviewer looks at the request after it is submitted."
+            return replace(base, pa_needed="auth-needed", reasons=(*base.reasons, Reason(text)))
+
+
+def _troubled(base: CoverageInfo, consulted: Consulted, assumed: tuple[Reason, ...], setting: Setting) -> CoverageInfo:
+    """Rows 7 to 9: nobody to decide about is ``not-covered``; our own trouble is ``indeterminate``, never a refusal."""
+    trouble = consulted.trouble
+    assert trouble is not None
+    code: ReasonCode = trouble
+    reasons = (*assumed, Reason(consulted.text, code))
+    if trouble != "technical":
+        return replace(base, covered="not-covered", reasons=reasons)
+    contacts = (Contact(setting.payer, setting.phone),) if setting.phone else ()
+    return replace(base, covered="indeterminate", pa_needed="indeterminate", reasons=reasons, contacts=contacts)
+
+
+def _satisfied(
+    base: CoverageInfo, consulted: Consulted, decision: Decision, assumed: tuple[Reason, ...], setting: Setting
+) -> CoverageInfo:
+    held = consulted.held
+    assert held is not None
+    grant = held.authorization
+    details: list[Detail] = []
+    if grant.quantity is not None:
+        details.append(Detail("cat-limitation", "allowed-quantity", "Quantity", quantity(grant.quantity, grant.unit)))
+    if grant.end is not None:
+        period = {"start": grant.start.isoformat(), "end": grant.end.isoformat()}
+        details.append(Detail("cat-limitation", "allowed-period", "Period", period))
+    if decision.governing is not None:
+        details.append(_policy_link(decision.governing, setting))
+    text = f"Authorized on {grant.issued.isoformat()} under {grant.number}."
+    return replace(
+        base,
+        pa_needed="satisfied",
+        satisfied_pa=grant.number,
+        reasons=(*assumed, Reason(text)),
+        details=tuple(details),
+        expiry=grant.end or consulted.expiry,
+    )
+
+
+def _too_coarse(base: CoverageInfo) -> CoverageInfo:
+    text = (
+        "The order names the service by no code that is billed (HCPCS, CPT, RxNorm, NDC or an X12 service type). "
+        "Add one to learn whether authorization is needed."
+    )
+    return replace(
+        base,
+        covered="conditional",
+        pa_needed="conditional",
+        info_needed=("detail-code",),
+        reasons=(*base.reasons, Reason(text, "detail-code")),
+    )
+
+
+def _exempt(decision: Decision) -> Reason:
+    governing = decision.governing
+    gold = governing is not None and governing.reason_code == "gold-card"
+    return Reason(decision.reason, "gold-card" if gold else None)
+
+
+def _ask(base: CoverageInfo, decision: Decision, setting: Setting) -> CoverageInfo:
+    """Information is missing: about the order itself (``info-needed``), or facts that people have to supply."""
+    unknown = tuple(dict.fromkeys(key for e in decision.applied for key in e.scope_unknown))
+    if unknown:
+        codes = dict.fromkeys(_SCOPE_INFO.get(key, "OTH") for key in unknown)
+        words = ", ".join(_SCOPE_WORDS.get(key, key) for key in unknown)
+        return replace(
+            base,
+            covered="conditional",
+            pa_needed="conditional",
+            info_needed=tuple(codes),
+            reasons=(*base.reasons, Reason(f"Whether authorization is needed depends on {words}.")),
+        )
+    needed = replace(base, pa_needed="auth-needed")
+    if not setting.documents:
+        return needed
+    questions = decision.questions
+    who = {question.who for question in questions}
+    asking = [e for e in decision.applied if e.questions]
+    return replace(
+        needed,
+        doc_needed=tuple(kind for kind in _WHO if kind in who) or ("clinical",),
+        questionnaires=tuple(dict.fromkeys(questionnaire_canonical(setting.root, e.policy, e.version) for e in asking)),
+    )
+
+
+def _details(decision: Decision, consulted: Consulted, catalogue: Catalogue, setting: Setting) -> tuple[Detail, ...]:
+    """The qualifiers that limit the assertion (resp-30): the policy, its limits, concurrent review."""
+    found: list[Detail] = []
+    for evaluation in decision.applied:
+        found.append(_policy_link(evaluation, setting))
+        policy = catalogue.get(evaluation.policy, evaluation.version)
+        grant = evaluation.grant or (policy.grant if policy else None)
+        if grant is not None and decision.outcome is not Outcome.NO_AUTH:
+            if grant.max_quantity is not None:
+                value = quantity(grant.max_quantity, grant.unit)
+                found.append(Detail("cat-limitation", "allowed-quantity", "Quantity", value, grant.note))
+            end = grant_end(consulted.day, grant)
+            if end is not None:
+                period = {"start": consulted.day.isoformat(), "end": end.isoformat()}
+                found.append(Detail("cat-limitation", "allowed-period", "Period", period, grant.period))
+        if evaluation.concurrent_review:
+            found.append(
+                Detail("cat-decisional", "concurrent-review", "Boolean", True, grant.next_review if grant else None)
+            )
+    return tuple(found)
+
+
+def _policy_link(evaluation: Evaluation, setting: Setting) -> Detail:
+    return Detail(
+        "cat-other",
+        "policy-link",
+        "Url",
+        policy_page(setting.root, evaluation.policy),
+        f"{evaluation.title} ({evaluation.version})",
+    )
+
+
+def quantity(value: Decimal, unit: str | None) -> Element:
+    """A SimpleQuantity; a number without a unit counts units, as a validator wants one."""
+    return {"value": int(value) if value == value.to_integral_value() else value, "unit": unit or "units"}

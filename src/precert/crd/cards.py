@@ -1,0 +1,222 @@
+"""The cards that the policies' data give rise to. Coverage information itself is never a card (resp-25).
+
+Each card knows the orders it is about; the same card for several orders is one card (found-13). Which topics exist and
+may be switched off stands in :mod:`precert.crd.options`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from precert.authorization.consult import Consulted
+from precert.authorization.context import describe
+from precert.crd.answer import Action, Card, Link, Suggestion
+from precert.crd.canonicals import policy_page
+from precert.crd.markdown import one_line, safe
+from precert.crd.options import Configuration
+from precert.crd.orders import Order
+from precert.fhir.coding import system_url
+from precert.fhir.types import Element, Resource
+from precert.policy.catalogue import Catalogue
+from precert.policy.types import Alternative, Evaluation, Outcome
+
+_RANK = (
+    "therapy-alternatives-req",
+    "off-guideline",
+    "limits",
+    "network",
+    "therapy-alternatives-opt",
+    "clinical-reminder",
+    "guideline",
+)
+"""Most important first (resp-8)."""
+
+_REPLACING = ("therapy-alternatives-req", "therapy-alternatives-opt", "off-guideline")
+_NEEDS_AUTHORIZATION = (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE, Outcome.APPROVE)
+_CODE_ELEMENT = {
+    "ServiceRequest": "code",
+    "DeviceRequest": "codeCodeableConcept",
+    "MedicationRequest": "medicationCodeableConcept",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SmartApp:
+    """An app of the plan's own that clinicians may launch for certain services (never for DTR: crd.md 1.7)."""
+
+    label: str
+    url: str
+    policies: tuple[str, ...]  # shown with the orders that these policies decide
+    topic: str = "guideline"
+
+
+@dataclass(frozen=True, slots=True)
+class CardSetting:
+    """What cards need besides the orders. ``replaceable``: drafts can still be changed in this hook."""
+
+    root: str
+    replaceable: bool
+    out_of_network: tuple[str, ...] = ()  # names of performers outside the network
+    apps: tuple[SmartApp, ...] = ()
+
+
+def cards(
+    answered: Iterable[tuple[Order, Consulted]], catalogue: Catalogue, setting: CardSetting, wanted: Configuration
+) -> list[Card]:
+    """All cards of one call, most important first, at most as many as the client wants."""
+    found: list[Card] = []
+    for order, consulted in answered:
+        if consulted.decision is not None and consulted.held is None:
+            found += _for_order(order, consulted, catalogue, setting)
+    found += [_network(name) for name in setting.out_of_network]
+    merged: dict[tuple[str, str, str], Card] = {}
+    for card in found:
+        if not wanted.wants(card.topic):
+            continue
+        # Suggestions change one order each, so such cards stay apart.
+        key = (card.topic, card.summary, card.resources[0] if card.suggestions and card.resources else "")
+        known = merged.get(key)
+        merged[key] = _joined(known, card) if known else card
+    ranked = sorted(merged.values(), key=lambda card: _RANK.index(card.topic) if card.topic in _RANK else len(_RANK))
+    return ranked[: wanted.max_cards]
+
+
+def _joined(known: Card, more: Card) -> Card:
+    resources = tuple(dict.fromkeys((*known.resources, *more.resources)))
+    return replace(known, resources=resources)
+
+
+def _for_order(order: Order, consulted: Consulted, catalogue: Catalogue, setting: CardSetting) -> list[Card]:
+    decision = consulted.decision
+    assert decision is not None
+    found: list[Card] = []
+    for evaluation in decision.applied:
+        for alternative in evaluation.alternatives:
+            found.append(_alternative(order, alternative, evaluation, setting))
+        if evaluation.role == "limit" and evaluation.outcome in _NEEDS_AUTHORIZATION:
+            found.append(_limit(order, evaluation))
+        if evaluation.outcome in _NEEDS_AUTHORIZATION:
+            found.append(_reference(order, evaluation, catalogue, setting))
+            found += [_launch(order, app) for app in setting.apps if evaluation.policy in app.policies]
+    return found
+
+
+def _name(order: Order) -> str:
+    return describe(order.concept)
+
+
+def _about(order: Order, text: str) -> str:
+    """The detail names the order (dev-24), so that it can be told from the others."""
+    return f"{safe(text)}\n\nOrder: {safe(_name(order))} ({safe(order.reference)})"
+
+
+def _resources(order: Order) -> tuple[str, ...]:
+    return (order.reference,) if order.entry.id else ()
+
+
+def _alternative(order: Order, offer: Alternative, evaluation: Evaluation, setting: CardSetting) -> Card:
+    shown = offer.text or (f"{offer.code} may be ordered instead" if offer.code else evaluation.title)
+    page = Link(f"Coverage policy: {evaluation.title}", policy_page(setting.root, evaluation.policy))
+    card = Card(
+        topic=offer.topic,
+        summary=one_line(_headline(offer, shown)),
+        detail=_about(order, f"{shown}. Policy: {evaluation.title} ({evaluation.version})."),
+        resources=_resources(order),
+        policies=(evaluation.policy,),
+        override_reasons=offer.topic == "therapy-alternatives-req",
+    )
+    if offer.code is None:
+        return card
+    coding = {"system": system_url(offer.system or ""), "code": offer.code}
+    concept = {"coding": [coding], "text": offer.text or offer.code}
+    if offer.topic not in _REPLACING:
+        suggestion: Suggestion | None = _companion(order, concept)
+    else:
+        suggestion = _replacement(order, concept) if setting.replaceable else None
+    if suggestion is None:  # nothing to click on: an external reference tells it
+        return replace(card, links=(page,))
+    return replace(card, suggestions=(suggestion,))
+
+
+def _headline(offer: Alternative, shown: str) -> str:
+    match offer.topic:
+        case "therapy-alternatives-req":
+            return f"To be used first: {shown}" if offer.text else f"To be used first: {offer.code}"
+        case "therapy-alternatives-opt":
+            return f"Would also do: {offer.text or offer.code}"
+        case _:
+            return shown
+
+
+def _replacement(order: Order, concept: Element) -> Suggestion | None:
+    """One update of the order itself (resp-53). Not possible without an id or an element that holds the code."""
+    element = _CODE_ELEMENT.get(order.entry.type)
+    if element is None or not order.entry.id:
+        return None
+    changed: Resource = copy.copy(order.entry.resource)
+    for other in ("codeReference", "medicationReference"):
+        changed.pop(other, None)
+    changed[element] = concept
+    label = one_line(f"Change to {concept['text']}", 80)
+    return Suggestion(label, (Action("update", f"Changes {order.reference} to {concept['text']}", changed),))
+
+
+def _companion(order: Order, concept: Element) -> Suggestion:
+    """A new draft beside the order, for the same patient and requester."""
+    source = order.entry.resource
+    created: Resource = {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "original-order",
+        "code": concept,
+    }
+    for key in ("subject", "encounter", "authoredOn", "requester"):
+        if key in source:
+            created[key] = source[key]
+    label = one_line(f"Add {concept['text']}", 80)
+    return Suggestion(label, (Action("create", f"Adds a draft order: {concept['text']}", created),))
+
+
+def _limit(order: Order, evaluation: Evaluation) -> Card:
+    text = f"A plan limit applies. {evaluation.reason}"
+    return Card(
+        topic="limits",
+        summary=one_line(f"Plan limit: {evaluation.title}"),
+        detail=_about(order, text),
+        indicator="warning",
+        resources=_resources(order),
+        policies=(evaluation.policy,),
+    )
+
+
+def _reference(order: Order, evaluation: Evaluation, catalogue: Catalogue, setting: CardSetting) -> Card:
+    """External reference: the policy's page and the public sources it rests on. No portal (resp-17)."""
+    links = [Link(f"Coverage policy: {one_line(evaluation.title, 80)}", policy_page(setting.root, evaluation.policy))]
+    policy = catalogue.get(evaluation.policy, evaluation.version)
+    for basis in policy.model.basis if policy else ():
+        url = basis.public_url or basis.url
+        if url and url.startswith("https://"):
+            links.append(Link(f"{basis.type} {basis.id}", url))
+    rests = f" It rests on {', '.join(evaluation.basis)}." if evaluation.basis else ""
+    return Card(
+        topic="guideline",
+        summary=one_line(f"Authorization criteria: {evaluation.title}"),
+        detail=_about(order, f"The plan's coverage policy {evaluation.title} ({evaluation.version}).{rests}"),
+        links=tuple(links),
+        resources=_resources(order),
+        policies=(evaluation.policy,),
+    )
+
+
+def _launch(order: Order, app: SmartApp) -> Card:
+    link = Link(app.label, app.url, "smart", f'{{"order":"{order.reference}"}}')
+    return Card(app.topic, one_line(app.label), _about(order, app.label), links=(link,), resources=_resources(order))
+
+
+def _network(name: str) -> Card:
+    text = (
+        f"{safe(name)} is outside the member's network. The member may pay more, and the plan may need authorization."
+    )
+    return Card("network", one_line(f"Out of network: {name}"), text, "warning")

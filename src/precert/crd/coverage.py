@@ -1,0 +1,121 @@
+"""Which Coverage a call is about, and whether its payor is us (crd.md 1.12; rows 5, 6 and 9 of 1.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from precert.crd.faults import Version, coverage_fault, unobtainable
+from precert.crd.prefetch import Pool
+from precert.eligibility.directory import Directory
+from precert.fhir.bundle import Entry, type_and_id
+from precert.fhir.types import Resource, elements, text
+
+
+@dataclass(frozen=True, slots=True)
+class Insured:
+    """One Coverage that we answer for. ``note`` says what was assumed about its payor."""
+
+    entry: Entry
+    note: str | None = None
+
+    @property
+    def reference(self) -> str:
+        return f"Coverage/{self.entry.id}"
+
+    @property
+    def resource(self) -> Resource:
+        return self.entry.resource
+
+
+def ours(pool: Pool, patient: str, directory: Directory, version: Version) -> list[Insured]:
+    """The patient's coverages with this payer, in order. Raises FhirError (row 6) if all are somebody else's."""
+    found: list[Insured] = []
+    unidentified: list[Insured] = []
+    foreign = 0
+    for entry in pool.of_patient(patient):
+        if entry.type != "Coverage" or not entry.id or entry.resource.get("status") == "entered-in-error":
+            continue
+        verdict = _is_us(entry, pool, directory)
+        if verdict is True:
+            found.append(Insured(entry))
+        elif verdict is None:
+            unidentified.append(Insured(entry, _assumed(directory)))
+        elif verdict == "unidentified":
+            if directory.mode == "directory":
+                raise coverage_fault(
+                    version,
+                    "payer-unidentified",
+                    "The Coverage's payor carries no identifier, so it cannot be told whose coverage it is. "
+                    "Give Coverage.payor.identifier or the Organization's identifier.",
+                    "prefetch.coverage.payor.identifier",
+                )
+            unidentified.append(Insured(entry, _assumed(directory)))
+        else:
+            foreign += 1
+    if found or unidentified:
+        return found or unidentified
+    if foreign:
+        raise coverage_fault(
+            version,
+            "other-payer",
+            f"The Coverage is with another payer; this is {directory.payer.name}. Ask the payer that its payor names.",
+            "prefetch.coverage.payor",
+        )
+    return []
+
+
+def _assumed(directory: Directory) -> str:
+    return f"The Coverage's payor could not be identified; answered as a coverage with {directory.payer.name}."
+
+
+def _is_us(entry: Entry, pool: Pool, directory: Directory) -> bool | str | None:
+    """True, False, ``None`` (a reference that leads nowhere) or ``unidentified`` (it leads to nobody in particular)."""
+    verdicts: list[bool | str | None] = []
+    for payor in elements(entry.resource.get("payor")):
+        found = pool.index.resolve(payor, entry)
+        told = directory.is_us(found.resource if found else None, payor.get("identifier"))
+        if told is not None:
+            verdicts.append(told)
+        else:
+            unresolved = found is None and text(payor.get("reference")) is not None
+            verdicts.append(None if unresolved else "unidentified")
+    if True in verdicts:
+        return True
+    if not verdicts:
+        return "unidentified"
+    return next((v for v in verdicts if v is not False), False)
+
+
+def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: Version) -> list[Insured]:
+    """The coverages that one order names, else the only one there is. Raises FhirError (row 6) if that is not clear."""
+    keys = {type_and_id(reference) for reference in insurance}
+    named = [insured for insured in candidates if ("Coverage", insured.entry.id) in keys]
+    if named:
+        return named
+    if len(candidates) > 1:
+        raise coverage_fault(
+            version,
+            "several-coverages",
+            f"{len(candidates)} coverages of the patient are with this payer. Send the one that applies, "
+            "or name it in the order's insurance.",
+            "prefetch.coverage",
+        )
+    return candidates
+
+
+def no_coverage(version: Version, state: str | None, problem: str | None) -> Exception:
+    """No Coverage at all: row 5 if it could not be had, row 6 if the client has none."""
+    if problem is not None or state in (None, "failed", "malformed"):
+        why = f" ({problem})" if problem else ""
+        return unobtainable(
+            "coverage-unobtainable",
+            f"The patient's Coverage is not in the prefetch and could not be fetched{why}. "
+            "Send the coverage prefetch of this service, or fhirServer with fhirAuthorization.",
+            "prefetch.coverage",
+        )
+    return coverage_fault(
+        version,
+        "no-coverage",
+        "The patient has no Coverage in the client's system. Register it first.",
+        "prefetch.coverage",
+    )

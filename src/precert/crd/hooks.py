@@ -1,0 +1,92 @@
+"""The six hooks: what they carry, whether they must be answered, how long there is. Source: crd.md 1.2, 1.13."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Content = Literal["orders", "dispatch", "appointments", "encounter"]
+
+ORDER_TYPES = (
+    "CommunicationRequest",
+    "DeviceRequest",
+    "MedicationRequest",
+    "NutritionOrder",
+    "ServiceRequest",
+    "VisionPrescription",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One service. ``primary`` hooks always answer with coverage information (hook-16); the others may stay silent and
+    never ask for documentation (hook-19). ``budget`` and ``cold_budget`` are seconds, under the limit that clients wait
+    (5 s, and 10 s for a patient not seen for a day; appointment-book always 10 s)."""
+
+    name: str
+    content: Content
+    primary: bool
+    title: str
+    description: str
+    budget: float = 4.2
+    cold_budget: float = 4.2
+
+    @property
+    def id(self) -> str:
+        return f"crd-{self.name}"
+
+
+_ABOUT = "Tells whether it is covered, needs prior authorization or lacks documentation, and offers alternatives."
+
+HOOKS: tuple[Hook, ...] = (
+    Hook(
+        "appointment-book",
+        "appointments",
+        True,
+        "Coverage requirements of appointments",
+        f"Looks at each service being booked. {_ABOUT}",
+        8.5,
+        8.5,
+    ),
+    Hook(
+        "encounter-start",
+        "encounter",
+        False,
+        "Coverage requirements at the start of an encounter",
+        f"Looks at the services of the encounter. {_ABOUT}",
+    ),
+    Hook(
+        "encounter-discharge",
+        "encounter",
+        False,
+        "Coverage requirements at discharge",
+        f"Looks at the post-acute care planned: facility, home health, equipment. {_ABOUT}",
+    ),
+    Hook(
+        "order-dispatch",
+        "dispatch",
+        True,
+        "Coverage requirements of orders sent to a performer",
+        f"Looks at each dispatched order with its performer. {_ABOUT}",
+        4.2,
+        8.5,
+    ),
+    Hook(
+        "order-select",
+        "orders",
+        False,
+        "Coverage requirements of selected orders",
+        f"Looks at the selected draft orders, before they are signed. {_ABOUT}",
+    ),
+    Hook(
+        "order-sign",
+        "orders",
+        True,
+        "Coverage requirements of orders being signed",
+        f"Looks at each draft order. {_ABOUT}",
+        4.2,
+        8.5,
+    ),
+)
+
+HOOK_BY_ID = {hook.id: hook for hook in HOOKS}

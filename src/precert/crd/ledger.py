@@ -1,0 +1,190 @@
+"""What is kept of a call: one explanation per assertion, one entry of the call log with the CRD metric data (crd.md 1.17).
+
+Kept are ids, codes and decisions; no token, no name, no clinical value beyond what the rules' trace holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from precert.authorization.consult import Consulted
+from precert.crd.answer import CoverageInfo
+from precert.crd.context import HookContext
+from precert.crd.envelope import HookCall
+from precert.crd.fetch import TokenUse
+from precert.crd.orders import Order
+from precert.crd.prefetch import Accessed
+from precert.fhir import json
+from precert.fhir.dates import instant
+from precert.fhir.types import Element
+from precert.policy.explain import explain
+from precert.store.port import Put
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One order under one coverage, answered. ``repeated``: the order carries this assertion already."""
+
+    order: Order
+    consulted: Consulted
+    info: CoverageInfo
+    repeated: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """What the metrics count."""
+        if self.consulted.held is not None:
+            return "satisfied"
+        decision = self.consulted.decision
+        return decision.outcome.value if decision is not None else str(self.consulted.trouble)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """What feedback about a card is linked to."""
+
+    uuid: str
+    topic: str
+    policies: tuple[str, ...]
+    resources: tuple[str, ...]
+    suggestions: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """The facts about one call that the log keeps."""
+
+    call: HookCall
+    context: HookContext
+    client: str
+    payer: str
+    received: datetime
+    token_use: TokenUse = "not-used"  # noqa: S105
+    accessed: Sequence[Accessed] = ()
+    provider: str | None = None
+    group: str | None = None
+    notes: Sequence[str] = ()
+    cards: list[ShownCard] = field(default_factory=list)
+
+
+def assertion_document(assertion: str, answered: Sequence[Answered], record: CallRecord) -> Put:
+    """The explanation that ``/explain/{assertion}`` serves: the contract's shape, and whose call it was."""
+    call = record.call
+    body: Element = {
+        "id": assertion,
+        "case": None,
+        "assertion": assertion,
+        "received": instant(record.received),
+        "hook": call.hook.name,
+        "hookInstance": call.instance,
+        "coverage": answered[0].info.coverage,
+        "lines": [_line(one, record) for one in answered],
+    }
+    params = {"instance": [call.instance], "submitter": [record.client]}
+    return Put("Assertion", assertion, json.dumps(body), params, expect=0)
+
+
+def _line(answered: Answered, record: CallRecord) -> Element:
+    consulted, info = answered.consulted, answered.info
+    line: Element = {
+        "sequence": answered.order.asked.line.sequence,
+        "code": answered.order.asked.line.code,
+        "policy": None,
+        "version": None,
+        "outcome": answered.outcome,
+        "decision": info.pa_needed or info.covered,
+        "facts": [],
+        "criteria": [],
+        "missing": [],
+        "reasons": [],
+    }
+    if consulted.decision is not None:
+        line |= explain(consulted.decision)
+    line["outcome"] = answered.outcome
+    line["reasons"] = list(dict.fromkeys([*line["reasons"], *(reason.text for reason in info.reasons)]))
+    line |= {
+        "covered": info.covered,
+        "order": answered.order.reference,
+        "service_date": consulted.day.isoformat(),
+        "events": [
+            {"at": instant(record.received), "event": record.call.hook.name, "actor": "system", "by": "precert"}
+        ],
+    }
+    if consulted.held is not None:
+        line["authorization"] = {"number": consulted.held.authorization.number, "case": consulted.held.case}
+    return line
+
+
+def call_document(id: str, record: CallRecord, answered: Sequence[Answered], responded: datetime) -> Put:
+    """The log entry: CRDMetricData's elements under their names, and the cards for the feedback to find."""
+    call = record.call
+    counted = Counter((accessed.type, accessed.prefetched) for accessed in record.accessed)
+    body: Element = {
+        "source": "payer-src",
+        "hookInstance": call.instance,
+        "hookType": call.hook.name,
+        "version": call.version,
+        "providerId": record.provider,
+        "groupId": record.group,
+        "payerId": record.payer,
+        "requestTime": instant(record.received),
+        "responseTime": instant(responded),
+        "httpResponse": 200,
+        "tokenUse": record.token_use,
+        "resources": [{"type": kind, "count": n, "prefetch": pre} for (kind, pre), n in sorted(counted.items())],
+        "request": [_request(one) for one in answered],
+        "cards": [
+            {
+                "uuid": card.uuid,
+                "topic": card.topic,
+                "policies": list(card.policies),
+                "resources": list(card.resources),
+                "suggestions": list(card.suggestions),
+            }
+            for card in record.cards
+        ],
+        "notes": list(record.notes),
+    }
+    params = {
+        "instance": [call.instance],
+        "hook": [call.hook.name],
+        "patient": [patient_key(call, record.context)],
+        "card": [card.uuid for card in record.cards],
+        "submitter": [record.client],
+    }
+    return Put("CrdCall", id, json.dumps(body), params, expect=0)
+
+
+def patient_key(call: HookCall, context: HookContext) -> str:
+    """The patient as the client names them; ids are the client's, so its server belongs to the key."""
+    return f"{call.access.server if call.access else ''}|{context.patient}"
+
+
+def _request(answered: Answered) -> Element:
+    info = answered.info
+    shown: Element = {
+        "covered": info.covered,
+        "paNeeded": info.pa_needed,
+        "docNeeded": list(info.doc_needed),
+        "infoNeeded": list(info.info_needed),
+        "questionnaire": [{"reference": canonical} for canonical in info.questionnaires],
+        "assertionId": info.assertion or None,
+        "satisfiedId": info.satisfied_pa,
+        "businessLine": answered.consulted.plan,
+    }
+    order = answered.order
+    return {
+        "type": order.entry.type,
+        "orderDetail": order.asked.line.code,
+        "response": [
+            {
+                "type": "coverage-info",
+                "focus": order.reference,
+                "engagement": "ignore" if answered.repeated else None,
+                "coverageInfo": {key: value for key, value in shown.items() if value not in (None, [])},
+            }
+        ],
+    }

@@ -1,0 +1,298 @@
+"""From an order as it arrived to the line it would become: code, quantity, dates, place, reasons, requester, performer.
+
+Reads what the CRD profiles declare mandatory or mustSupport (conf-4, conf-8); whatever is malformed counts as not said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from precert.authorization.consult import OrderAsked
+from precert.authorization.context import diagnosis_evidence
+from precert.authorization.record import LineRequest, Party
+from precert.crd import urls
+from precert.eligibility.directory import npis
+from precert.fhir.bundle import BundleIndex, Entry, reference_of
+from precert.fhir.coding import (
+    CPT,
+    HCPCS,
+    NDC,
+    PLACE_OF_SERVICE,
+    RXNORM,
+    UCUM,
+    X12_SERVICE_TYPE,
+    Code,
+    codes,
+)
+from precert.fhir.dates import parse_date
+from precert.fhir.extension import extensions, value
+from precert.fhir.types import Element, Resource, as_list, elements, text
+from precert.policy.types import EvidenceItem
+
+BILLING_SYSTEMS = frozenset(
+    {
+        HCPCS,
+        CPT,
+        RXNORM,
+        NDC,
+        X12_SERVICE_TYPE,
+        "http://www.cms.gov/Medicare/Coding/ICD10",
+        "http://www.ada.org/cdt",
+        "https://www.nubc.org/CodeSystem/RevenueCodes",
+    }
+)
+"""Systems in which services are billed. A service named only in others (SNOMED CT, LOINC) cannot be decided: code too coarse."""
+
+_CODE_ELEMENTS = {
+    "ServiceRequest": ("code",),
+    "DeviceRequest": ("codeCodeableConcept",),
+    "MedicationRequest": ("medicationCodeableConcept",),
+    "CommunicationRequest": ("category",),
+    "Appointment": ("serviceType",),
+    "Encounter": ("type", "serviceType"),
+}
+_CODE_REFERENCES = {
+    "DeviceRequest": ("codeReference", "type"),
+    "MedicationRequest": ("medicationReference", "code"),
+}
+_DISPOSITIONS = {"snf": "AG", "rehab": "AB", "home-health": "42"}
+"""Discharge dispositions that are services themselves, as X12 service types."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One service to be decided about. ``target`` is the resource that carries the answer: the order itself, or the
+    appointment or encounter that it belongs to. ``unbillable`` says that no code could be matched with billing codes."""
+
+    entry: Entry
+    target: Entry
+    asked: OrderAsked
+    evidence: tuple[EvidenceItem, ...]
+    insurance: tuple[str, ...]
+    billing: tuple[Element, ...]
+    concept: Element
+    unbillable: bool = False
+    failure: str | None = None  # why nothing can be said about it
+
+    @property
+    def reference(self) -> str:
+        """``Type/id``, or the place in the request when the order has no id."""
+        return f"{self.entry.type}/{self.entry.id}" if self.entry.id else self.entry.path
+
+
+def read_order(
+    entry: Entry,
+    index: BundleIndex,
+    sequence: int,
+    *,
+    target: Entry | None = None,
+    concept: Element | None = None,
+    performer: Entry | None = None,
+) -> Order:
+    """One order. ``concept`` overrides the code (several needs of one encounter); ``performer`` that of a dispatch."""
+    resource = entry.resource
+    service = concept if concept is not None else service_concept(entry, index)
+    options = [value(found) for found in extensions(resource, urls.BILLING_OPTIONS)]
+    offered = [
+        coding
+        for option in options
+        for coding in elements((option or {}).get("coding") if isinstance(option, dict) else None)
+    ]
+    service = {**service, "coding": [*elements(service.get("coding")), *offered]} if offered else service
+    named = list(codes(service))
+    billing = _billing(service)
+    start, end = _dates(resource)
+    quantity, unit = _quantity(resource)
+    item: Element = {"productOrService": service}
+    if modifiers := _modifiers(named):
+        item["modifier"] = modifiers
+    if quantity is not None:
+        item["quantity"] = {"value": quantity, **({"unit": unit} if unit else {})}
+    if start is not None:
+        item["servicedPeriod"] = {"start": start.isoformat(), **({"end": end.isoformat()} if end else {})}
+    if place := _place(entry, index):
+        item["locationCodeableConcept"] = place
+    diagnoses = list(_diagnoses(entry, index))
+    performers = [performer] if performer is not None else _parties(entry, index, _PERFORMERS)
+    performer_npis = _all_npis(performers, index)
+    line = LineRequest(
+        sequence=sequence,
+        code=str(_leading(named)) if named else "",
+        service_start=start,
+        service_end=end,
+        quantity=quantity,
+        unit=unit,
+        item=item,
+        diagnoses=tuple(concept for concept, _ in diagnoses),
+        provider=Party(npi=performer_npis[0]) if performer_npis else None,
+    )
+    reference = f"{entry.type}/{entry.id}" if entry.id else entry.path
+    return Order(
+        entry=entry,
+        target=target or entry,
+        asked=OrderAsked(
+            line,
+            requester_npis=_all_npis(_parties(entry, index, _REQUESTERS), index),
+            performer_npis=performer_npis,
+            performer_known=bool(performers),
+        ),
+        evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", None) for concept, where in diagnoses)),
+        insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),
+        billing=billing,
+        concept=service,
+        unbillable=not billing and entry.type != "CommunicationRequest",
+    )
+
+
+def service_concept(entry: Entry, index: BundleIndex) -> Element:
+    """What is ordered, as one CodeableConcept; empty when the order does not say."""
+    resource = entry.resource
+    named = [c for key in _CODE_ELEMENTS.get(entry.type, ()) for c in elements(resource.get(key))]
+    if entry.type == "NutritionOrder":
+        named = list(_nutrition(resource))
+    elif entry.type == "VisionPrescription":
+        named = [c for lens in elements(resource.get("lensSpecification")) for c in elements(lens.get("product"))]
+    if not named and entry.type in _CODE_REFERENCES:
+        element, code = _CODE_REFERENCES[entry.type]
+        found = index.resolve(resource.get(element), entry)
+        named = elements(found.resource.get(code)) if found else []
+    if not named:
+        return {}
+    merged: Element = dict(named[0])
+    if len(named) > 1:
+        merged["coding"] = [coding for concept in named for coding in elements(concept.get("coding"))]
+    return merged
+
+
+def _nutrition(resource: Resource) -> Iterator[Element]:
+    for diet in elements(resource.get("oralDiet")):
+        yield from elements(diet.get("type"))
+    for supplement in elements(resource.get("supplement")):
+        yield from elements(supplement.get("type"))
+    for formula in elements(resource.get("enteralFormula")):
+        yield from elements(formula.get("baseFormulaType"))
+
+
+def _billing(concept: Element) -> tuple[Element, ...]:
+    """The billable codings, each once, without displays (CPT's are licensed and must not be spread)."""
+    found = dict.fromkeys(code for code in codes(concept) if code.system in BILLING_SYSTEMS)
+    sent = {c: coding for coding in elements(concept.get("coding")) for c in codes(coding)}
+    return tuple({"system": text(sent.get(c, {}).get("system")) or c.system, "code": c.code} for c in found)
+
+
+def _leading(named: Sequence[Code]) -> Code:
+    return next((code for code in named if code.system in BILLING_SYSTEMS), named[0])
+
+
+def _modifiers(named: Iterable[Code]) -> list[Element]:
+    """CPT modifiers by post-coordination: ``97110:GP`` (crd.md 1.8, billingCode)."""
+    found = [code.code.partition(":")[2] for code in named if code.system in (CPT, HCPCS)]
+    return [{"coding": [{"system": CPT, "code": modifier}]} for modifier in dict.fromkeys(found) if modifier]
+
+
+def _dates(resource: Resource) -> tuple[date | None, date | None]:
+    """The first and last day of service, as far as the order says."""
+    for key in ("occurrencePeriod", "requestedPeriod", "period"):
+        for period in elements(resource.get(key)):
+            if start := parse_date(period.get("start")):
+                return start, parse_date(period.get("end"))
+    for key in ("occurrenceDateTime", "start", "occurrenceTiming"):
+        found = resource.get(key)
+        if isinstance(found, dict):
+            repeat = next(iter(elements(found.get("repeat"))), {})
+            bounds = next(iter(elements(repeat.get("boundsPeriod"))), {})
+            start, end = parse_date(bounds.get("start")), parse_date(bounds.get("end"))
+        else:
+            start, end = parse_date(found), parse_date(resource.get("end")) if key == "start" else None
+        if start:
+            return start, end
+    return None, None
+
+
+def _quantity(resource: Resource) -> tuple[Decimal | None, str | None]:
+    dispense = next(iter(elements(resource.get("dispenseRequest"))), {})
+    for quantity in (*elements(resource.get("quantityQuantity")), *elements(dispense.get("quantity"))):
+        amount = quantity.get("value")
+        if isinstance(amount, Decimal | int) and not isinstance(amount, bool) and amount > 0:
+            system = text(quantity.get("system"))
+            unit = text(quantity.get("unit")) or text(quantity.get("code"))
+            return Decimal(amount), _UCUM_WORDS.get(unit or "", unit) if system == UCUM else unit
+    return None, None
+
+
+_UCUM_WORDS = {"mo": "months", "wk": "weeks", "d": "days", "h": "hours", "{visit}": "visits", "{visits}": "visits"}
+
+
+def _place(entry: Entry, index: BundleIndex) -> Element | None:
+    """Where: the order's own code, or the type of the location that it names."""
+    for concept in elements(entry.resource.get("locationCode")):
+        return concept
+    named = [*as_list(entry.resource.get("locationReference"))]
+    named += [actor.get("actor") for actor in elements(entry.resource.get("participant"))]
+    for reference in named:
+        found = index.resolve(reference, entry) if isinstance(reference, dict) else None
+        if found is not None and found.type == "Location":
+            for concept in elements(found.resource.get("type")):
+                if any(code.system == PLACE_OF_SERVICE for code in codes(concept)):
+                    return concept
+    return None
+
+
+def _diagnoses(entry: Entry, index: BundleIndex) -> Iterator[tuple[Element, str]]:
+    """(concept, where it stands) for each reason given."""
+    resource = entry.resource
+    for position, concept in enumerate(elements(resource.get("reasonCode"))):
+        if next(codes(concept), None) is not None:
+            yield concept, f"reasonCode[{position}]"
+    for position, reference in enumerate(elements(resource.get("reasonReference"))):
+        found = index.resolve(reference, entry)
+        if found is not None and found.type == "Condition":
+            for concept in elements(found.resource.get("code")):
+                yield concept, f"reasonReference[{position}]"
+
+
+_REQUESTERS = ("requester", "orderer", "prescriber")
+_PERFORMERS = ("performer", "recipient")
+
+
+def _parties(entry: Entry, index: BundleIndex, keys: Iterable[str]) -> list[Entry]:
+    named = [reference for key in keys for reference in elements(entry.resource.get(key))]
+    dispense = next(iter(elements(entry.resource.get("dispenseRequest"))), {})
+    if "performer" in keys:
+        named += elements(dispense.get("performer"))
+    if entry.type == "Encounter" and "requester" in keys:
+        named += [r for p in elements(entry.resource.get("participant")) for r in elements(p.get("individual"))]
+    if entry.type == "Appointment" and "performer" in keys:
+        named += [r for p in elements(entry.resource.get("participant")) for r in elements(p.get("actor"))]
+    found = [index.resolve(reference, entry) for reference in named]
+    kinds = ("Practitioner", "PractitionerRole", "Organization")
+    return [party for party in found if party is not None and party.type in kinds]
+
+
+def _all_npis(parties: Iterable[Entry], index: BundleIndex) -> tuple[str, ...]:
+    """The NPIs of practitioners and organizations, and of those behind their roles."""
+    found: list[str] = []
+    for party in parties:
+        found += npis(party.resource)
+        if party.type == "PractitionerRole":
+            for key in ("practitioner", "organization"):
+                behind = index.resolve(party.resource.get(key), party)
+                found += npis(behind.resource) if behind else []
+    return tuple(dict.fromkeys(found))
+
+
+def encounter_needs(encounter: Resource) -> list[Element]:
+    """The services that an encounter itself stands for: its own billable types, and where the patient is discharged to."""
+    needs: list[Element] = []
+    for concept in (*elements(encounter.get("type")), *elements(encounter.get("serviceType"))):
+        if _billing(concept):
+            needs.append(concept)
+    for stay in elements(encounter.get("hospitalization")):
+        for code in codes(stay.get("dischargeDisposition")):
+            service = _DISPOSITIONS.get(code.code) if code.system == urls.DISCHARGE_DISPOSITION else None
+            if service is not None:
+                needs.append({"coding": [{"system": X12_SERVICE_TYPE, "code": service}]})
+    return needs

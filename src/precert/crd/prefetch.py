@@ -1,0 +1,137 @@
+"""The data of one call: prefetch read as it comes, and what is fetched later, by ``Type/id`` (crd.md 1.3).
+
+A prefetch value may be one resource, a Bundle, ``null`` (asked, nothing there), an OperationOutcome (failed) or malformed;
+an absent key was not attempted. Whatever is wrong with a key stays in that key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
+from precert.fhir.types import Element, JsonValue, Resource, elements, text
+
+KeyState = Literal["present", "nothing", "failed", "malformed"]
+
+_OF_PATIENT = ("subject", "patient", "beneficiary")
+_WITHOUT_ID = "urn:precert:without-id:"
+
+
+@dataclass(frozen=True, slots=True)
+class Accessed:
+    """For the CRD metrics: what was read. ``prefetched`` is false for what came over the FHIR server."""
+
+    type: str
+    prefetched: bool
+
+
+class Pool:
+    """Everything known in one call. The first resource of a ``Type/id`` counts; context comes before prefetch."""
+
+    def __init__(self, base: str | None = None) -> None:
+        self.base = base
+        self.states: dict[str, KeyState] = {}
+        self.next_pages: list[str] = []
+        self.accessed: list[Accessed] = []
+        self._entries: list[Element] = []
+        self._known: set[tuple[str, str]] = set()
+        self._index: BundleIndex | None = None
+
+    def read_prefetch(self, prefetch: Element) -> None:
+        """Take every resource in, whatever its key is called."""
+        for key, value in prefetch.items():
+            self.states[key] = self.add(value, prefetched=True)
+
+    def add(self, value: JsonValue, *, prefetched: bool) -> KeyState:
+        """Take one value in, of any shape, and say what it was."""
+        if value is None:
+            return "nothing"
+        if isinstance(value, list):
+            states = [self.add(member, prefetched=prefetched) for member in value]
+            return "present" if "present" in states else "nothing"
+        if not isinstance(value, dict):
+            return "malformed"
+        kind = text(value.get("resourceType"))
+        if kind is None:
+            # The pre-1.0 layout, still sent by old clients: {"response": ..., "resource": ...}
+            return self.add(value["resource"], prefetched=prefetched) if "resource" in value else "malformed"
+        if kind == "OperationOutcome":
+            return "failed"
+        if kind == "Bundle":
+            return self._add_bundle(value, prefetched=prefetched)
+        self.add_resource(value, None, prefetched=prefetched)
+        return "present"
+
+    def _add_bundle(self, bundle: Resource, *, prefetched: bool) -> KeyState:
+        found, failed = False, False
+        for entry in elements(bundle.get("entry")):
+            resource = entry.get("resource")
+            if not isinstance(resource, dict):
+                continue
+            if resource.get("resourceType") == "OperationOutcome":
+                failed = True
+                continue
+            if resource.get("resourceType") == "Bundle":  # the answers of a batch
+                found = self._add_bundle(resource, prefetched=prefetched) == "present" or found
+                continue
+            self.add_resource(resource, text(entry.get("fullUrl")), prefetched=prefetched)
+            found = True
+        for link in elements(bundle.get("link")):
+            if link.get("relation") == "next" and (url := text(link.get("url"))):
+                self.next_pages.append(url)
+        return "present" if found else "failed" if failed else "nothing"
+
+    def add_resource(self, resource: Resource, full_url: str | None, *, prefetched: bool) -> None:
+        """Take one resource in, unless its ``Type/id`` is known."""
+        kind, id_ = text(resource.get("resourceType")), text(resource.get("id"))
+        if kind is None:
+            return
+        if id_ is not None:
+            if (kind, id_) in self._known:
+                return
+            self._known.add((kind, id_))
+            full_url = full_url or (f"{self.base}/{kind}/{id_}" if self.base else None)
+        self._entries.append({"fullUrl": full_url or f"{_WITHOUT_ID}{len(self._entries)}", "resource": resource})
+        self.accessed.append(Accessed(kind, prefetched))
+        self._index = None
+
+    def has(self, reference: str) -> bool:
+        """Whether the resource that a ``Type/id`` means is here."""
+        key = type_and_id(reference)
+        return key is not None and key in self._known
+
+    @property
+    def index(self) -> BundleIndex:
+        """All resources, to resolve references in."""
+        if self._index is None:
+            self._index = BundleIndex({"resourceType": "Bundle", "entry": self._entries}, "prefetch")
+        return self._index
+
+    def of_patient(self, patient: str) -> Iterator[Entry]:
+        """The entries that do not say they are about somebody else."""
+        return (entry for entry in self.index.entries if not about_another(entry.resource, patient))
+
+
+def about_another(resource: Resource, patient: str) -> bool:
+    """Whether a resource names a patient other than ``patient`` as its subject."""
+    for key in _OF_PATIENT:
+        named = resource.get(key)
+        target = type_and_id(reference_of(named) or "") if isinstance(named, dict) else None
+        if target is not None and target[0] == "Patient" and target[1] != patient:
+            return True
+    return False
+
+
+def relative(reference: str, base: str | None) -> str | None:
+    """``Type/id`` if the reference is relative or leads to the client's own server; ``None`` if it leads elsewhere.
+
+    A token must never be sent to a server that the client did not name.
+    """
+    if "://" in reference:
+        if base is None or not reference.startswith(f"{base}/"):
+            return None
+        reference = reference[len(base) + 1 :]
+    found = type_and_id(reference)
+    return "/".join(found) if found and not reference.startswith(("#", "urn:")) else None

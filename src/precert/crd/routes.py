@@ -1,0 +1,120 @@
+"""The CDS Hooks endpoints. HTTP only: who calls, reading, calling the answerer, sending. Source: CDS Hooks 2.0, crd.md 1.1."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from fastapi import APIRouter, Request, Response
+
+from precert.crd import shape20, shape22
+from precert.crd.answering import Answerer
+from precert.crd.discovery import discovery
+from precert.crd.envelope import read_call
+from precert.crd.faults import Version
+from precert.crd.feedback import keep_feedback, overridden, read_feedback
+from precert.crd.hooks import HOOK_BY_ID, Hook
+from precert.crd.render import Shape
+from precert.fhir import json
+from precert.fhir.json import Limits
+from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import JsonValue
+from precert.security.identity import Client
+from precert.store.port import Busy, StorageFull
+from precert.web.http import busy, check_accept, check_content_type, read_body, wants_pretty
+
+T = TypeVar("T")
+
+_SHAPES: dict[Version, Shape] = {"2.0": shape20, "2.2": shape22}
+
+
+@dataclass(frozen=True, slots=True)
+class CrdContext:
+    """What the endpoints need. ``authenticate`` says who calls, from the request and the exact URL called (for the JWT's
+    ``aud``); ``public_url`` overrides the address seen in the request; ``default_version`` is for clients that ask for none.
+    """
+
+    answerer: Answerer
+    authenticate: Callable[[Request, str], Awaitable[Client]]
+    limits: Limits = field(default_factory=Limits)
+    public_url: str | None = None
+    default_version: Version = "2.0"
+
+    def root(self, request: Request) -> str:
+        """The server's root URL without a trailing slash."""
+        return (self.public_url or str(request.base_url)).rstrip("/")
+
+    async def client(self, request: Request) -> Client:
+        """Who calls. Raises FhirError(401)."""
+        return await self.authenticate(request, f"{self.root(request)}{request.url.path}")
+
+
+def crd_router(context: CrdContext) -> APIRouter:
+    """``/cds-services`` and below, and the report on feedback."""
+    router = APIRouter(tags=["CRD"])
+    consult = context.answerer.consult
+
+    async def services(request: Request) -> Response:
+        await context.client(request)
+        check_accept(request)
+        return _json(request, discovery(consult.catalogue()))
+
+    router.get("/cds-services", summary="The CDS services that this server offers")(services)
+    router.get("/cds-services/", include_in_schema=False)(services)
+
+    @router.post("/cds-services/{id}", summary="Ask about orders, appointments or an encounter")
+    async def call(request: Request, id: str) -> Response:
+        hook = _hook(id)
+        client = await context.client(request)
+        body = await _read(request, context.limits)
+        parsed = read_call(body, hook, context.default_version)
+        shape = _SHAPES[parsed.version]
+        answer = await _durably(context.answerer.answer(parsed, shape, context.root(request), client.id))
+        return _json(request, answer)
+
+    @router.post("/cds-services/{id}/feedback", summary="Tell what became of cards")
+    async def feedback(request: Request, id: str) -> Response:
+        hook = _hook(id)
+        client = await context.client(request)
+        given = read_feedback(await _read(request, context.limits))
+        await _durably(keep_feedback(consult, hook, given, client.id, consult.runtime.now()))
+        return _json(request, {})
+
+    @router.get("/api/crd/feedback", summary="Which rules' cards are overridden most")
+    async def report(request: Request) -> Response:
+        await context.client(request)
+        return _json(request, {"rules": await overridden(consult)})
+
+    return router
+
+
+def _hook(id: str) -> Hook:
+    hook = HOOK_BY_ID.get(id)
+    if hook is None:
+        text = f"There is no service {id[:80]!r}. GET /cds-services lists them: {', '.join(HOOK_BY_ID)}."
+        raise FhirError(404, Issue("error", "not-found", text, rule="unknown-service"))
+    return hook
+
+
+async def _read(request: Request, limits: Limits) -> JsonValue:
+    check_accept(request)
+    check_content_type(request)
+    return json.loads(await read_body(request, limits), limits)
+
+
+async def _durably(work: Awaitable[T]) -> T:
+    """503 when what must be kept cannot be: the answer is not given, and says so (crd.md 1.17: found-37)."""
+    try:
+        return await work
+    except Busy as full:
+        raise busy(full.retry_after, "The server is working at its limit.") from full
+    except StorageFull as full:
+        raise busy(60, "The server's storage is full; the operator has been told.") from full
+
+
+def _json(request: Request, value: JsonValue | bytes) -> Response:
+    if isinstance(value, bytes) and not wants_pretty(request):
+        return Response(value, media_type="application/json")
+    document = json.loads(value) if isinstance(value, bytes) else value
+    return Response(json.dumps(document, pretty=wants_pretty(request)), media_type="application/json")

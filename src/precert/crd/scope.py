@@ -1,0 +1,166 @@
+"""Which services a call is about, by hook (crd.md 1.2): drafts, selections, dispatched orders, appointments, encounters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import msgspec
+import structlog
+
+from precert.authorization.consult import OrderAsked
+from precert.authorization.record import LineRequest
+from precert.crd.context import HookContext, is_order
+from precert.crd.envelope import HookCall
+from precert.crd.faults import unobtainable
+from precert.crd.gather import Gathered, based_on
+from precert.crd.hooks import ORDER_TYPES
+from precert.crd.orders import Order, encounter_needs, read_order
+from precert.crd.prefetch import about_another
+from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
+from precert.fhir.types import Element
+
+log = structlog.get_logger(__name__)
+
+_PLANNED = ("draft", "active", "on-hold")
+
+
+def relevant_drafts(call: HookCall, context: HookContext) -> bool:
+    """Whether a call that brings its orders along brings any that we know (a DSTU2 MedicationOrder is not one)."""
+    if call.hook.content not in ("orders", "appointments"):
+        return True
+    kinds = ORDER_TYPES if call.hook.content == "orders" else ("Appointment",)
+    return any(entry["resource"].get("resourceType") in kinds for entry in context.drafts)
+
+
+def orders_in_scope(call: HookCall, context: HookContext, gathered: Gathered, *, on_order: bool) -> list[Order]:
+    """The services to be answered, numbered from 1. ``on_order``: appointments answer on the order they are based on.
+
+    Raises FhirError (row 5) when what the hook is about cannot be had at all.
+    """
+    index = gathered.pool.index
+    found: Iterable[Order]
+    match call.hook.content:
+        case "orders":
+            found = _drafts(context, index)
+        case "dispatch":
+            found = _dispatched(context, gathered)
+        case "appointments":
+            found = _appointments(context, index, on_order=on_order)
+        case "encounter":
+            found = _encounter(context, gathered)
+    return [_numbered(order, sequence) for sequence, order in enumerate(found, start=1)]
+
+
+def _numbered(order: Order, sequence: int) -> Order:
+    line = msgspec.structs.replace(order.asked.line, sequence=sequence)
+    return replace(order, asked=replace(order.asked, line=line))
+
+
+def _read(
+    entry: Entry,
+    index: BundleIndex,
+    patient: str,
+    *,
+    target: Entry | None = None,
+    concept: Element | None = None,
+    performer: Entry | None = None,
+) -> Order:
+    """An order; whatever is wrong with it stays in it and is said in its answer."""
+    try:
+        order = read_order(entry, index, 0, target=target, concept=concept, performer=performer)
+    except Exception:  # an order of a shape nobody thought of must not take the others with it
+        log.exception("order cannot be read", type=entry.type)
+        asked = OrderAsked(LineRequest(sequence=0, code=""))
+        text = "The order cannot be read. Check it against the FHIR specification."
+        return Order(entry, target or entry, asked, (), (), (), {}, failure=text)
+    if about_another(entry.resource, patient):
+        text = "The order is for another patient than the call; nothing is said about it."
+        return replace(order, failure=text)
+    return order
+
+
+def _drafts(context: HookContext, index: BundleIndex) -> Iterator[Order]:
+    drafts = {id(entry["resource"]) for entry in context.drafts}
+    selected = {type_and_id(reference) for reference in context.selected} if context.selected else None
+    for entry in index.entries:
+        if id(entry.resource) not in drafts or not is_order(entry.resource):
+            continue
+        if selected is None or (entry.type, entry.id) in selected:
+            yield _read(entry, index, context.patient)
+
+
+def _dispatched(context: HookContext, gathered: Gathered) -> list[Order]:
+    index = gathered.pool.index
+    performer = index.resolve(context.performer) if context.performer else None
+    found: list[Order] = []
+    for reference in context.dispatched:
+        entry = index.resolve(reference)
+        if entry is not None and is_order(entry.resource):
+            found.append(_read(entry, index, context.patient, performer=performer))
+    if not found:
+        why = next((p for r in context.dispatched if (p := gathered.problem(r))), None)
+        raise unobtainable(
+            "orders-unobtainable",
+            f"None of the dispatched orders is in the prefetch or could be fetched{f' ({why})' if why else ''}. "
+            "Send the order prefetch of this service, or fhirServer with fhirAuthorization.",
+            "context.dispatchedOrders",
+        )
+    return found
+
+
+def _appointments(context: HookContext, index: BundleIndex, *, on_order: bool) -> list[Order]:
+    drafts = {id(entry["resource"]) for entry in context.drafts}
+    found: dict[str, Order] = {}
+    for entry in index.entries:
+        if id(entry.resource) not in drafts or entry.type != "Appointment":
+            continue
+        bases = [index.resolve(reference, entry) for reference in based_on(entry.resource)]
+        orders = [base for base in bases if base is not None and is_order(base.resource)]
+        if not orders:
+            order = _read(entry, index, context.patient)
+            found.setdefault(order.reference, order)
+        for base in orders:
+            order = _booked(_read(base, index, context.patient, target=base if on_order else entry), entry, index)
+            key = order.reference if on_order else f"{entry.path} {order.reference}"
+            found.setdefault(key, order)
+    return list(found.values())
+
+
+def _booked(order: Order, appointment: Entry, index: BundleIndex) -> Order:
+    """The order with the day of the appointment, which is more exact than the order's own."""
+    booked = read_order(appointment, index, 0).asked.line
+    if booked.service_start is None:
+        return order
+    line = msgspec.structs.replace(
+        order.asked.line,
+        service_start=booked.service_start,
+        service_end=booked.service_end,
+        item={**order.asked.line.item, "servicedPeriod": booked.item.get("servicedPeriod", {})},
+    )
+    return replace(order, asked=replace(order.asked, line=line))
+
+
+def _encounter(context: HookContext, gathered: Gathered) -> list[Order]:
+    """The encounter's own services, its disposition, and the orders planned in it: all answered on the encounter."""
+    index = gathered.pool.index
+    reference = f"Encounter/{context.encounter}"
+    encounter = index.resolve(reference)
+    if encounter is None:
+        why = gathered.problem(reference)
+        raise unobtainable(
+            "encounter-unobtainable",
+            f"{reference} is not in the prefetch and could not be fetched{f' ({why})' if why else ''}.",
+            "prefetch.encounter",
+        )
+    found = [
+        _read(encounter, index, context.patient, target=encounter, concept=concept)
+        for concept in encounter_needs(encounter.resource)
+    ]
+    for entry in gathered.pool.of_patient(context.patient):
+        named = entry.resource.get("encounter")
+        of = type_and_id(reference_of(named) or "") if isinstance(named, dict) else None
+        planned = entry.type in ORDER_TYPES and entry.resource.get("status") in _PLANNED
+        if planned and of == ("Encounter", context.encounter):
+            found.append(_read(entry, index, context.patient, target=encounter))
+    return [order for order in found if order.failure or not order.unbillable]

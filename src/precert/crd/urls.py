@@ -1,0 +1,22 @@
+"""Canonical URLs and code systems of Da Vinci CRD, in one place. Source: the CRD 2.2.1 and 2.0.1 packages."""
+
+from __future__ import annotations
+
+COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
+BILLING_OPTIONS = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
+ALTERNATE_REFERENCE = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
+
+TEMP = "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp"
+CARD_TYPE = "http://terminology.hl7.org/CodeSystem/cdshooks-card-type"
+COVERAGE_DETAIL = "http://terminology.hl7.org/CodeSystem/crd-coverage-detail"
+SDC_TEMP = "http://hl7.org/fhir/uv/sdc/CodeSystem/temp"
+COVERAGE_CLASS = "http://terminology.hl7.org/CodeSystem/coverage-class"
+DISCHARGE_DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
+OVERRIDE_REASONS = "urn:precert:override-reason"
+
+VERSION_EXTENSION = "davinci-crd.version"
+OPTIONS_EXTENSION = "davinci-crd.configuration-options"
+REQUESTED_VERSION = "davinci-crd.requestedVersion"
+CONFIGURATION = "davinci-crd.configuration"
+ASSOCIATED_RESOURCE = "davinci-crd.associated-resource"
+IF_NONE_EXIST = "davinci-crd.if-none-exist"

@@ -1,0 +1,261 @@
+"""CDS Hooks client identity: a signed JWT per call (CDS Hooks 2.0, crd.md 1.14: H@176 to H@206).
+
+Only issuers that the operator has registered are believed, with keys from an address that is registered with them or
+from a key set given out of band. Keys are cached, and read again once when a key id is unknown (rotation). ``none`` and
+symmetric algorithms are never accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NoReturn
+
+import httpx
+import structlog
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, JWKRegistry, RSAKey
+from joserfc.jws import JWSRegistry
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from precert.fhir.outcome import FhirError, Issue
+
+log = structlog.get_logger(__name__)
+
+Algorithm = Literal["ES384", "RS384", "ES256", "RS256", "ES512", "RS512"]
+
+_TOKEN_MOST = 8 * 1024
+_JWKS_MOST = 256 * 1024
+_SEEN_MOST = 100_000
+_FETCH_SECONDS = 3.0
+_REFETCH_AFTER = 30.0
+
+
+class TrustedIssuer(BaseModel):
+    """A CDS Hooks client that may call. Keys come from ``jwks`` (out of band), ``jwks_url``, or a registered ``jku``.
+
+    ``replay``: ``enforce`` refuses a ``jti`` that was seen, ``warn`` only logs it (Inferno sends one token several times).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    iss: str = Field(min_length=1)
+    client: str | None = None  # our name for it; the issuer when not given
+    jwks: dict[str, Any] | None = None
+    jwks_url: str | None = None
+    jku: tuple[str, ...] = ()
+    algorithms: tuple[Algorithm, ...] = ("ES384", "RS384")
+    replay: Literal["enforce", "warn"] = "enforce"
+
+    @model_validator(mode="after")
+    def _has_keys(self) -> TrustedIssuer:
+        if self.jwks is None and self.jwks_url is None and not self.jku:
+            raise ValueError("give jwks, jwks_url or jku: without keys no token can be checked")
+        return self
+
+
+class JwtConfig(BaseModel):
+    """Who is trusted, and how exact clocks have to be (seconds)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuers: tuple[TrustedIssuer, ...] = ()
+    required: bool = True
+    leeway: int = Field(60, ge=0, le=300)
+    max_lifetime: int = Field(3600, ge=60)
+    cache_seconds: int = Field(3600, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token that is good: whose it is."""
+
+    client: str
+    issuer: str
+    jti: str
+    tenant: str | None = None
+
+
+@dataclass(slots=True)
+class _Keys:
+    """The keys of one address as they were read."""
+
+    by_id: dict[str, ECKey | RSAKey]
+    read_at: float
+
+
+@dataclass(slots=True)
+class JwtVerifier:
+    """Checks tokens. ``http`` reads registered key addresses only; it should follow no redirects."""
+
+    config: JwtConfig
+    now: Callable[[], datetime]
+    http: httpx.AsyncClient
+    _cache: dict[str, _Keys] = field(default_factory=dict)
+    _reading: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _seen: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _signatures: JWSRegistry = field(
+        default_factory=lambda: JWSRegistry(algorithms=["ES384", "RS384", "ES256", "RS256", "ES512", "RS512"])
+    )
+
+    async def verify(self, token: str, url: str) -> Verified:
+        """Whose token this is, for a call of exactly ``url``. Raises FhirError(401); the reason never holds the token."""
+        header, claims = _unverified(token)
+        issuer = self._issuer(claims)
+        algorithm = header.get("alg")
+        if algorithm not in issuer.algorithms:
+            _refuse(f"the algorithm must be one of {', '.join(issuer.algorithms)}")
+        if header.get("typ", "JWT") != "JWT":
+            _refuse("typ must be JWT")
+        kid = header.get("kid")
+        if not isinstance(kid, str) or not kid:
+            _refuse("the header has no kid")
+        key = await self._key(issuer, header.get("jku"), kid)
+        try:
+            verified = jwt.decode(token, key, algorithms=[str(algorithm)], registry=self._signatures)
+        except (JoseError, ValueError, TypeError):
+            _refuse("the signature does not fit")
+        return self._checked(verified.claims, issuer, url)
+
+    def _issuer(self, claims: dict[str, Any]) -> TrustedIssuer:
+        named = claims.get("iss")
+        for issuer in self.config.issuers:
+            if issuer.iss == named:
+                return issuer
+        _refuse("the issuer is not registered here")
+
+    def _checked(self, claims: dict[str, Any], issuer: TrustedIssuer, url: str) -> Verified:
+        now = self.now().timestamp()
+        leeway = self.config.leeway
+        expires, issued, jti = claims.get("exp"), claims.get("iat"), claims.get("jti")
+        if not _is_time(expires) or not _is_time(issued):
+            _refuse("exp and iat must be numbers")
+        if expires <= now - leeway:
+            _refuse("the token has expired")
+        if issued > now + leeway:
+            _refuse("the token was issued in the future; check the clocks")
+        if expires - issued > self.config.max_lifetime:
+            _refuse(f"the token lives longer than {self.config.max_lifetime} s")
+        audience = claims.get("aud")
+        audiences = audience if isinstance(audience, list) else [audience]
+        if url.rstrip("/") not in [str(member).rstrip("/") for member in audiences if isinstance(member, str)]:
+            _refuse("aud must be the exact URL called")
+        if not isinstance(jti, str) or not jti:
+            _refuse("the token has no jti")
+        self._remember(issuer, jti, float(expires) + leeway, now)
+        tenant = claims.get("tenant")
+        return Verified(issuer.client or issuer.iss, issuer.iss, jti, tenant if isinstance(tenant, str) else None)
+
+    def _remember(self, issuer: TrustedIssuer, jti: str, until: float, now: float) -> None:
+        """Refuse a repeated ``jti`` while its token could still be used; forget it afterwards."""
+        while self._seen and (len(self._seen) >= _SEEN_MOST or next(iter(self._seen.values())) < now):
+            self._seen.popitem(last=False)
+        mark = hashlib.sha256(f"{issuer.iss}\0{jti}".encode()).hexdigest()
+        if self._seen.get(mark, 0.0) >= now:
+            if issuer.replay == "enforce":
+                _refuse("the token was used before (jti); sign a new one for each call")
+            log.warning("token used again", issuer=issuer.iss)
+        self._seen[mark] = until
+
+    async def _key(self, issuer: TrustedIssuer, jku: object, kid: str) -> ECKey | RSAKey:
+        if jku is not None and jku not in (*issuer.jku, issuer.jwks_url):
+            _refuse("the jku is not registered for this issuer")
+        if issuer.jwks is not None and jku is None:
+            key = _imported(issuer.jwks).get(kid)
+        else:
+            address = jku if isinstance(jku, str) else issuer.jwks_url or next(iter(issuer.jku), None)
+            assert address is not None  # TrustedIssuer has one of them
+            key = await self._from(address, kid)
+        if key is None:
+            _refuse("the key (kid) is not among the issuer's keys")
+        return key
+
+    async def _from(self, address: str, kid: str) -> ECKey | RSAKey | None:
+        """A key by its id; the key set is read when it is not cached, too old, or does not have the id."""
+        now = self.now().timestamp()
+        cached = self._cache.get(address)
+        if cached and kid in cached.by_id and now - cached.read_at < self.config.cache_seconds:
+            return cached.by_id[kid]
+        async with self._reading.setdefault(address, asyncio.Lock()):
+            cached = self._cache.get(address)
+            fresh = cached is not None and now - cached.read_at < (
+                self.config.cache_seconds if kid in cached.by_id else _REFETCH_AFTER
+            )
+            if not fresh:
+                read = await self._read(address)
+                # A server that is down for a moment does not make known keys unknown.
+                cached = _Keys(read if read is not None else (cached.by_id if cached else {}), now)
+                self._cache[address] = cached
+        return cached.by_id.get(kid) if cached else None
+
+    async def _read(self, address: str) -> dict[str, ECKey | RSAKey] | None:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(_FETCH_SECONDS), self.http.stream("GET", address) as response:
+                if response.status_code != 200:
+                    log.warning("keys cannot be read", address=address, status=response.status_code)
+                    return None
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > _JWKS_MOST:
+                        log.warning("keys cannot be read", address=address, why="too large")
+                        return None
+            return _imported(json.loads(bytes(body)))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+            log.warning("keys cannot be read", address=address, why=type(error).__name__)
+            return None
+
+
+def _imported(jwks: Any) -> dict[str, ECKey | RSAKey]:
+    """The usable signature keys of a key set by id; others are passed over."""
+    found: dict[str, ECKey | RSAKey] = {}
+    keys = jwks.get("keys") if isinstance(jwks, dict) else None
+    for member in keys if isinstance(keys, list) else []:
+        kid = member.get("kid") if isinstance(member, dict) else None
+        if not isinstance(kid, str) or member.get("use", "sig") != "sig" or member.get("kty") not in ("EC", "RSA"):
+            continue
+        public = {
+            name: value for name, value in member.items() if name not in ("d", "p", "q", "dp", "dq", "qi", "key_ops")
+        }
+        try:
+            key = JWKRegistry.import_key(public)
+        except (JoseError, ValueError, TypeError):
+            log.warning("a key cannot be used", kid=kid)
+            continue
+        if isinstance(key, ECKey | RSAKey):
+            found[kid] = key
+    return found
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The header and claims as sent, only to find the issuer's key."""
+    parts = token.split(".")
+    if len(token) > _TOKEN_MOST or len(parts) != 3:
+        _refuse("it is not a signed JWT")
+    try:
+        header, claims = (json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2])
+    except (ValueError, binascii.Error, RecursionError):
+        _refuse("it is not a signed JWT")
+    if not isinstance(header, dict) or not isinstance(claims, dict):
+        _refuse("it is not a signed JWT")
+    return header, claims
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
+
+
+def _refuse(why: str) -> NoReturn:
+    raise FhirError(
+        401,
+        Issue("error", "login", f"The JWT is not accepted: {why}.", rule="jwt"),
+        {"WWW-Authenticate": 'Bearer error="invalid_token"'},
+    )

@@ -1,0 +1,126 @@
+"""A small app with the CRD router over a real store, the shipped policies and the demo members; time and ids frozen."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+
+from crd.building import ROOT
+from precert.authorization.consult import ConsultService
+from precert.authorization.service import AuthorizationService
+from precert.crd.answering import Answerer
+from precert.crd.cors import CdsCors
+from precert.crd.routes import CrdContext, crd_router
+from precert.eligibility.directory import Directory
+from precert.eligibility.load import load_directory
+from precert.policy.library import PolicyLibrary
+from precert.runtime import Runtime
+from precert.security.identity import Client
+from precert.store.embedded import EmbeddedStore
+from precert.store.port import Store
+from precert.web import errors
+from precert.web.metrics import Metrics
+from precert.web.middleware import RequestContext
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+def frozen(seed: int = 1) -> Runtime:
+    """A clock that stands still, and ids that are the same on every run."""
+    numbers = random.Random(seed)
+    counter = itertools.count(1)
+    return Runtime(
+        now=lambda: NOW,
+        new_id=lambda: str(uuid.UUID(int=next(counter), version=4)),
+        random_bits=numbers.getrandbits,
+    )
+
+
+@pytest.fixture(scope="session")
+def policies() -> PolicyLibrary:
+    library = PolicyLibrary(ROOT / "examples" / "policies", lambda: NOW)
+    assert not library.problems, [str(p) for p in library.problems]
+    return library
+
+
+@pytest.fixture(scope="session")
+def directory() -> Directory:
+    return load_directory(ROOT / "examples" / "eligibility")
+
+
+@dataclass
+class World:
+    """One test server: the app, and what lies behind it."""
+
+    app: FastAPI
+    store: Store
+    consult: ConsultService
+    service: AuthorizationService
+    answerer: Answerer
+    client: httpx.AsyncClient
+    metrics: Metrics = field(default_factory=Metrics)
+
+    async def hook(self, body: Any, service: str | None = None, **options: Any) -> httpx.Response:
+        name = service or f"crd-{body.get('hook') if isinstance(body, dict) else 'order-sign'}"
+        return await self.client.post(f"/cds-services/{name}", json=body, **options)
+
+
+Maker = Callable[..., World]
+
+
+@pytest.fixture
+async def make(tmp_path: Path, policies: PolicyLibrary, directory: Directory) -> AsyncIterator[Maker]:
+    """Makes worlds; closes what they opened."""
+    opened: list[Any] = []
+
+    def build(**changes: Any) -> World:
+        runtime = changes.pop("runtime", None) or frozen()
+        store = changes.pop("store", None)
+        if store is None:
+            store = EmbeddedStore.open(tmp_path / f"store{len(opened)}", now=runtime.now)
+            opened.append(store)
+        known = changes.pop("directory", directory)
+        catalogue = changes.pop("catalogue", None) or (lambda: policies.current)
+        metrics = Metrics()
+        consult = ConsultService(store, lambda: known, catalogue, runtime)
+        service = AuthorizationService(store, lambda: known, catalogue, runtime)
+        context_changes = {
+            key: changes.pop(key)
+            for key in ("authenticate", "public_url", "default_version", "limits")
+            if key in changes
+        }
+        answerer = Answerer(consult, metrics, **changes)
+
+        async def anybody(request: Request, url: str) -> Client:
+            return Client("open")
+
+        context = CrdContext(
+            answerer, **{"authenticate": anybody, "public_url": "http://precert.test", **context_changes}
+        )
+        app = FastAPI()
+        errors.install(app)
+        app.include_router(crd_router(context))
+        app.add_middleware(RequestContext, metrics=metrics, runtime=runtime)
+        app.add_middleware(CdsCors)
+        transport = httpx.ASGITransport(app=app)
+        client = httpx.AsyncClient(transport=transport, base_url="http://precert.test")
+        return World(app, store, consult, service, answerer, client, metrics)
+
+    yield build
+    for store in opened:
+        await store.close()
+
+
+@pytest.fixture
+def world(make: Maker) -> World:
+    return make()
