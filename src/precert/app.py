@@ -15,6 +15,7 @@ from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.fhir.json import Limits, load_resource
 from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.validation import Validator
 from precert.pas import shape20, shape22
 from precert.pas.intake import read_request
 from precert.pas.presenter import Presenter
@@ -26,6 +27,7 @@ from precert.settings import Settings
 from precert.store.embedded import EmbeddedStore
 from precert.store.port import Store
 from precert.web import errors
+from precert.web.gate import AnswerCheck, Gate
 from precert.web.metrics import CONTENT_TYPE, Metrics
 from precert.web.middleware import RequestContext
 from precert.web.reads import read_router
@@ -49,6 +51,7 @@ class Server:
         self.metrics = Metrics()
         self.directory: Directory = load_directory(settings.eligibility, settings.eligibility_mode)
         self.library = PolicyLibrary(settings.policies, self.runtime.now())
+        self.validator = Validator.load()
         self.store: Store | None = None
 
     async def open(self) -> Store:
@@ -103,6 +106,8 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     app = FastAPI(title="precert", version=__version__, lifespan=lifespan, openapi_url="/openapi.json")
     app.state.server = server
     errors.install(app)
+    if server.settings.validate_answers:
+        app.add_middleware(AnswerCheck, validator=server.validator)
     app.add_middleware(RequestContext, metrics=server.metrics, runtime=server.runtime)
     _mount_operations(app, server)
     return app
@@ -127,6 +132,7 @@ def _mount(app: FastAPI, server: Server, store: Store) -> None:
         identify=server.identify,
         limits=Limits(bytes=settings.max_body_bytes),
         metrics=server.metrics,
+        gate=Gate.of(server.validator, settings.validation, settings.validation_rules),
         public_url=settings.public_url,
     )
     app.include_router(pas_router(pas, shape20))

@@ -14,6 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from precert.fhir.validation import Mode, RuleClass
 from precert.security.identity import SecurityMode
 
 
@@ -43,6 +44,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool | None = None
     max_body_bytes: int = 20 * 1024 * 1024
+    validation: Mode = Mode.LENIENT  # strict | lenient | off: what a broken profile rule in a request means
+    validation_rules: dict[RuleClass, Mode] = Field(default_factory=dict)  # the same for single classes of rules
+    validate_answers: bool = False  # check everything we send; for tests, it costs
     policy_reload_seconds: float = Field(2.0, ge=0)  # how often the policy folder is looked at; 0 = never
 
     @field_validator("store")

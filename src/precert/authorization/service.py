@@ -84,12 +84,7 @@ class AuthorizationService:
 
     def who(self, submission: Submission, now: datetime) -> Standing:
         """Who the request is for and by, as the payer sees it."""
-        directory = self.directory()
-        found = directory.find(submission.patient, submission.coverage, submission.subscriber)
-        member = found.member if isinstance(found, Found) else None
-        record = member.coverage_on(now.date()) or member.last_coverage if member else None
-        plan = record.plan if record else None
-        return standing(directory, member, plan, submission.coverage, submission.requester_npis)
+        return who_asks(self.directory(), submission, now)
 
     def judge_line(
         self,
@@ -122,35 +117,11 @@ class AuthorizationService:
         if line.request in ("appeal", "reconsideration"):
             return judge.for_a_person(bench, f"A request for {line.request} is decided by a person.")
         try:
-            decision = self.catalogue().decide(self.line_context(line, submission, who, now, bound))
+            decision = self.catalogue().decide(line_context(line, submission, who, now, bound))
         except Exception:  # whatever a rule does, the request must be answered and a person must see it
             log.exception("rules failed", line=line.sequence, code=line.code)
             return judge.engine_failure(bench)
         return judge.judge(bench, decision)
-
-    def line_context(
-        self,
-        line: LineRequest,
-        submission: Submission,
-        who: Standing,
-        now: datetime,
-        bound: Mapping[str, str] | None = None,
-    ) -> LineContext:
-        """What the rules may read about one line."""
-        day = service_day(line, now.date())
-        patient = who.member.patient if who.member else submission.patient
-        return LineContext(
-            item={**line.item, "request": "initial" if line.request == "revision" else line.request},
-            service_date=day,
-            received=now.date(),
-            patient=patient_view(patient, day),
-            coverage=who.coverage,
-            requester=requester_view(who.provider, submission.requester_npis, line.item),
-            diagnoses=line.diagnoses,
-            evidence=[*submission.evidence, *payer_evidence(who.member, now.date())],
-            answers=submission.answers,
-            bound=bound or {},
-        )
 
     async def find_case(self, number: str) -> Case | None:
         """The current record behind any number or id that was ever issued for it."""
@@ -175,6 +146,40 @@ class AuthorizationService:
             if attached is not None:
                 submission = with_attachment(submission, attached.body)
         return submission
+
+
+def who_asks(directory: Directory, submission: Submission, now: datetime) -> Standing:
+    """Who a request is for and by, as the directory knows them at ``now``."""
+    found = directory.find(submission.patient, submission.coverage, submission.subscriber)
+    member = found.member if isinstance(found, Found) else None
+    record = member.coverage_on(now.date()) or member.last_coverage if member else None
+    plan = record.plan if record else None
+    return standing(directory, member, plan, submission.coverage, submission.requester_npis)
+
+
+def line_context(
+    line: LineRequest,
+    submission: Submission,
+    who: Standing,
+    now: datetime,
+    bound: Mapping[str, str] | None = None,
+) -> LineContext:
+    """What the rules may read about one line. ``bound`` are the policy versions the case is decided under."""
+    day = service_day(line, now.date())
+    patient = who.member.patient if who.member else submission.patient
+    return LineContext(
+        # a revision is judged like the first request: policies name initial, renewal and extension
+        item={**line.item, "request": "initial" if line.request == "revision" else line.request},
+        service_date=day,
+        received=now.date(),
+        patient=patient_view(patient, day),
+        coverage=who.coverage,
+        requester=requester_view(who.provider, submission.requester_npis, line.item),
+        diagnoses=line.diagnoses,
+        evidence=[*submission.evidence, *payer_evidence(who.member, now.date())],
+        answers=submission.answers,
+        bound=bound or {},
+    )
 
 
 def with_attachment(submission: Submission, bundle: bytes) -> Submission:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from precert import __version__
-from precert.cli import client, policy, serve, store
+from precert.cli import client, policy, profile, serve, store
 
 app = typer.Typer(
     name="precert",
@@ -18,7 +18,9 @@ app.command("serve")(serve.serve)
 app.command("submit")(client.submit)
 app.command("hook")(client.hook)
 app.command("inquire")(client.inquire)
+app.command("validate")(profile.validate)
 app.add_typer(policy.app, name="policy")
+app.add_typer(profile.app, name="profile")
 app.add_typer(store.app, name="store")
 
 

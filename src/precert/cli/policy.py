@@ -2,6 +2,200 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from precert.app import TENANT
+from precert.authorization.record import Case, decode, fold
+from precert.authorization.service import line_context, who_asks
+from precert.eligibility.directory import Directory
+from precert.eligibility.load import load_directory
+from precert.fhir import json
+from precert.fhir.json import load_resource
+from precert.fhir.outcome import FhirError
+from precert.pas.intake import read_request
+from precert.policy.compiled import CompiledPolicy
+from precert.policy.explain import explain as as_json
+from precert.policy.library import PolicyLibrary
+from precert.policy.lint import lint_files
+from precert.policy.load import PolicyFileError, load_file
+from precert.policy.trials import mutate, replay, run_tests
+from precert.policy.types import Decision, LineContext, Outcome
+from precert.runtime import Runtime
+from precert.settings import Settings
+from precert.store.embedded import EmbeddedStore
+from precert.store.port import Store, StoreError
 
 app = typer.Typer(help="Check, test and explain coverage policies.", no_args_is_help=True)
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Paths = Annotated[
+    list[Path] | None, typer.Argument(exists=True, help="Policy files or folders (default: the server's).")
+]
+
+
+def _files(paths: list[Path] | None) -> list[Path]:
+    found: list[Path] = []
+    for path in paths or [Settings().policies]:
+        found += sorted(path.glob("*.yaml")) + sorted(path.glob("*.yml")) if path.is_dir() else [path]
+    if not found:
+        _err.print("No policy files there.")
+        raise typer.Exit(2)
+    return found
+
+
+def _load(path: Path) -> CompiledPolicy:
+    try:
+        return CompiledPolicy(load_file(path), PolicyLibrary(path.parent, Runtime().now()).current.value_sets)
+    except PolicyFileError as error:
+        _err.print(str(error), markup=False)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def check(
+    paths: Paths = None,
+    today: Annotated[str | None, typer.Option(help="Judge dates as of this day (YYYY-MM-DD).")] = None,
+    mutation: Annotated[bool, typer.Option(help="Also look for leaves that no embedded test guards.")] = True,
+) -> None:
+    """Lint policies: format, sources, unknown-is-never-false, dates, overlap, readability."""
+    files = _files(paths)
+    day = date.fromisoformat(today) if today else Runtime().now().date()
+    value_sets = PolicyLibrary(files[0].parent, Runtime().now()).current.value_sets
+    findings = lint_files(files, day, value_sets=value_sets, mutation=mutation)
+    for finding in findings:
+        _out.print(str(finding), markup=False)
+    errors = sum(finding.severity == "error" for finding in findings)
+    _out.print(f"{len(files)} files, {errors} errors, {len(findings) - errors} warnings")
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command("test")
+def run(
+    paths: Paths = None,
+    mutation: Annotated[bool, typer.Option(help="Replace each leaf and see whether some test notices.")] = True,
+) -> None:
+    """Run the tests inside the policies, with mutation coverage."""
+    table = Table("policy", "tests", "mutants killed")
+    failed = 0
+    for path in track(_files(paths), description="testing", console=_err, transient=True):
+        policy = _load(path)
+        results = run_tests(policy)
+        bad = [result for result in results if not result.passed]
+        mutants = mutate(policy) if mutation else ()
+        alive = [mutant for mutant in mutants if mutant.killed_by is None]
+        failed += len(bad) + len(alive)
+        killed = f"{len(mutants) - len(alive)}/{len(mutants)}" if mutation else "-"
+        table.add_row(f"{policy.id} {policy.version}", f"{len(results) - len(bad)}/{len(results)}", killed)
+        for result in bad:
+            _out.print(f"{path}:{result.line}: {result.name}: {'; '.join(result.differences)}", markup=False)
+        for mutant in alive:
+            _out.print(f"{path}: no test notices {mutant.leaf} := {mutant.replacement}", markup=False)
+    _out.print(table)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A PAS request bundle.")],
+    raw: Annotated[bool, typer.Option("--json", help="Print the whole trace.")] = False,
+) -> None:
+    """Decide a request without sending it, and say why."""
+    settings = Settings()
+    for line, decision in _decide(file, settings):
+        if raw:
+            _out.print(json.dumps({"sequence": line, **as_json(decision)}, pretty=True).decode(), markup=False)
+            continue
+        governing = decision.governing
+        _out.print(f"[bold]line {line}: {decision.outcome.value}[/]  {decision.reason}")
+        if governing is not None:
+            _out.print(f"  policy {governing.policy} {governing.version}: {governing.title}", markup=False)
+            names = {True: "met", False: "NOT MET", None: "unknown"}
+            for criterion in governing.criteria:
+                _out.print(f"  {names[criterion.result]:8} {criterion.id}  {criterion.text}", markup=False)
+            for question in decision.questions:
+                _out.print(f"  ask      {question.link_id}  {question.text}", markup=False)
+
+
+def _decide(file: Path, settings: Settings) -> Iterator[tuple[int, Decision]]:
+    directory = load_directory(settings.eligibility, settings.eligibility_mode)
+    library = PolicyLibrary(settings.policies, Runtime().now())
+    try:
+        body = file.read_bytes()
+        submission = read_request(body, load_resource(body), "explain", directory)
+    except FhirError as error:
+        _err.print(f"{file}: {error}", markup=False)
+        raise typer.Exit(1) from error
+    now = Runtime().now()
+    who = who_asks(directory, submission, now)
+    for line in submission.lines:
+        yield line.sequence, library.current.decide(line_context(line, submission, who, now))
+
+
+@app.command("replay")
+def replay_(
+    draft: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The draft policy.")],
+    data: Annotated[Path | None, typer.Option(help="The server's data folder; the server must be stopped.")] = None,
+) -> None:
+    """Run stored cases through a draft and list the lines that it would decide differently."""
+    policy = _load(draft)
+    settings = Settings() if data is None else Settings(data=data)
+    try:
+        flips = replay(asyncio.run(_stored_lines(settings, policy)), policy)
+    except StoreError as error:
+        _err.print(f"precert: {error}", markup=False)
+        raise typer.Exit(2) from error
+    table = Table("case / line", "was", "would be", "for the member")
+    for flip in flips:
+        table.add_row(flip.case, flip.before.value, flip.after.value, "better" if flip.gains else "worse")
+    _out.print(table if flips else "No stored line would be decided differently.")
+    if flips:
+        raise typer.Exit(1)
+
+
+async def _stored_lines(settings: Settings, policy: CompiledPolicy) -> list[tuple[str, LineContext, Outcome]]:
+    """Every line that this policy (any version) decided, as it was presented then."""
+    directory = load_directory(settings.eligibility, settings.eligibility_mode)
+    store = EmbeddedStore.open(settings.store_directory)
+    found: list[tuple[str, LineContext, Outcome]] = []
+    try:
+        page: str | None = None
+        while True:
+            documents = await store.search(TENANT, "Case", limit=200, page=page)
+            for document in documents.documents:
+                case = fold(decode(document.body))
+                found += [entry async for entry in _lines_of(store, directory, case, policy.id)]
+            page = documents.next
+            if page is None:
+                return found
+    finally:
+        await store.close()
+
+
+async def _lines_of(
+    store: Store, directory: Directory, case: Case, policy: str
+) -> AsyncIterator[tuple[str, LineContext, Outcome]]:
+    engine = {e.line: e.determination for e in case.events if e.determination and not e.determination.human}
+    if not any(d.policy == policy for d in engine.values()):
+        return
+    stored = await store.get(TENANT, "Bundle", case.submission)
+    if stored is None:
+        return
+    submission = read_request(stored.body, load_resource(stored.body), case.opened.submitter, directory)
+    who = who_asks(directory, submission, case.opened.received)
+    for line in case.ordered:
+        determination = engine.get(line.sequence)
+        if determination is not None and determination.policy == policy:
+            context = line_context(line.requested, submission, who, case.opened.received)
+            yield f"{case.number} / {line.sequence}", context, Outcome(determination.outcome)

@@ -14,7 +14,7 @@ from precert.authorization.context import diagnosis_evidence
 from precert.authorization.evidence import answers, clinical_evidence, unpacked
 from precert.authorization.parties import party
 from precert.authorization.submission import Prior, Submission
-from precert.eligibility.directory import Directory, npis
+from precert.eligibility.directory import Directory, NoMember, NotFound, npis
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of
 from precert.fhir.coding import codes
@@ -70,6 +70,16 @@ def read_request(
     everything = list(unpacked(index))
     subscriber = index.resolve(coverage.resource.get("subscriber"), coverage) if coverage else None
     identity = _token(bundle.get("identifier"))
+    us = directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier"))
+    if us is False and _trusted(directory, patient.resource, coverage, subscriber):
+        found.warn(
+            "business-rule",
+            "insurer-not-ours",
+            f"{claim.path}.insurer",
+            "The insurer is not this payer. The member is not on file either, so the request is decided as presented; "
+            "with eligibility mode 'directory' it would be rejected.",
+        )
+        us = None
     numbers = _provider_npis(index, requester)
     return Submission(
         raw=raw,
@@ -84,7 +94,7 @@ def read_request(
         coverage=coverage.resource if coverage else {},
         subscriber=subscriber.resource if subscriber else None,
         insurer=resource["insurer"],
-        us=directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier")),
+        us=us,
         requester=party(
             requester.resource if requester else None, _reference(requester, resource["provider"]), numbers
         ),
@@ -286,6 +296,15 @@ def _care_team(index: BundleIndex, claim: Entry) -> list[str]:
 
 def _reference(entry: Entry | None, element: Element) -> str | None:
     return (entry.full_url or None) if entry else reference_of(element)
+
+
+def _trusted(directory: Directory, patient: Resource, coverage: Entry | None, subscriber: Entry | None) -> bool:
+    """Whether the request is about somebody the directory does not know and whose coverage is taken as presented."""
+    found = directory.find(
+        patient, coverage.resource if coverage else None, subscriber.resource if subscriber else None
+    )
+    unknown = isinstance(found, NotFound) and found.reason in (NoMember.NOT_FOUND, NoMember.MISSING_ID)
+    return unknown and directory.mode == "presented"
 
 
 def _certification(element: Element) -> str | None:

@@ -30,6 +30,7 @@ class Shape(Protocol):
 
     VERSION: IgVersion
     PREFIX: str
+    CONTEXT: str
     INQUIRY_IN_PARAMETERS: bool
 
     def authorized_provider(self, party: Party) -> Element: ...
@@ -124,7 +125,7 @@ def _claim_response(answer: Answer, request: BundleIndex) -> Resource:
         "created": instant(answer.at),
         "insurer": full_reference(request, claim["insurer"]),
         "requestor": full_reference(request, claim["provider"]),
-        "request": request_reference(case.claim),
+        "request": request_reference(case, claim, answer.fhir),
         "outcome": codes.outcome[answer.shape.VERSION][kind],
         "disposition": answer.rejection.entry.text if answer.rejection else disposition(case),
     }
@@ -190,11 +191,19 @@ def full_reference(request: BundleIndex, sent: Element) -> Element:
     return {"reference": target.full_url} if target and target.full_url else sent
 
 
-def request_reference(claim: str) -> Element:
-    """``ClaimResponse.request``: the Claim, or why it cannot be referenced (spec-44)."""
-    if claim:
-        return {"reference": claim}
-    return {"extension": [{"url": urls.DATA_ABSENT, "valueCode": "unknown"}]}
+def request_reference(case: Case, claim: Resource, fhir: str) -> Element:
+    """``ClaimResponse.request``: the Claim where the client exposes it, else the copy that can be read here.
+
+    A ``urn:uuid`` means nothing outside the bundle it came in, so it is no reference to answer with. A request that came
+    without any address gets the reason why (spec-44).
+    """
+    if case.claim.startswith(("http://", "https://")):
+        return {"reference": case.claim}
+    if not case.claim:
+        return {"extension": [{"url": urls.DATA_ABSENT, "valueCode": "unknown"}]}
+    reference: Element = {"reference": f"{fhir}/Claim/{case.submission}"}
+    identifier = next((i for i in elements(claim.get("identifier")) if i.get("value")), None)
+    return reference | ({"identifier": identifier} if identifier else {})
 
 
 def _parties(answer: Answer, request: BundleIndex) -> Parties:
@@ -206,7 +215,7 @@ def _parties(answer: Answer, request: BundleIndex) -> Parties:
         insurer_identifier=_identifier(request, claim["insurer"]) or case_number,
         requestor=full_reference(request, claim["provider"]),
         requestor_identifier=_identifier(request, claim["provider"]) or case_number,
-        claim={"reference": answer.case.claim} if answer.case.claim else {"identifier": case_number},
+        claim=request_reference(answer.case, claim, answer.fhir) if answer.case.claim else {"identifier": case_number},
     )
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
 
 from precert.authorization.inquire import inquire as find_matches
 from precert.authorization.service import AuthorizationService
+from precert.authorization.submission import Submission
 from precert.authorization.submit import submit as submit_request
 from precert.authorization.update import update as update_request
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import Resource
+from precert.pas import urls
 from precert.pas.inquiry import inquiry_answer, read_inquiry
 from precert.pas.intake import read_request
 from precert.pas.presenter import Presenter
 from precert.pas.response import Shape
 from precert.security.identity import Client
 from precert.store.port import Busy, StorageFull
+from precert.web.gate import Gate, combined
 from precert.web.http import busy, fhir_response, read_resource
 from precert.web.metrics import Metrics
 
@@ -32,11 +36,34 @@ class PasContext:
     identify: Callable[[Request], Client]
     limits: Limits
     metrics: Metrics
+    gate: Gate
     public_url: str | None = None
 
     def root(self, request: Request) -> str:
         """The server's root URL without a trailing slash."""
         return (self.public_url or str(request.base_url)).rstrip("/")
+
+    def admit(
+        self, raw: bytes, bundle: Resource, client: Client, root: str, shape: Shape, *, inquiry: bool = False
+    ) -> Submission:
+        """The request read and held against its profile. Raises one FhirError(400) with all that refuses it."""
+        profile = urls.INQUIRY_BUNDLE if inquiry else urls.REQUEST_BUNDLE
+        directory = self.service.directory()
+        try:
+            submission = read_request(
+                raw, bundle, client.id, directory, root=root, version=shape.VERSION, inquiry=inquiry
+            )
+        except FhirError as error:
+            if bundle.get("resourceType") != "Bundle":
+                raise
+            refused, _ = self.gate.check(bundle, shape.CONTEXT, [profile])
+            raise combined(error, refused) from error
+        refused, warnings = self.gate.check(bundle, shape.CONTEXT, [profile])
+        if refused:
+            raise FhirError(400, refused)
+        said = {issue.expression for issue in submission.warnings}
+        more = [issue for issue in warnings if issue.expression not in said]
+        return replace(submission, warnings=(*submission.warnings, *more))
 
 
 def pas_router(context: PasContext, shape: Shape) -> APIRouter:
@@ -69,9 +96,7 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
         client = context.identify(request)
         raw, bundle = await read_resource(request, context.limits)
         root = context.root(request)
-        asked = read_request(
-            raw, bundle, client.id, service.directory(), root=root, version=shape.VERSION, inquiry=True
-        )
+        asked = context.admit(raw, bundle, client, root, shape, inquiry=True)
         matches = await find_matches(service, read_inquiry(asked))
         runtime = service.runtime
         return fhir_response(request, inquiry_answer(matches, asked, shape, root, runtime.now(), runtime.new_id))

@@ -11,6 +11,8 @@ VERSION: IgVersion = "2.0"
 """The key into the decision-code table."""
 PREFIX = "/fhir/v2.0"
 """The base that speaks this version."""
+CONTEXT = "pas-2.0.1"
+"""The set of profile tables to check against."""
 INQUIRY_IN_PARAMETERS = False
 """``$inquire`` answers one Bundle that holds all matches."""
 

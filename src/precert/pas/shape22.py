@@ -12,6 +12,8 @@ VERSION: IgVersion = "2.2"
 """The key into the decision-code table."""
 PREFIX = "/fhir"
 """The base that speaks this version."""
+CONTEXT = "pas-2.2.1"
+"""The set of profile tables to check against."""
 INQUIRY_IN_PARAMETERS = True
 """``$inquire`` answers Parameters with one Bundle for each match."""
 

@@ -1,0 +1,123 @@
+"""Profile validation at the door and, where asked for, at the exit.
+
+Inbound: ``strict`` refuses every error, ``lenient`` (the default) refuses what cannot be processed and hands the rest to
+the caller as warnings that travel with the answer, ``off`` looks at nothing. Outbound: every FHIR answer is held against
+the profiles before it leaves; used in all our own tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from precert.fhir import json
+from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import Resource
+from precert.fhir.validation import Mode, Policy, RuleClass, Validator, assess
+
+log = structlog.get_logger(__name__)
+_MOST_WARNINGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Checks what comes in. ``policy`` says per rule class what a finding means."""
+
+    validator: Validator
+    policy: Policy
+
+    @classmethod
+    def of(cls, validator: Validator, default: Mode, modes: Mapping[RuleClass, Mode] | None = None) -> Gate:
+        return cls(validator, Policy(modes=modes or {}, default=default))
+
+    def check(self, resource: Resource, context: str, profiles: Sequence[str] = ()) -> tuple[list[Issue], list[Issue]]:
+        """(what refuses, what is worth a warning), the latter at most fifty."""
+        if self.policy.default is Mode.OFF and not self.policy.modes:
+            return [], []
+        assessed = assess(self.validator.validate(resource, profiles=profiles, context=context), self.policy)
+        warnings = [issue for issue in assessed.warn if issue.severity == "warning"]
+        if warnings:
+            log.info(
+                "profile warnings", context=context, count=len(warnings), rules=sorted({w.rule or "" for w in warnings})
+            )
+        return assessed.refuse, warnings[:_MOST_WARNINGS]
+
+
+def combined(error: FhirError, refused: Sequence[Issue]) -> FhirError:
+    """One 400 for what the reader and the validator found; where both speak of one place the reader's words stand."""
+    said = {issue.expression for issue in error.issues}
+    more = [issue for issue in refused if issue.expression not in said]
+    return FhirError(error.status, [*error.issues, *more], error.headers)
+
+
+_OURS = frozenset({"Bundle", "ClaimResponse", "Task", "CommunicationRequest", "OperationOutcome", "Parameters"})
+"""Types that only we write in an answer; the rest are the client's own resources, echoed as they came."""
+
+
+class InvalidAnswer(AssertionError):
+    """We were about to send something that breaks a profile."""
+
+
+class AnswerCheck:
+    """ASGI middleware: a FHIR answer of ours that breaks a profile becomes an exception (and so a failed test)."""
+
+    def __init__(self, app: ASGIApp, validator: Validator) -> None:
+        self.app, self.validator = app, validator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        held: list[Message] = []
+        chunks: list[bytes] = []
+        is_fhir = False
+
+        async def hold(message: Message) -> None:
+            nonlocal is_fhir
+            if message["type"] == "http.response.start":
+                types = [value for name, value in message["headers"] if name == b"content-type"]
+                is_fhir = any(value.startswith(b"application/fhir+json") for value in types)
+            if not is_fhir:
+                await send(message)
+                return
+            held.append(message)
+            chunks.append(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self.check(b"".join(chunks), scope["path"])
+                for part in held:
+                    await send(part)
+
+        await self.app(scope, receive, hold)
+
+    def check(self, body: bytes, path: str) -> None:
+        """Raise InvalidAnswer if the FHIR resource in ``body`` breaks a profile of the base it was served from."""
+        if not body:
+            return
+        resource = json.loads(body)
+        context = "pas-2.0.1" if path.startswith("/fhir/v2.0") else "pas-2.2.1"
+        errors = [
+            f"{issue.expression}: {issue.text}"
+            for issue in self.validator.validate(resource, context=context)
+            if issue.severity in ("error", "fatal") and _is_ours(resource, issue.expression or "")
+        ]
+        if errors:
+            raise InvalidAnswer(f"{path}: " + "; ".join(errors[:10]))
+
+
+def _is_ours(resource: Resource, expression: str) -> bool:
+    """Whether the fault lies in a part of the answer that we wrote."""
+    node: object = resource
+    kinds = [str(resource.get("resourceType"))]
+    for part in expression.replace("[", ".").replace("]", "").split(".")[1:]:
+        if isinstance(node, dict):
+            node = node.get(part)
+        elif isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            break
+        if isinstance(node, dict) and "resourceType" in node:
+            kinds.append(str(node["resourceType"]))
+    return kinds[-1] in _OURS
