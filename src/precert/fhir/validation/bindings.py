@@ -26,21 +26,27 @@ class CodeSet:
         self._systems = frozenset(map(system_url, table.system_only))
         self._flat = frozenset().union(*self._codes.values()) if self._codes else frozenset()
 
-    def has(self, system: object, code: object) -> bool:
-        """The pair is in the set (or its system is one that is checked by system only)."""
+    def has(self, system: object, code: object, *, borrowed: bool = True) -> bool:
+        """The pair is in the set, or its system is one that is checked by system only.
+
+        X12 borrows some lists from other owners; which, the address of an ``inferred`` set does not tell. With
+        ``borrowed`` the codes of others pass there.
+        """
         if not isinstance(system, str) or not isinstance(code, str):
             return False
         members = self._codes.get(system)
         if members is not None and code in members:
             return True
         canonical = system_url(system)
-        return canonical in self._systems or code in self._codes.get(canonical, ())
+        if canonical in self._systems or code in self._codes.get(canonical, ()):
+            return True
+        return borrowed and self.inferred and not canonical.startswith("https://codesystem.x12.org/005010/")
 
     def has_code(self, code: object) -> bool:
         """A ``code`` has no system of its own: any system of the set may hold it."""
         return code in self._flat or bool(self._systems)
 
-    def takes(self, value: Any) -> bool:
+    def takes(self, value: Any, *, borrowed: bool = True) -> bool:
         """``value`` (code, Coding, CodeableConcept, Quantity) satisfies a required binding to this set."""
         if self.open:
             return True
@@ -51,10 +57,10 @@ class CodeSet:
         if "coding" in value:
             codings = value["coding"]
             return not isinstance(codings, list) or any(
-                isinstance(c, dict) and self.has(c.get("system"), c.get("code")) for c in codings
+                isinstance(c, dict) and self.has(c.get("system"), c.get("code"), borrowed=borrowed) for c in codings
             )
         if "code" in value:
-            return self.has(value.get("system"), value["code"])
+            return self.has(value.get("system"), value["code"], borrowed=borrowed)
         return _explained(value)
 
     def advice(self, value: Any) -> str:
@@ -62,7 +68,7 @@ class CodeSet:
         listed = sorted(self._flat)
         for coding in elements(value.get("coding", value)) if isinstance(value, dict) else ():
             code = coding.get("code")
-            if code in self._flat:
+            if isinstance(code, str) and code in self._flat:
                 systems = " or ".join(s for s, members in self._codes.items() if code in members)
                 return f"The code is right, its system is not: use {systems}."
         if listed:

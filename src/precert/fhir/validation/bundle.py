@@ -58,7 +58,7 @@ class BundleIndex:
 
 def full_url_findings(bundle: dict[str, Any], path: Path) -> Iterator[Finding]:
     """What is wrong with the full URLs of the entries of ``bundle``."""
-    needs_url = bundle.get("type") not in _NO_FULL_URL
+    needs_url = str(bundle.get("type")) not in _NO_FULL_URL
     seen: dict[str, int] = {}
     names: dict[str, int] = {}
     history = bundle.get("type") == "history"
@@ -109,7 +109,7 @@ def unresolved(bundle_type: Any, reference: str, path: Path, profile: str) -> Fi
             "No entry has this fullUrl, and a urn: can be found nowhere else; add the entry or correct the reference."
         )
         return finding(path, "reference-unresolved", text, profile)
-    if bundle_type in _SELF_CONTAINED and not reference.startswith("#"):
+    if str(bundle_type) in _SELF_CONTAINED and not reference.startswith("#"):
         text = "The bundle does not contain what this refers to; add the resource as an entry."
         return finding(path, "reference-unresolved", text, profile, "warning")
     return None

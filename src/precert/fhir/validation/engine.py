@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from precert.fhir.path import compile_path
-from precert.fhir.validation.invariants import Invariant
+from precert.fhir.validation.invariants import Invariant, satisfied
+
+_TRACE = re.compile(r"\.trace\('[^']*'\)")
+"""The engine prints what it traces; patient data has no place on standard output."""
 
 MAX_NODES = 20_000
 """Above this many JSON nodes a resource is not given to the engine, whose cost is not bounded."""
@@ -23,9 +27,14 @@ def engine_answers(
     places = instances(resource, path.split(".")[1:])
     if nodes_up_to(resource, MAX_NODES) >= MAX_NODES:
         return [None] * len(subjects)
-    expression = f"{path}.select(iif(({invariant.expression}), true, false))"
+    expression = _TRACE.sub("", invariant.expression)
+    variables = {"resource": resource, "rootResource": root}
     try:
-        results = compile_path(expression)(resource, {"resource": resource, "rootResource": root})
+        if "." in path:
+            each = f"{path}.select(iif(({expression}), true, false))"
+            results = compile_path(each)(resource, variables)
+        else:  # as it stands: inside select() the engine would not know the type name that some expressions begin with
+            results = [satisfied(compile_path(expression)(resource, variables))]
     except Exception:  # the engine raises bare Exceptions of several kinds; the caller reports the rule as unchecked
         return [None] * len(subjects)
     if len(results) != len(places):

@@ -40,19 +40,25 @@ def _collapse(expression: str) -> str:
 def _compiled(key: str, expression: str) -> tuple[Way, Test | None]:
     native = NATIVES.get(_collapse(expression)) or BY_KEY.get(key)
     if native is not None:
-        return "native", native
+        return "native", _guarded(native)
     try:
         run = compile_fast(expression)
     except (Unsupported, TypeError):  # TypeError: a known function with arguments it does not take here
         return ("unchecked" if any(need in expression for need in _NEEDS_SERVICES) else "engine"), None
 
+    return "subset", _guarded(lambda value, frame: satisfied(run([value], [value], frame)))
+
+
+def _guarded(judge: Callable[[Any, Frame], bool]) -> Test:
+    """``judge``, undecided on values so malformed that it fails; their structure is reported where it stands."""
+
     def test(value: Any, frame: Frame) -> bool | None:
         try:
-            return satisfied(run([value], [value], frame))
+            return judge(value, frame)
         except (Undecided, TypeError, AttributeError, ValueError, RecursionError):
-            return None  # a malformed value; its structure is reported where it stands
+            return None
 
-    return "subset", test
+    return test
 
 
 def satisfied(result: list[Any]) -> bool:

@@ -87,7 +87,7 @@ class Run:
             self._keep(self._walk(unit, base).findings)
 
     def _is_resource(self, kind: Any) -> bool:
-        return kind in self.schemas.scope.core.resource_types
+        return isinstance(kind, str) and kind in self.schemas.scope.core.resource_types
 
     def _no_table(self, unit: Unit, kind: Any) -> Finding:
         if self._is_resource(kind):

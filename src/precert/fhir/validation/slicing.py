@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from precert.fhir.validation.nodes import NOTHING, Node, Schemas
@@ -193,7 +194,8 @@ def _type(steps: list[Step], nodes: list[Node], schemas: Schemas) -> Test:
         found = False
         for value in reach(member, steps, around):
             found = True
-            if isinstance(value, dict) and value.get("resourceType") in types:
+            kind = value.get("resourceType") if isinstance(value, dict) else None
+            if isinstance(kind, str) and kind in types:
                 return True
         return None if targets_matter and not found else False
 
@@ -235,7 +237,7 @@ def _demands(node: Node, below: list[Step], depth: int) -> Iterator[tuple[list[S
         pattern = node.pattern
         yield below, lambda value: contains(pattern, value)
     elif node.binding is not None and not node.children:
-        yield below, node.binding.takes
+        yield below, partial(node.binding.takes, borrowed=False)
     elif depth < 4:
         for name, child in node.children.items():
             if name not in ("extension", "modifierExtension", "id") and (child.min > 0 or not child.plain):
