@@ -173,8 +173,10 @@ def grant_end(start: date, grant: Grant | None) -> date | None:
     if grant.period_months:
         month = start.month - 1 + grant.period_months
         year, month = start.year + month // 12, month % 12 + 1
-        day = min(start.day, calendar.monthrange(year, month)[1])
-        return date(year, month, day) - timedelta(days=1)
+        last = calendar.monthrange(year, month)[1]
+        if start.day > last:  # from 31 January one month: there is no 31 February, so the month's last day is the end
+            return date(year, month, last)
+        return date(year, month, start.day) - timedelta(days=1)
     if grant.period_days:
         return start + timedelta(days=grant.period_days - 1)
     return None

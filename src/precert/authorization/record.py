@@ -230,7 +230,8 @@ CASE_EVENTS = frozenset({"opened", "requested", "updated", "answered", "resubmit
 """Events that record something without moving a line."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_DECODER = msgspec.json.Decoder(list[Event], float_hook=Decimal)
+_RAW = msgspec.json.Decoder(list[msgspec.Raw])
+_EVENT = msgspec.json.Decoder(Event, float_hook=Decimal)
 
 
 def digest(event: Event) -> str:
@@ -248,12 +249,19 @@ class BrokenRecord(ValueError):
 
 
 def decode(body: bytes) -> list[Event]:
-    """Read stored events back, checking the chain. Raises BrokenRecord."""
-    events = _DECODER.decode(body)
+    """Read stored events back. Raises BrokenRecord when one was changed, removed, added or moved.
+
+    The hash is taken over the stored bytes with the hash itself blanked (it is the last member), so nothing depends on
+    writing a value the same way twice.
+    """
+    events: list[Event] = []
     prev = GENESIS
-    for position, event in enumerate(events, start=1):
-        if event.seq != position or event.prev != prev:
-            raise BrokenRecord(f"event {position} does not follow its predecessor")
+    for position, raw in enumerate(_RAW.decode(body), start=1):
+        event = _EVENT.decode(raw)
+        blank = bytes(raw).removesuffix(f'"{event.hash}"}}'.encode()) + b'""}'
+        if event.seq != position or event.prev != prev or hashlib.sha256(blank).hexdigest() != event.hash:
+            raise BrokenRecord(f"event {position} does not follow its predecessor, or was changed")
+        events.append(event)
         prev = event.hash
     return events
 
