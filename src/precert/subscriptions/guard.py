@@ -1,0 +1,151 @@
+"""Where this server may send to: never into its own network, whatever a client writes or a name resolves to.
+
+A name is resolved here, every address it has is checked, and the caller connects to a checked *address*: resolving again
+at connect time would let the name's owner change the answer in between (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+"""The addresses of a host name for a port, as text. Raises OSError (socket.gaierror) if it has none."""
+
+LONGEST_URL = 2048
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_PORTS = {"https": 443, "http": 80}
+
+
+class TargetRefused(Exception):
+    """This server does not send there; the message says why and what would do, for the client's eyes."""
+
+
+class TargetUnresolved(Exception):
+    """The host name has no address. ``passing`` says that the name service failed rather than answered."""
+
+    def __init__(self, host: str, *, passing: bool) -> None:
+        super().__init__(f"the host name {host} cannot be resolved")
+        self.passing = passing
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTarget:
+    """A target that was checked. Connect to one of ``addresses`` (in order), with ``host`` as TLS server name."""
+
+    url: httpx.URL
+    addresses: tuple[str, ...]
+
+    @property
+    def host(self) -> str:
+        """The host name as DNS and TLS know it (ASCII, IDNA-encoded)."""
+        return self.url.raw_host.decode("ascii")
+
+    @property
+    def authority(self) -> str:
+        """What belongs into the Host header."""
+        return self.url.netloc.decode("ascii")
+
+    def at(self, address: str) -> httpx.URL:
+        """The URL with the host replaced by a checked address."""
+        return self.url.copy_with(host=address)
+
+
+async def system_resolver(host: str, port: int) -> Sequence[str]:
+    """The operating system's resolver, in asyncio's default threads."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(info[4][0]) for info in found]
+
+
+def read_target(url: str, allow_private: bool) -> httpx.URL:
+    """Check what can be checked without asking the network. Raises TargetRefused."""
+    if len(url) > LONGEST_URL:
+        raise TargetRefused(f"the URL is longer than {LONGEST_URL} characters")
+    if any(ord(letter) <= 0x20 or ord(letter) == 0x7F for letter in url):
+        raise TargetRefused("the URL has spaces or control characters in it; percent-encode them")
+    try:
+        parsed = httpx.URL(url)
+        port = parsed.port
+    except (httpx.InvalidURL, ValueError) as error:  # ValueError: host names that cannot be written in ASCII (IDNA)
+        raise TargetRefused("it is not a valid URL") from error
+    if parsed.scheme not in _PORTS:
+        raise TargetRefused("only https URLs are supported")
+    if parsed.scheme == "http" and not allow_private:
+        raise TargetRefused("notifications carry health data and are sent over https only")
+    if not parsed.host:
+        raise TargetRefused("the URL names no host")
+    if parsed.userinfo:
+        raise TargetRefused("the URL holds credentials; send them in channel.header (Authorization: …) instead")
+    if parsed.fragment:
+        raise TargetRefused("the URL has a #fragment, which HTTP does not transmit; leave it out")
+    if port is not None and not 0 < port < 65536:
+        raise TargetRefused(f"there is no port {port}")
+    if not allow_private and (literal := _address(parsed.host)) is not None and not is_public(literal):
+        raise TargetRefused("the address is not a public one")
+    return parsed
+
+
+async def check_target(url: str, allow_private: bool, resolve: Resolver = system_resolver) -> ResolvedTarget:
+    """Resolve ``url``'s host and refuse it if any address is loopback, private, link-local, multicast or otherwise special.
+
+    ``allow_private`` (setting PRECERT_SUBSCRIPTIONS_ALLOW_PRIVATE) lifts that, and allows http. Raises TargetRefused,
+    TargetUnresolved.
+    """
+    parsed = read_target(url, allow_private)
+    host = parsed.raw_host.decode("ascii").rstrip(".") or parsed.host
+    literal = _address(host)
+    if literal is not None:
+        return ResolvedTarget(parsed, (str(literal),))
+    port = parsed.port or _PORTS[parsed.scheme]
+    try:
+        found = await resolve(host, port)
+    except UnicodeError as error:  # a label that is empty or too long for DNS
+        raise TargetUnresolved(host, passing=False) from error
+    except OSError as error:
+        raise TargetUnresolved(host, passing=_passing(error)) from error
+    addresses = list(dict.fromkeys(found))
+    if not addresses:
+        raise TargetUnresolved(host, passing=False)
+    for text in addresses:
+        address = _address(text)
+        # One bad address spoils the name: who mixes public and private ones is testing this guard.
+        if not allow_private and (address is None or not is_public(address)):
+            raise TargetRefused(f"the host name {host} does not have public addresses only")
+    return ResolvedTarget(parsed, tuple(addresses))
+
+
+def is_public(address: Address) -> bool:
+    """Whether ``address`` is an ordinary host on the internet, looking through IPv4 embedded in IPv6."""
+    if isinstance(address, ipaddress.IPv6Address):
+        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if embedded is None and address in _NAT64:
+            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public(embedded)
+        if address.is_site_local:
+            return False
+    return (
+        address.is_global
+        and not address.is_multicast
+        and not address.is_reserved
+        and not address.is_loopback
+        and not address.is_link_local
+        and not address.is_unspecified
+    )
+
+
+def _address(host: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def _passing(error: OSError) -> bool:
+    return not (isinstance(error, socket.gaierror) and error.errno in (socket.EAI_NONAME, socket.EAI_NODATA))
