@@ -13,7 +13,15 @@ _RANK = {
     Outcome.REFER: 4,
     Outcome.DENY_ADMIN: 5,
 }
-_STRICTER = {**_RANK, Outcome.NO_AUTH: 1, Outcome.APPROVE: 2, Outcome.REFER_NURSE: 3, Outcome.PEND_INFO: 4}
+_STRICT = (
+    Outcome.NOT_APPLICABLE,
+    Outcome.NO_AUTH,
+    Outcome.APPROVE,
+    Outcome.REFER_NURSE,
+    Outcome.PEND_INFO,
+    Outcome.REFER,
+    Outcome.DENY_ADMIN,
+)
 
 
 def favour(outcome: Outcome) -> int:
@@ -28,4 +36,4 @@ def strictness(outcome: Outcome) -> int:
     another's questions cannot take that away. Met, but to be confirmed (``refer-nurse``) is stricter than approved and
     milder than unknown: the question comes first, the nurse afterwards.
     """
-    return _STRICTER[outcome]
+    return _STRICT.index(outcome)
