@@ -6,11 +6,19 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import httpx
 import structlog
 from fastapi import FastAPI, Request, Response
 
 from precert import __version__
+from precert.authorization.consult import ConsultService
 from precert.authorization.service import AuthorizationService
+from precert.conformance import Conformance, conformance_router
+from precert.crd.answering import Answerer
+from precert.crd.cors import CdsCors
+from precert.crd.guard import http_client
+from precert.crd.identity import authenticator
+from precert.crd.routes import CrdContext, crd_router
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.fhir.json import Limits, load_resource
@@ -18,14 +26,17 @@ from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.validation import Validator
 from precert.pas import shape20, shape22
 from precert.pas.intake import read_request
-from precert.pas.presenter import Presenter
+from precert.pas.presenter import Change, Presenter
 from precert.pas.routes import PasContext, pas_router
 from precert.policy.library import PolicyLibrary
 from precert.runtime import Runtime
 from precert.security.identity import OPEN_CLIENT, Client, is_loopback
-from precert.settings import Settings
+from precert.settings import Settings, shipped
 from precert.store.embedded import EmbeddedStore
-from precert.store.port import Store
+from precert.store.port import Outgoing, Store
+from precert.subscriptions.dispatcher import Dispatcher
+from precert.subscriptions.events import PasEvent, outgoing
+from precert.subscriptions.routes import SubscriptionContext, subscription_router
 from precert.web import errors
 from precert.web.gate import AnswerCheck, Gate
 from precert.web.metrics import CONTENT_TYPE, Metrics
@@ -91,11 +102,16 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = await server.open()
-        _mount(app, server, store)
+        dispatcher = Dispatcher(
+            store, server.runtime, tenant=TENANT, allow_private=server.settings.subscriptions_allow_private
+        )
+        http = http_client(allow_private=server.settings.crd_allow_private)
+        _mount(app, server, store, dispatcher, http)
         watcher = asyncio.create_task(server.watch_policies()) if server.settings.policy_reload_seconds else None
         server.metrics.policies.set(len(server.library.current))
         try:
-            yield
+            async with dispatcher.running(), http:
+                yield
         finally:
             if watcher is not None:
                 watcher.cancel()
@@ -108,12 +124,13 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     errors.install(app)
     if server.settings.validate_answers:
         app.add_middleware(AnswerCheck, validator=server.validator)
+    app.add_middleware(CdsCors)
     app.add_middleware(RequestContext, metrics=server.metrics, runtime=server.runtime)
     _mount_operations(app, server)
     return app
 
 
-def _mount(app: FastAPI, server: Server, store: Store) -> None:
+def _mount(app: FastAPI, server: Server, store: Store, dispatcher: Dispatcher, http: httpx.AsyncClient) -> None:
     settings = server.settings
     service = AuthorizationService(
         store=store,
@@ -124,8 +141,9 @@ def _mount(app: FastAPI, server: Server, store: Store) -> None:
         read=lambda raw, submitter: read_request(raw, load_resource(raw), submitter, server.directory),
     )
     app.state.service = service
-    presenter = Presenter(server.runtime, announce=lambda change: [])
+    presenter = Presenter(server.runtime, announce=lambda change: [_event(change, server.runtime)])
     service.changed = presenter.changed
+    service.settled = dispatcher.wake
     pas = PasContext(
         service=service,
         presenter=presenter,
@@ -135,12 +153,61 @@ def _mount(app: FastAPI, server: Server, store: Store) -> None:
         gate=Gate.of(server.validator, settings.validation, settings.validation_rules),
         public_url=settings.public_url,
     )
-    app.include_router(pas_router(pas, shape20))
-    app.include_router(pas_router(pas, shape22))
+    subscriptions = SubscriptionContext(
+        store=store,
+        runtime=server.runtime,
+        identify=server.identify,
+        limits=pas.limits,
+        wake=dispatcher.wake,
+        tenant=TENANT,
+        public_url=settings.public_url,
+        allow_private=settings.subscriptions_allow_private,
+    )
+    conformance = Conformance(shipped("profiles") / "precert")
+    for shape in (shape20, shape22):  # the longer prefix first: /fhir/{type} would swallow /fhir/v2.0
+        app.include_router(pas_router(pas, shape))
+        app.include_router(subscription_router(subscriptions, shape.PREFIX, shape.VERSION))
+        app.include_router(
+            conformance_router(
+                conformance,
+                lambda: server.directory.payer,
+                shape.PREFIX,
+                f"precert-{shape.VERSION}",
+                settings.public_url,
+            )
+        )
+    consult = ConsultService(
+        store=store,
+        directory=lambda: server.directory,
+        catalogue=lambda: server.library.current,
+        runtime=server.runtime,
+        tenant=TENANT,
+    )
+    answerer = Answerer(consult, server.metrics, http)
+    app.include_router(
+        crd_router(CrdContext(answerer, authenticator(server.identify), pas.limits, settings.public_url))
+    )
     app.include_router(api_router(ApiContext(service, server.identify, pas.limits)))
     app.include_router(workbench_router(WorkbenchContext(service, server.identify)))
     app.include_router(read_router(store, TENANT, "/fhir/v2.0", READABLE, server.identify))
     app.include_router(read_router(store, TENANT, "/fhir", READABLE, server.identify))
+
+
+def _event(change: Change, runtime: Runtime) -> Outgoing:
+    """A changed case as the message that the subscriptions room reads."""
+    now = runtime.now()
+    opened = change.case.opened
+    event = PasEvent(
+        event=change.event,
+        case=change.case.id,
+        number=opened.number,
+        submitter=opened.submitter,
+        filters=change.filters,
+        at=now,
+        bundles=change.bundles,
+        claim_response=change.claim_response,
+    )
+    return outgoing(event, now)
 
 
 def _mount_operations(app: FastAPI, server: Server) -> None:

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     validation: Mode = Mode.LENIENT  # strict | lenient | off: what a broken profile rule in a request means
     validation_rules: dict[RuleClass, Mode] = Field(default_factory=dict)  # the same for single classes of rules
     validate_answers: bool = False  # check everything we send; for tests, it costs
+    subscriptions_allow_private: bool = False  # notify loopback, private and link-local addresses, and plain http
+    crd_allow_private: bool = False  # fetch from EHR servers at such addresses
     policy_reload_seconds: float = Field(2.0, ge=0)  # how often the policy folder is looked at; 0 = never
 
     @field_validator("store")

@@ -17,6 +17,7 @@ from precert.fhir.types import Element, elements, text
 from precert.pas import urls
 from precert.pas.findings import Findings
 
+_LARGEST = 2_147_483_647  # of a FHIR positiveInt
 CANCEL = "3"
 """X12 1322: cancel."""
 REQUEST_BY_CERTIFICATION = {
@@ -70,12 +71,12 @@ def read_items(
 
 def _sequence(item: Element, where: str, seen: dict[int, int], position: int, found: Findings) -> int | None:
     sequence = item.get("sequence")
-    if not isinstance(sequence, int) or isinstance(sequence, bool) or sequence < 1:
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence <= _LARGEST:
         found.fault(
             "required",
             "item-sequence",
             f"{where}.sequence",
-            "Each item needs a sequence, a whole number from 1: it traces the answer.",
+            "Each item needs a sequence, a whole number from 1 to 2147483647: it traces the answer.",
         )
         return None
     if sequence in seen:
