@@ -259,3 +259,17 @@ def test_values_by_path_keep_the_unit_guard() -> None:
 def test_malformed_resources_never_raise(resource: dict[str, Any]) -> None:
     found = fact({**SPO2, "within": "30d"}, line(evidence=[EvidenceItem(resource, "Observation/x")]))
     assert found.values == ()
+
+
+def test_nobody_can_answer_what_is_not_asked() -> None:
+    granted = {"from": "Requester", "value": "goldcard", "absent": False}
+    found = fact(granted, line(answers={"x": True}))
+    assert (found.values, found.provenance) == ((False,), "closed-world")
+    assert "is not asked" in found.notes[0]
+
+
+def test_the_payers_own_data_cannot_come_from_a_sender() -> None:
+    used = {"from": "PayerClaim", "code": ["hcpcs|E0601"], "take": "exists", "absent": False}
+    sent = EvidenceItem(claim("hcpcs|E0601").resource, "PayerClaim/p1", "structured")
+    assert fact(used, line(evidence=[sent])).values == (False,)
+    assert fact(used, line(evidence=[claim("hcpcs|E0601")])).values == (True,)

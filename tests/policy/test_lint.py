@@ -193,7 +193,7 @@ def test_the_shipped_policies_have_no_errors() -> None:
 
 @pytest.mark.parametrize(
     ("word", "count"),
-    [("the", 1), ("machine", 2), ("records", 2), ("oxygen", 3), ("used", 1), ("needed", 2), 
+    [("the", 1), ("machine", 2), ("records", 2), ("oxygen", 3), ("used", 1), ("needed", 2),
      ("therapy", 3), ("breathing", 2), ("equipment", 3), ("condition", 3), ("because", 2), ("table", 2), ("30", 1)],
 )  # fmt: skip
 def test_syllables(word: str, count: int) -> None:

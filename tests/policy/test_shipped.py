@@ -12,7 +12,8 @@ from precert.policy.compiled import CompiledPolicy, nodes, sections
 from precert.policy.evaluate import evaluate_dated
 from precert.policy.fixtures import unfold
 from precert.policy.library import PolicyLibrary
-from precert.policy.load import load_file
+from precert.policy.lint import lint_policy
+from precert.policy.load import load_file, load_text
 from precert.policy.trials import mutate, run_tests
 
 ROOT = Path(__file__).parents[2]
@@ -117,3 +118,15 @@ def test_embedded_tests_cover_what_the_format_examples_cover(path: Path) -> None
             expected = getattr(example.expect, name)
             if expected is not None:
                 assert sorted(getattr(evaluation, name)) == sorted(expected), example.name
+
+
+def test_the_worked_example_of_the_manual_is_true() -> None:
+    manual = (ROOT / "docs" / "policies.md").read_text()
+    text = manual.split("```yaml\n")[1].split("```")[0]
+    policy = CompiledPolicy(load_text(text.encode(), "docs/policies.md"))
+    assert [(r.name, r.differences) for r in run_tests(policy) if not r.passed] == []
+    assert [str(m) for m in mutate(policy) if m.killed_by is None] == []
+    assert [str(f) for f in lint_policy(policy, NOW.date())] == []
+    told = {**policy.model.tests[0].given, "dx": [], "answers": {"acuity": 40}}
+    evaluation = evaluate_dated(policy, unfold(told, policy.model))
+    assert (evaluation.outcome.value, evaluation.unmet, evaluation.missing) == ("refer", ("TM-VISION",), ())

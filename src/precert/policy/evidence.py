@@ -17,6 +17,7 @@ from precert.fhir.coding import Code, codes
 from precert.fhir.dates import parse_date
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.codeset import normal
+from precert.policy.model import PAYER_SOURCES
 from precert.policy.types import EvidenceItem, LineContext
 
 _DAYS: dict[str, tuple[str, ...]] = {
@@ -143,7 +144,8 @@ class Evidence:
 class EvidenceIndex:
     """All evidence of one line by resource type. Build it once and hand it to every policy of the line.
 
-    Diagnoses named for the line count as Condition resources without a date.
+    Diagnoses named for the line count as Condition resources without a date. Pseudo-resources of the payer's own data
+    count only when the payer is their source.
     """
 
     __slots__ = ("_by_kind", "_medications")
@@ -153,6 +155,8 @@ class EvidenceIndex:
         self._medications: dict[str, Resource] = {}
         for item in context.evidence:
             found = Evidence(item, self)
+            if found.kind in PAYER_SOURCES and not found.payer:
+                continue  # the payer's own data cannot come from a sender
             self._by_kind.setdefault(found.kind, []).append(found)
             if found.kind == "Medication":
                 self._medications[item.reference] = item.resource

@@ -80,6 +80,8 @@ def _grant(grant: Grant | None) -> dict[str, Any] | None:
         "unit": grant.unit,
         "next_review": grant.next_review,
         "note": grant.note,
+        "fast_path": grant.fast_path,
+        "on_stop": grant.on_stop,
     }
     return {key: value for key, value in shown.items() if value is not None}
 

@@ -109,7 +109,9 @@ class CompiledFact:
                 values, evidence = self._taken(search.found)
                 candidates.append((values, evidence, "payer" if payer else "structured"))
         answer = context.answers.get(self.name)
-        if answer is not None:
+        if answer is not None and self.model.ask is None:
+            notes.append(f"{answer.reference}: {self.name} is not asked, so an answer does not count")
+        elif answer is not None:
             attested = self._attested(answer, notes)
             if attested is not None:
                 candidates.append(((attested,), (answer.reference,), "attested"))

@@ -27,6 +27,7 @@ _UNION_ARMS = frozenset({"bool", "int", "decimal", "str", "literal['conditional'
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _MAX_BYTES = 1_000_000
+_MAX_DEPTH = 64
 
 # libyaml where it is there (ten times faster), the same rules in Python where it is not
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -154,6 +155,19 @@ class _Builder:
         return members
 
 
+def _shallow(written: str, file: str) -> None:
+    """Raises PolicyFileError for nesting that no policy needs; composing it would exhaust the C stack."""
+    depth = 0
+    for event in yaml.parse(written, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise PolicyFileError([Problem(file, line, "", "nested too deeply")])
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
 def read_yaml(text: bytes, file: str) -> tuple[Any, Source]:
     """Strict YAML 1.2 to plain values (numbers with a point are Decimal) and the source to point back into.
 
@@ -164,7 +178,9 @@ def read_yaml(text: bytes, file: str) -> tuple[Any, Source]:
         raise PolicyFileError([Problem(file, 1, "", f"the file is larger than {_MAX_BYTES} bytes")])
     loader: Any = None
     try:
-        loader = _Loader(text.decode("utf-8"))
+        written = text.decode("utf-8")
+        _shallow(written, file)
+        loader = _Loader(written)
         node = loader.get_single_node()
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
@@ -173,7 +189,7 @@ def read_yaml(text: bytes, file: str) -> tuple[Any, Source]:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise PolicyFileError([Problem(file, line, "", f"not YAML: {error.problem or error.context}")]) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise PolicyFileError([Problem(file, 1, "", f"not YAML: {error}")]) from error
     finally:
         if loader is not None:
@@ -181,10 +197,7 @@ def read_yaml(text: bytes, file: str) -> tuple[Any, Source]:
     if node is None:
         raise PolicyFileError([Problem(file, 1, "", "the file is empty")])
     builder = _Builder(file)
-    try:
-        content = builder.build(node, ())
-    except RecursionError as error:
-        raise PolicyFileError([Problem(file, 1, "", "nested too deeply")]) from error
+    content = builder.build(node, ())
     if builder.problems:
         raise PolicyFileError(builder.problems)
     return content, Source(file, digest, builder.lines)
