@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from crd.building import ROOT
+from crd.checks import check_answer
 from precert.authorization.consult import ConsultService
 from precert.authorization.service import AuthorizationService
 from precert.crd.answering import Answerer
@@ -71,8 +72,20 @@ class World:
     metrics: Metrics = field(default_factory=Metrics)
 
     async def hook(self, body: Any, service: str | None = None, **options: Any) -> httpx.Response:
+        """Send one call; every answer is held against the rules that all answers must satisfy."""
         name = service or f"crd-{body.get('hook') if isinstance(body, dict) else 'order-sign'}"
-        return await self.client.post(f"/cds-services/{name}", json=body, **options)
+        response = await self.client.post(f"/cds-services/{name}", json=body, **options)
+        if response.status_code == 200:
+            asked = (body.get("extension") or {}).get("davinci-crd.requestedVersion", "2.0")
+            check_answer(response.json(), asked[:3], body["hook"])
+        return response
+
+    async def ask(self, body: Any, **options: Any) -> dict[str, Any]:
+        """The answer to a call that must succeed."""
+        response = await self.hook(body, **options)
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
 
 
 Maker = Callable[..., World]

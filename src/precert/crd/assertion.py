@@ -21,6 +21,7 @@ from precert.policy.types import Decision, Evaluation, Outcome
 
 _WHO: tuple[DocNeeded, ...] = ("clinical", "admin", "patient")
 _SCOPE_INFO: dict[str, InfoNeeded] = {"network": "performer", "place": "location"}
+_ASKED_SHOWN = 4
 _SCOPE_WORDS = {
     "network": "who shall perform it",
     "place": "where it shall be done",
@@ -151,8 +152,11 @@ def _ask(base: CoverageInfo, decision: Decision, setting: Setting) -> CoverageIn
     questions = decision.questions
     who = {question.who for question in questions}
     asking = [e for e in decision.applied if e.questions]
+    asked = "; ".join(question.text.rstrip(" ?") for question in questions[:_ASKED_SHOWN])
+    more = f" (and {len(questions) - _ASKED_SHOWN} more)" if len(questions) > _ASKED_SHOWN else ""
     return replace(
         needed,
+        reasons=(*base.reasons, Reason(f"To be documented: {asked}{more}")) if questions else base.reasons,
         doc_needed=tuple(kind for kind in _WHO if kind in who) or ("clinical",),
         questionnaires=tuple(dict.fromkeys(questionnaire_canonical(setting.root, e.policy, e.version) for e in asking)),
     )

@@ -180,7 +180,10 @@ def _companion(order: Order, concept: Element) -> Suggestion:
 
 
 def _limit(order: Order, evaluation: Evaluation) -> Card:
-    text = f"A plan limit applies. {evaluation.reason}"
+    rules = [c.text for c in evaluation.criteria if not c.group and c.text]
+    known = [f"{f.name} {f.values[0]}" for f in evaluation.facts if f.values and f.provenance in ("payer", "request")]
+    counted = f" On record: {', '.join(known)}." if known else ""
+    text = f"{evaluation.title}.{counted} The rule: {'; '.join(rules)}."
     return Card(
         topic="limits",
         summary=one_line(f"Plan limit: {evaluation.title}"),

@@ -5,7 +5,7 @@ Derived from the policies themselves, so that a new policy asks for what it need
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from precert.fhir.coding import CodePattern
 from precert.policy.catalogue import Catalogue
@@ -42,8 +42,10 @@ def _types(fact: Fact) -> Iterator[str]:
     return (kind for kind in fact.sources if kind not in REQUEST_SOURCES and kind not in PAYER_SOURCES)
 
 
-def queries_for(decisions: Iterable[Decision], catalogue: Catalogue, patient: str) -> list[str]:
-    """Searches in the client's system that could fill the facts still missing."""
+def queries_for(
+    decisions: Iterable[Decision], catalogue: Catalogue, patient: str, prefetched: Container[str] = ()
+) -> list[str]:
+    """Searches in the client's system that could fill the facts still missing; not for what came as ``prefetched`` keys."""
     wanted: dict[str, set[str] | None] = {}
     for decision in decisions:
         for evaluation in decision.applied:
@@ -52,7 +54,8 @@ def queries_for(decisions: Iterable[Decision], catalogue: Catalogue, patient: st
                 fact = policy.model.facts.get(name) if policy else None
                 if fact is not None:
                     _collect(fact, wanted)
-    return [_query(kind, patient, codes) for kind, codes in sorted(wanted.items())]
+    kinds = sorted(kind for kind in wanted if PREFETCH_KEYS.get(kind) not in prefetched)
+    return [_query(kind, patient, wanted[kind]) for kind in kinds]
 
 
 def _collect(fact: Fact, wanted: dict[str, set[str] | None]) -> None:

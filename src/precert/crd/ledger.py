@@ -6,8 +6,8 @@ Kept are ids, codes and decisions; no token, no name, no clinical value beyond w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from precert.authorization.consult import Consulted
@@ -21,6 +21,7 @@ from precert.fhir import json
 from precert.fhir.dates import instant
 from precert.fhir.types import Element
 from precert.policy.explain import explain
+from precert.runtime import Runtime
 from precert.store.port import Put
 
 
@@ -68,6 +69,17 @@ class CallRecord:
     group: str | None = None
     notes: Sequence[str] = ()
     cards: list[ShownCard] = field(default_factory=list)
+
+
+def documents(ids: Mapping[str, str], answered: Sequence[Answered], record: CallRecord, runtime: Runtime) -> list[Put]:
+    """Everything to keep of a call. ``ids`` are the new assertions by coverage; repeated ones keep the id they have."""
+    named = [
+        one if one.repeated else replace(one, info=replace(one.info, assertion=ids.get(one.info.coverage, "")))
+        for one in answered
+    ]
+    news = [one for one in named if not one.repeated]
+    puts = [assertion_document(id_, [a for a in news if a.info.assertion == id_], record) for id_ in ids.values()]
+    return [*puts, call_document(runtime.new_id(), record, named, runtime.now())]
 
 
 def assertion_document(assertion: str, answered: Sequence[Answered], record: CallRecord) -> Put:

@@ -220,6 +220,8 @@ def _quantity(resource: Resource) -> tuple[Decimal | None, str | None]:
             system = text(quantity.get("system"))
             unit = text(quantity.get("unit")) or text(quantity.get("code"))
             return Decimal(amount), _UCUM_WORDS.get(unit or "", unit) if system == UCUM else unit
+    if resource.get("resourceType") == "Appointment":
+        return Decimal(1), None  # an appointment is one visit, one examination
     return None, None
 
 

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeGuard
 
 import httpx
 import structlog
@@ -127,10 +127,8 @@ class JwtVerifier:
 
     def _issuer(self, claims: dict[str, Any]) -> TrustedIssuer:
         named = claims.get("iss")
-        for issuer in self.config.issuers:
-            if issuer.iss == named:
-                return issuer
-        _refuse("the issuer is not registered here")
+        issuer = next((known for known in self.config.issuers if known.iss == named), None)
+        return issuer if issuer is not None else _refuse("the issuer is not registered here")
 
     def _checked(self, claims: dict[str, Any], issuer: TrustedIssuer, url: str) -> Verified:
         now = self.now().timestamp()
@@ -169,7 +167,10 @@ class JwtVerifier:
         if jku is not None and jku not in (*issuer.jku, issuer.jwks_url):
             _refuse("the jku is not registered for this issuer")
         if issuer.jwks is not None and jku is None:
-            key = _imported(issuer.jwks).get(kid)
+            given = self._cache.get(f"given:{issuer.iss}")
+            if given is None:
+                given = self._cache[f"given:{issuer.iss}"] = _Keys(_imported(issuer.jwks), 0.0)
+            key = given.by_id.get(kid)
         else:
             address = jku if isinstance(jku, str) else issuer.jwks_url or next(iter(issuer.jku), None)
             assert address is not None  # TrustedIssuer has one of them
@@ -249,7 +250,7 @@ def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return header, claims
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
 
 

@@ -1,0 +1,158 @@
+"""What is said about each order of one call: the core is asked, its answers become assertions. No rule stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from precert.authorization.consult import Consulted, ConsultService, Held, Identified, Inquiry
+from precert.authorization.context import standing
+from precert.authorization.evidence import answers, clinical_evidence
+from precert.crd import coverage as insurance
+from precert.crd import render
+from precert.crd.answer import CoverageInfo
+from precert.crd.assertion import Setting, assertion
+from precert.crd.context import HookContext
+from precert.crd.coverage import Insured
+from precert.crd.envelope import HookCall
+from precert.crd.facts import queries_for
+from precert.crd.gather import Gathered, fetch
+from precert.crd.ledger import Answered
+from precert.crd.orders import Order
+from precert.crd.render import Shape
+from precert.fhir.bundle import type_and_id
+from precert.fhir.types import Resource, elements, text
+from precert.policy.types import EvidenceItem
+
+_DEPENDABLE = (
+    "ServiceRequest",
+    "DeviceRequest",
+    "MedicationRequest",
+    "NutritionOrder",
+    "VisionPrescription",
+    "Appointment",
+)
+
+
+@dataclass(slots=True)
+class Decider:
+    """Asks the core about the orders of one call."""
+
+    consult: ConsultService
+    call: HookCall
+    context: HookContext
+    gathered: Gathered
+    shape: Shape
+    root: str
+
+    async def decide(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
+        """One answer per order and coverage, and a second look when the client's system could fill what is missing."""
+        answered = await self._once(orders, insured)
+        if self.gathered.ehr is not None:
+            open_ = [a.consulted.decision for a in answered if a.consulted.decision and a.consulted.held is None]
+            prefetched = self.gathered.pool.states
+            before = len(self.gathered.pool.accessed)
+            await fetch(self.gathered, queries_for(open_, self.consult.catalogue(), self.context.patient, prefetched))
+            if len(self.gathered.pool.accessed) > before:
+                answered = await self._once(orders, insured)
+        return [await self._repeated(one) for one in answered]
+
+    async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
+        people = {one.reference: self.inquiry(one.resource) for one in insured}
+        known = {reference: self.consult.identify(inquiry) for reference, inquiry in people.items()}
+        held = {reference: await self.consult.held(one.who) for reference, one in known.items()}
+        evidence = self._evidence()
+        found: list[Answered] = []
+        for order in orders:
+            for one in insurance.for_order(insured, order.insurance, self.call.version):
+                at = one.reference
+                inquiry = _for_order(people[at], order, evidence)
+                consulted = self._ask(order, inquiry, known[at], held[at])
+                info = self._assertion(order, consulted, one.reference, one.note)
+                found.append(Answered(order, consulted, info))
+        return found
+
+    def unseen(self, orders: Iterable[Order], why: str) -> list[Answered]:
+        """The Coverage could not be read: orders that name theirs are told so, as a technical matter (resp-43)."""
+        found: list[Answered] = []
+        for order in orders:
+            consulted = Consulted(order.asked, self.consult.today(), trouble="technical", text=why)
+            for reference in order.insurance:
+                key = type_and_id(reference)
+                if key is not None and key[0] == "Coverage":
+                    info = self._assertion(order, consulted, f"Coverage/{key[1]}", None)
+                    found.append(Answered(order, consulted, info))
+        return found
+
+    def uninsured(self, orders: Iterable[Order], plan: str | None) -> list[tuple[Order, Consulted]]:
+        """What the rules of ``plan`` would say for a patient without Coverage; for cards only."""
+        directory = self.consult.directory()
+        who = Identified(standing(directory, None, directory.plans.get(plan or ""), {}, ()), presented=True)
+        evidence, inquiry = self._evidence(), self.inquiry({})
+        return [(order, self._ask(order, _for_order(inquiry, order, evidence), who, ())) for order in orders]
+
+    def inquiry(self, coverage: Resource) -> Inquiry:
+        """Who the call is about, under one Coverage."""
+        pool = self.gathered.pool
+        patient = pool.index.resolve(f"Patient/{self.context.patient}")
+        subscriber = pool.index.resolve(coverage.get("subscriber")) if coverage else None
+        told = answers(pool.of_patient(self.context.patient))
+        return Inquiry(
+            patient=patient.resource if patient else {"resourceType": "Patient", "id": self.context.patient},
+            coverage=coverage,
+            subscriber=subscriber.resource if subscriber else None,
+            answers=told,
+        )
+
+    def _evidence(self) -> list[EvidenceItem]:
+        return clinical_evidence(self.gathered.pool.of_patient(self.context.patient))
+
+    def _ask(self, order: Order, inquiry: Inquiry, identified: Identified, held: Sequence[Held]) -> Consulted:
+        if order.failure is not None:
+            return Consulted(order.asked, self.consult.today(), trouble="technical", text=order.failure)
+        return self.consult.ask(order.asked, inquiry, identified, held)
+
+    def _assertion(self, order: Order, consulted: Consulted, coverage: str, note: str | None) -> CoverageInfo:
+        info = assertion(consulted, order, coverage, note, self.consult.catalogue(), self._setting())
+        named = {
+            "/".join(found)
+            for evaluation in (consulted.decision.applied if consulted.decision else ())
+            for fact in evaluation.facts
+            for reference in fact.evidence
+            if (found := type_and_id(reference)) is not None and found[0] in _DEPENDABLE
+        }
+        others = named - {order.reference}
+        dependencies = tuple(sorted(reference for reference in others if self.gathered.pool.has(reference)))
+        return replace(info, dependencies=dependencies) if dependencies else info
+
+    def _setting(self) -> Setting:
+        payer = self.consult.directory().payer
+        phones = [text(t.get("value")) for t in elements(payer.resource.get("telecom")) if t.get("system") == "phone"]
+        return Setting(
+            root=self.root,
+            today=self.consult.today(),
+            documents=self.call.hook.primary,
+            payer=payer.name,
+            phone=next((phone for phone in phones if phone), None),
+        )
+
+    async def _repeated(self, answered: Answered) -> Answered:
+        """Whether the resource carries this very assertion, issued here (resp-35)."""
+        fresh = render.content(self.shape.coverage_information(answered.info))
+        for carried in render.asserted(answered.order.target.resource, answered.info.coverage):
+            id_ = render.assertion_id(carried)
+            if id_ is not None and render.content(carried) == fresh and await self._issued(id_):
+                return replace(answered, info=replace(answered.info, assertion=id_), repeated=True)
+        return answered
+
+    async def _issued(self, id_: str) -> bool:
+        try:
+            return await self.consult.store.get(self.consult.tenant, "Assertion", id_) is not None
+        except ValueError:  # not even the form of a key: not ours
+            return False
+
+
+def _for_order(inquiry: Inquiry, order: Order, evidence: list[EvidenceItem]) -> Inquiry:
+    """The others' orders are evidence for one order (hook-30, hook-34), the order itself is not."""
+    others = [item for item in evidence if item.resource is not order.entry.resource]
+    return replace(inquiry, evidence=[*others, *order.evidence])
