@@ -1,0 +1,1 @@
+"""Attachments, Da Vinci CDex ``$submit-attachment``: wire to core. Nothing is decided here."""

@@ -1,0 +1,79 @@
+"""From a tracking id to the record that it belongs to, and whether the sender knows whose it is.
+
+A solicited attachment carries an id of ours (the question list of a pended line, an administration reference, case or
+authorization number): every number ever given out leads to its record. An unsolicited one carries the sender's own
+claim or bundle identifier, which only counts for the same sender, since nobody guarantees that it is unique.
+Source: CDex 2.1.0 "submit-attachment", parameters TrackingId and MemberId.
+"""
+
+from __future__ import annotations
+
+from precert.authorization.record import Case, decode, fold
+from precert.authorization.service import AuthorizationService
+from precert.cdex.parameters import Sent
+from precert.fhir.coding import system_url
+from precert.fhir.extension import extension_value
+from precert.fhir.outcome import FhirError, Issue
+from precert.store.port import Param
+
+_ITEM_TRACE = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-itemTraceNumber"
+
+
+async def find_case(service: AuthorizationService, sent: Sent, submitter: str) -> Case | None:
+    """The record the attachments belong to, checked; ``None`` if there is none (yet). Raises FhirError(422)."""
+    by_tracking = await _lookup(service, sent.tracking.value)
+    by_reference = await _lookup(service, sent.admin_reference.value) if sent.admin_reference else None
+    if by_tracking is not None and by_reference is not None and by_tracking.id != by_reference.id:
+        assert sent.admin_reference is not None
+        _mismatch("AdminRefNumber and TrackingId lead to different cases.", sent.admin_reference.path, "reference")
+    case = by_tracking or by_reference or await _by_identifier(service, sent, submitter)
+    if case is not None:
+        check(service, case, sent)
+    return case
+
+
+async def _lookup(service: AuthorizationService, number: str) -> Case | None:
+    found = await service.case(number)
+    return found[0] if found else None
+
+
+async def _by_identifier(service: AuthorizationService, sent: Sent, submitter: str) -> Case | None:
+    params = [Param("identifier", [sent.tracking.token]), Param("submitter", [submitter])]
+    page = await service.store.search(service.tenant, "Case", params, limit=1)
+    return fold(decode(page.documents[0].body)) if page.documents else None
+
+
+def check(service: AuthorizationService, case: Case, sent: Sent) -> None:
+    """422 when what was sent contradicts the record."""
+    if not member_matches(case, sent.member.value):
+        _mismatch("MemberId is not the member of the case that TrackingId leads to.", sent.member.path, "member")
+    if sent.attach_to != "preauthorization":
+        text = "TrackingId leads to a prior authorization, but AttachTo says claim."
+        _mismatch(text, "Parameters.parameter", "attach-to")
+    payer = sent.payer
+    if payer is not None:
+        same_system = {s for s, _ in service.directory().payer.identifiers if system_url(s) == system_url(payer.system)}
+        ours = {value for system, value in service.directory().payer.identifiers if system in same_system}
+        if ours and payer.value not in ours:
+            _mismatch("PayerId names another payer.", payer.path, "payer")
+
+
+def _mismatch(text: str, path: str, what: str) -> None:
+    text = f"{text} Nothing was attached; check the ids and send again."
+    raise FhirError(422, Issue("error", "business-rule", text, path, f"attachment-{what}"))
+
+
+def member_matches(case: Case, number: str) -> bool:
+    """Whether ``number`` is the member's, in the directory or as the request presented it."""
+    known = {n.strip().upper() for n in (case.opened.member, *case.opened.member_numbers) if n}
+    return number.strip().upper() in known
+
+
+def own_identifiers(case: Case) -> set[tuple[str, str]]:
+    """(system, value) of everything by which the sender may have named the request beforehand."""
+    found = {tuple(token.rsplit("|", 1)) for token in case.opened.identifiers}
+    for line in case.ordered:
+        trace = extension_value(line.requested.item, _ITEM_TRACE)
+        if isinstance(trace, dict) and isinstance(trace.get("value"), str):
+            found.add((str(trace.get("system") or ""), trace["value"]))
+    return {(system, value) for system, value in found}

@@ -1,0 +1,246 @@
+"""``$submit-attachment``: filed, held, refused; and what the rules make of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+import pytest
+from cdex_support import CANONICAL, LIMIT, Desk, Pended, answered, asking, attachment, identifier, parameters
+from tools.make_examples import cpap
+from tools.requests import Json, observation, request_bundle
+
+from precert.cdex.holding import early_arrivals
+from precert.fhir import json
+from precert.fhir.validation import Validator
+from support.answers import decisions, faults, only_fault
+
+NOTE = b"Seen in person on 2026-11-02; snores, sleepy by day."
+
+
+def document(**attachment: Any) -> Json:
+    return {
+        "resourceType": "DocumentReference",
+        "id": "note",
+        "status": "current",
+        "type": {"coding": [{"system": "http://loinc.org", "code": "11488-4"}]},
+        "content": [
+            {"attachment": {"contentType": "text/plain", "data": base64.b64encode(NOTE).decode()} | attachment}
+        ],
+    }
+
+
+async def test_answers_approve_the_waiting_line(desk: Desk, pended: Pended) -> None:
+    assert pended.decided[0].action == "A4"
+    response = await desk.attach(parameters(pended.tracking, attachment(answered(), "1")))
+    fault = only_fault(response, 200)
+    assert fault.rule == "attachment-filed"
+    assert fault.text == (
+        f"Filed QuestionnaireResponse/answers under case {pended.case}, line 1. "
+        "Lines that waited for it are decided again."
+    )
+    assert await desk.inquire(pended.case) == ["active"]
+
+
+@pytest.mark.parametrize("number", ["case", "reference", "tracking"])
+async def test_every_number_leads_to_the_case(desk: Desk, pended: Pended, number: str) -> None:
+    response = await desk.attach(parameters(getattr(pended, number), attachment(answered())))
+    assert only_fault(response, 200).rule == "attachment-filed"
+
+
+async def test_the_administration_reference_helps_an_unknown_tracking_id(desk: Desk, pended: Pended) -> None:
+    admin = identifier("AdminRefNumber", pended.reference)
+    response = await desk.attach(parameters("nobody", attachment(answered()), AdminRefNumber=admin))
+    assert only_fault(response, 200).rule == "attachment-filed"
+
+
+async def test_the_senders_own_claim_number_leads_to_the_case(desk: Desk, pended: Pended) -> None:
+    tracking = identifier("TrackingId", "waits-claim", "urn:precert:demo:claim")
+    response = await desk.attach(parameters("", attachment(answered()), TrackingId=tracking))
+    assert only_fault(response, 200).rule == "attachment-filed"
+
+
+async def test_a_dtr_bundle_is_read(desk: Desk, pended: Pended) -> None:
+    wrapped = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"fullUrl": "http://ehr.test/QuestionnaireResponse/answers", "resource": answered()}],
+    }
+    assert (await desk.attach(parameters(pended.tracking, attachment(wrapped)))).status_code == 200
+    assert await desk.inquire(pended.case) == ["active"]
+
+
+async def test_a_clinical_resource_is_evidence(desk: Desk, pended: Pended) -> None:
+    test = observation("ahi", "loinc|69990-0", 22, "{events}/h", "2026-11-01")
+    rest = {"eval_before_test": True, "events": 140}
+    sent = parameters(pended.tracking, attachment(test), attachment(answered(answers=rest)))
+    assert (await desk.attach(sent)).status_code == 200
+    assert await desk.inquire(pended.case) == ["active"]
+
+
+async def test_a_document_is_filed_and_the_line_keeps_waiting(desk: Desk, pended: Pended) -> None:
+    response = await desk.attach(parameters(pended.tracking, attachment(document(), code="11488-4")))
+    assert "DocumentReference/note (11488-4)" in only_fault(response, 200).text
+    assert await desk.inquire(pended.case) == ["pended_info"]
+    found = await desk.app.state.service.find_case(pended.case)
+    assert len(found.attachments) == 1
+
+
+async def test_nothing_is_decided_before_the_last_part(desk: Desk, pended: Pended) -> None:
+    final = {"name": "Final", "valueBoolean": False}
+    first = parameters(pended.tracking, attachment(answered()), Final=final)
+    assert "Final is false" in only_fault(await desk.attach(first), 200).text
+    assert await desk.inquire(pended.case) == ["pended_info"]
+    assert (await desk.attach(parameters(pended.tracking, attachment(document())))).status_code == 200
+    assert await desk.inquire(pended.case) == ["active"]
+
+
+async def test_sent_twice_it_is_filed_once(desk: Desk, pended: Pended) -> None:
+    sent = parameters(pended.tracking, attachment(answered()))
+    first, second = await desk.attach(sent), await desk.attach(sent)
+    assert first.content == second.content
+    found = await desk.app.state.service.find_case(pended.case)
+    assert len(found.attachments) == 1
+
+
+async def test_held_until_the_request_arrives(desk: Desk) -> None:
+    tracking = identifier("TrackingId", "late-claim", "urn:precert:demo:claim")
+    sent = parameters("", attachment(answered()), TrackingId=tracking)
+    first = await desk.attach(sent)
+    assert only_fault(first, 200).rule == "attachment-held"
+    assert (await desk.attach(sent)).content == first.content
+    answer = await desk.submit(asking("late"))
+    number = decisions(answer)[0].reference
+    service = desk.app.state.service
+    case = await service.find_case(number)
+    case = await early_arrivals(service, case)
+    assert [line.state for line in case.ordered] == ["active"]
+    again = await early_arrivals(service, case)
+    assert len(again.attachments) == 1
+
+
+async def test_held_for_somebody_else_stays_held(desk: Desk) -> None:
+    tracking = identifier("TrackingId", "other-claim", "urn:precert:demo:claim")
+    await desk.attach(parameters("", attachment(answered()), TrackingId=tracking, member="MA-0001"))
+    answer = await desk.submit(asking("other"))
+    service = desk.app.state.service
+    case = await service.find_case(decisions(answer)[0].reference)
+    assert (await early_arrivals(service, case)).attachments == []
+
+
+async def test_only_the_named_line_is_decided(desk: Desk) -> None:
+    asked = request_bundle("two", "MA-0002", [cpap(), cpap(sequence=2)], diagnoses=("G47.33",))
+    answer = await desk.submit(asked)
+    reference = decisions(answer)[1].reference
+    assert reference is not None
+    response = await desk.attach(parameters(reference, attachment(answered(), "2")))
+    assert ", line 2." in only_fault(response, 200).text
+    assert await desk.inquire(reference) == ["pended_info", "active"]
+
+
+async def test_a_line_that_is_not_there_is_said(desk: Desk, pended: Pended) -> None:
+    response = await desk.attach(parameters(pended.tracking, attachment(answered(), "7", "x")))
+    assert [fault.rule for fault in faults(response)] == ["attachment-filed", "attachment-line", "attachment-line"]
+    assert await desk.inquire(pended.case) == ["active"]
+
+
+async def test_another_member_is_refused(desk: Desk, pended: Pended) -> None:
+    fault = only_fault(await desk.attach(parameters(pended.tracking, attachment(answered()), member="MA-0001")), 422)
+    assert (fault.rule, fault.expression) == ("attachment-member", "Parameters.parameter[4].valueIdentifier")
+
+
+async def test_another_payer_is_refused(desk: Desk, pended: Pended) -> None:
+    payer = identifier("PayerId", "1679576722", "http://hl7.org/fhir/sid/us-npi")
+    sent = parameters(pended.tracking, attachment(answered()), PayerId=payer)
+    assert only_fault(await desk.attach(sent), 422).rule == "attachment-payer"
+
+
+async def test_a_claim_attachment_does_not_fit_a_prior_authorization(desk: Desk, pended: Pended) -> None:
+    claim = {"name": "AttachTo", "valueCode": "claim"}
+    day = {"name": "ServiceDate", "valueDateTime": "2026-11-01"}
+    sent = parameters(pended.tracking, attachment(answered()), AttachTo=claim, ServiceDate=day)
+    assert only_fault(await desk.attach(sent), 422).rule == "attachment-attach-to"
+
+
+async def test_two_cases_at_once_are_refused(desk: Desk, pended: Pended) -> None:
+    second = decisions(await desk.submit(asking("second")))[0].reference
+    admin = identifier("AdminRefNumber", str(second))
+    sent = parameters(pended.tracking, attachment(answered()), AdminRefNumber=admin)
+    assert only_fault(await desk.attach(sent), 422).rule == "attachment-reference"
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"TrackingId": None}, "parameter-missing"),
+        ({"TrackingId": {"name": "TrackingId", "valueString": "x"}}, "parameter-type"),
+        ({"TrackingId": {"name": "TrackingId", "valueIdentifier": {"system": "x"}}}, "identifier-value"),
+        ({"TrackingId": [identifier("TrackingId", "a"), identifier("TrackingId", "b")]}, "parameter-repeated"),
+        ({"AttachTo": None}, "parameter-missing"),
+        ({"AttachTo": {"name": "AttachTo", "valueCode": "invoice"}}, "attach-to"),
+        ({"AttachTo": {"name": "AttachTo", "valueCode": "claim"}}, "parameter-missing"),
+        ({"MemberId": None}, "parameter-missing"),
+        ({"ProviderId": None}, "parameter-missing"),
+        ({"Attachment": []}, "parameter-missing"),
+        ({"Attachment": {"name": "Attachment", "part": []}}, "content"),
+        ({"Attachment": {"name": "Attachment", "part": [{"name": "Content", "resource": {}}]}}, "content"),
+        ({"Final": {"name": "Final", "valueBoolean": "yes"}}, "final"),
+        ({"ServiceDate": {"name": "ServiceDate", "valueDateTime": "soon"}}, "service-date"),
+    ],
+)
+async def test_a_fault_is_named(desk: Desk, changed: Json, rule: str) -> None:
+    assert only_fault(await desk.attach(parameters("x", attachment(answered()), **changed))).rule == rule
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "rule"),
+    [
+        (document(data="%%%"), 400, "document-encoding"),
+        (document(size=3), 400, "document-size"),
+        (document(hash="AAAA"), 400, "document-hash"),
+        (document(data=None), 400, "document-empty"),
+        ({"resourceType": "DocumentReference"}, 400, "document-empty"),
+        ({"resourceType": "Claim"}, 422, "attachment-type"),
+        ({"resourceType": "claim"}, 422, "attachment-type"),
+        ({"resourceType": "Bundle", "type": "collection"}, 422, "attachment-empty"),
+        (answered(status="in-progress"), 422, "questionnaire-not-completed"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused(desk: Desk, content: Json, status: int, rule: str) -> None:
+    fault = only_fault(await desk.attach(parameters("x", attachment(content))), status)
+    assert fault.rule == rule
+    assert fault.expression is not None
+    assert fault.expression.startswith("Parameters.parameter[5].part[0].resource")
+
+
+async def test_hash_and_size_that_fit_are_fine(desk: Desk, pended: Pended) -> None:
+    whole = hashlib.sha1(NOTE).digest()
+    content = document(size=len(NOTE), hash=base64.b64encode(whole).decode())
+    assert (await desk.attach(parameters(pended.tracking, attachment(content)))).status_code == 200
+
+
+async def test_too_large(desk: Desk) -> None:
+    content = document(data=base64.b64encode(b"x" * LIMIT).decode())
+    assert only_fault(await desk.attach(parameters("x", attachment(content))), 413).rule == "body-size"
+
+
+async def test_another_resource_is_refused(desk: Desk) -> None:
+    assert only_fault(await desk.attach(answered())).rule == "not-parameters"
+
+
+async def test_the_call_of_these_tests_is_conformant() -> None:
+    assert CANONICAL
+    call = parameters("x", attachment(document(), "1", code="11488-4")) | {
+        "meta": {
+            "profile": ["http://hl7.org/fhir/us/davinci-cdex/StructureDefinition/cdex-parameters-submit-attachment"]
+        }
+    }
+    found = Validator.load().validate(call, context="cdex-2.1.0")
+    assert [f for f in found if f.severity == "error"] == []
+
+
+async def test_the_answer_is_a_conformant_outcome(desk: Desk) -> None:
+    response = await desk.attach(parameters("unknown", attachment(document())))
+    found = Validator.load().validate(json.loads(response.content), context="r4")
+    assert [f for f in found if f.severity == "error"] == []
