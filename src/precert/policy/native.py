@@ -1,4 +1,4 @@
-"""Common criteria as Python closures: the everyday part of FHIRPath, some fifty times faster than interpreting it.
+"""Common criteria as Python closures: the everyday part of FHIRPath, some thirty times faster than interpreting it.
 
 Covered: ``%facts``, literals, ``and or xor implies``, comparisons, ``in`` a list of literals, ``+`` and ``-``,
 ``.not()``, and plain member paths with ``.first()``. Everything else is left to fhirpathpy, either when compiling
