@@ -14,9 +14,9 @@ import pytest
 
 from precert.fhir.validation.compile import SUFFIX, compile_package, compile_packages, write
 from precert.fhir.validation.model import UNBOUNDED
-from precert.fhir.validation.nodes import Schemas
 from precert.fhir.validation.package import PackageError, read_package
 from precert.fhir.validation.run import Run
+from precert.fhir.validation.schemas import Schemas
 from precert.fhir.validation.tables import CORE, Library, LoadedPackage, Scope, data_dir
 
 URL = "https://clinic.test/StructureDefinition/"

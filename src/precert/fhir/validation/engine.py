@@ -12,7 +12,7 @@ from precert.fhir.validation.invariants import Invariant, satisfied
 _TRACE = re.compile(r"\.trace\('[^']*'\)")
 """The engine prints what it traces; patient data has no place on standard output."""
 
-MAX_NODES = 20_000
+MAX_NODES = 5_000
 """Above this many JSON nodes a resource is not given to the engine, whose cost is not bounded."""
 
 

@@ -176,7 +176,7 @@ class _Parser:
 
     def _member(self, name: str) -> Fn:
         if self.peek() != "(":
-            return _child(name.strip("`"))
+            return self._typed_choice(name) or _child(name.strip("`"))
         self._next()
         if name in ("is", "ofType"):
             named = self._next()
@@ -195,6 +195,14 @@ class _Parser:
         except KeyError:
             raise Unsupported(name) from None
         return make(*arguments)
+
+    def _typed_choice(self, name: str) -> Fn | None:
+        """``value.ofType(Coding)`` is the member valueCoding."""
+        if name not in _CHOICES or self._tokens[self._at : self._at + 3] != [".", "ofType", "("]:
+            return None
+        kind = self._tokens[self._at + 3]
+        self._at += 5
+        return _child(name + kind[0].upper() + kind[1:])
 
 
 def _constant(value: Any) -> Fn:

@@ -136,3 +136,8 @@ def finding(
     """One finding at ``path``; ``diagnostics`` defaults to the profile that is broken."""
     said = diagnostics if diagnostics is not None else (f"profile: {profile}" if profile else None)
     return Finding(severity, issue_code(rule), text, str(path), rule, said, path.element, profile)
+
+
+def errors(findings: list[Finding]) -> int:
+    """How many of ``findings`` are errors."""
+    return sum(1 for f in findings if f.severity in ("error", "fatal"))

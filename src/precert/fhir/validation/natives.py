@@ -6,6 +6,7 @@ by ours. Values arrive as they are in the JSON; a malformed value is reported el
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -195,16 +196,30 @@ def _subset_of_text(value: Any, frame: Any) -> bool:
     return True
 
 
-def _ucum(*path: str) -> Native:
-    def test(value: Any, frame: Any) -> bool:
-        quantity = value
-        for name in path:
-            quantity = quantity.get(name) if isinstance(quantity, dict) else None
-        if not isinstance(quantity, dict) or "coding" in quantity or "low" in quantity:
-            return True
-        return quantity.get("system") in (None, "http://unitsofmeasure.org")
+def _ucum_if_quantity(value: Any, frame: Any) -> bool:
+    if not isinstance(value, dict) or not value.keys() & {"value", "unit", "code"} or "coding" in value:
+        return True  # another of the types that value[x] may have
+    return value.get("system") in (None, "http://unitsofmeasure.org")
 
-    return test
+
+def _components_differ(value: Any, frame: Any) -> bool:
+    if not any(key.startswith("value") for key in value):
+        return True
+    own = _codings(frame.resource)
+    return not any(own & _codings(component) for component in _objects(value.get("component")))
+
+
+def _codings(coded: dict[str, Any]) -> set[str]:
+    return {
+        json.dumps(coding, sort_keys=True, default=str)
+        for concept in _objects(coded.get("code"))
+        for coding in _objects(concept.get("coding"))
+    }
+
+
+def _on_behalf_of_practitioner(value: Any, frame: Any) -> bool:
+    member = frame.resolve(value.get("member")) if "onBehalfOf" in value else None
+    return member is None or member.get("resourceType") == "Practitioner"
 
 
 def _sources(value: Any, frame: Any) -> bool:
@@ -253,12 +268,15 @@ NATIVES: dict[str, Native] = {
     "(QuestionnaireResponse|repeat(answer|item)).select(item.where(answer.value.exists()).linkId.isDistinct())"
     ".allTrue()": _distinct_answers,
     "operator = 'exists' implies (answer is Boolean)": _exists_is_boolean,
-    "value.ofType(Quantity).system.empty() or value.ofType(Quantity).system = 'http://unitsofmeasure.org'": _ucum(
-        "valueQuantity"
-    ),
-    "ofType(Quantity).system.empty() or ofType(Quantity).system = 'http://unitsofmeasure.org'": _ucum(),
+    "ofType(Quantity).system.empty() or ofType(Quantity).system = 'http://unitsofmeasure.org'": _ucum_if_quantity,
     "source.count() + extension.where(url='http://hl7.org/fhir/5.0/StructureDefinition/"
     "extension-QuestionnaireResponse.source').count() <=1": _sources,
+    "value.empty() or component.code.where(coding.intersect(%resource.code.coding).exists()).empty()": (
+        _components_differ
+    ),
+    "onBehalfOf.exists() implies (member.resolve().iif(empty(), true, ofType(Practitioner).exists()))": (
+        _on_behalf_of_practitioner
+    ),
     "%rootResource.ofType(QuestionnaireResponse).questionnaire='#' + $this.id or "
     "%rootResource.contained.ofType(QuestionnaireResponse).exists(questionnaire='#' + $this.id)": _adaptive_form,
     # The narrative is checked as a primitive (see primitives); R4 resources are never R4B ones.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from precert.fhir.outcome import Severity
 from precert.fhir.validation.fastpath import Frame
 from precert.fhir.validation.findings import INVARIANT, Finding, Path, finding
 from precert.fhir.validation.invariants import Invariant
+from precert.fhir.validation.model import TypeRow
+from precert.fhir.validation.nodes import Node
 
 
 class Surroundings(Frame, Protocol):
@@ -16,6 +18,23 @@ class Surroundings(Frame, Protocol):
     def conforms(self, value: Any, profile: str) -> bool | None:
         """Whether a resource meets a profile; ``None`` if that cannot be said."""
         ...
+
+
+class Inner(NamedTuple):
+    """A resource found inside (entry, contained, parameter) and what its place demands of it."""
+
+    resource: Any
+    path: Path
+    types: tuple[TypeRow, ...]
+
+
+class Link(NamedTuple):
+    """A Reference and what it may point to."""
+
+    value: dict[str, Any]
+    path: Path
+    targets: tuple[str, ...]
+    profile: str
 
 
 class Reporter:
@@ -56,3 +75,15 @@ class Reporter:
             severity = "information"
             text = f"The rule {rule.key} does not hold here, but the published rule is wrong: {rule.known.reason}"
         self._report(path, INVARIANT + rule.key, text, severity, said)
+
+    def _slice_counts(self, counts: dict[Node, int], path: Path, certain: bool) -> None:
+        for cut, count in counts.items():
+            if count > cut.max:
+                text = f"{cut.slice_name} occurs {count} times in {path.name}; at most {cut.max} allowed."
+                self._report(path, "slice-too-many", text)
+            elif count < cut.min and certain:
+                self._too_few(cut, count, path)
+
+    def _too_few(self, cut: Node, count: int, path: Path) -> None:
+        text = f"{path.name} needs {cut.slice_name} at least {cut.min} times, it is there {count} times; add it."
+        self._report(path, "slice-too-few", text)

@@ -8,11 +8,13 @@ from typing import Any
 from precert.fhir.validation.bindings import CodeSet
 from precert.fhir.validation.bundle import full_url_findings, reference_parts, unresolved
 from precert.fhir.validation.engine import engine_answers
-from precert.fhir.validation.findings import Finding, Path, finding
+from precert.fhir.validation.findings import Finding, Path, errors, finding
 from precert.fhir.validation.model import TypeRow
-from precert.fhir.validation.nodes import Node, Schemas
+from precert.fhir.validation.nodes import Node
+from precert.fhir.validation.report import Link
+from precert.fhir.validation.schemas import Schemas
 from precert.fhir.validation.unit import Unit
-from precert.fhir.validation.walker import Link, Walk
+from precert.fhir.validation.walker import Walk
 
 MAX_FINDINGS = 500
 MAX_RESOURCES = 5_000
@@ -117,7 +119,7 @@ class Run:
         roots = [root for root in map(self.schemas.root, candidates) if root is not None]
         chosen = [root for root in roots if root.profile.partition("|")[0] in declared] or roots
         walks = [self._walk(unit, root) for root in chosen]
-        return min(walks, key=lambda walk: _errors(walk.findings), default=None)
+        return min(walks, key=lambda walk: errors(walk.findings), default=None)
 
     def _walk(self, unit: Unit, root: Node) -> Walk:
         walk = unit.walks.get(id(root))
@@ -173,7 +175,7 @@ class Run:
             unit = Unit(self, value, Path(None, root.path, root=root.path), asking)
         if (id(unit), id(root)) in self._walking:
             return None
-        return not _errors(self._walk(unit, root).findings)
+        return not errors(self._walk(unit, root).findings)
 
     # -- references ---------------------------------------------------------------------------------------------
 
@@ -221,8 +223,8 @@ class Run:
         return known, self._target(known, fitting, link, at)
 
     def _target(self, target: Unit, fitting: list[Node], link: Link, at: Path) -> Walk:
-        best = min((self._walk(target, root) for root in fitting), key=lambda walk: _errors(walk.findings))
-        if not _errors(best.findings):
+        best = min((self._walk(target, root) for root in fitting), key=lambda walk: errors(walk.findings))
+        if not errors(best.findings):
             return best
         declared = {canonical.partition("|")[0] for canonical in target.declared}
         if declared.intersection(root.profile.partition("|")[0] for root in fitting):
@@ -241,7 +243,3 @@ def _unknown_profile(unit: Unit, canonical: str, given: bool) -> Finding:
     at = unit.path if given else Path(Path(unit.path, "meta"), "profile")
     text = "This profile is not among the compiled ones; the resource was checked without it."
     return finding(at, "unknown-profile", text, canonical[:200], "information")
-
-
-def _errors(findings: list[Finding]) -> int:
-    return sum(1 for f in findings if f.severity in ("error", "fatal"))

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from precert.fhir.validation.nodes import NOTHING, Node, Schemas
+from precert.fhir.validation.nodes import NOTHING, Node
 from precert.fhir.validation.report import Surroundings
+from precert.fhir.validation.schemas import Schemas
 from precert.fhir.validation.values import contains, equal
 
 Test = Callable[[Any, int, Surroundings], bool | None]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from precert.fhir.validation.findings import Finding
-from precert.fhir.validation.nodes import Schemas
 from precert.fhir.validation.run import Run
+from precert.fhir.validation.schemas import Schemas
 from precert.fhir.validation.tables import CONTEXTS, Library, data_dir
 
 DEFAULT_CONTEXT = "pas-2.2.1"

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from precert.fhir.validation.elements import check_extension_place, nested_contexts, value_faults
-from precert.fhir.validation.findings import Finding, Path
-from precert.fhir.validation.model import TypeRow
-from precert.fhir.validation.nodes import COMPANION, EXTENSION, PRIMITIVE, RESOURCE, Node, Schemas, Slot, is_type_suffix
-from precert.fhir.validation.report import Reporter, Surroundings
+from precert.fhir.validation.findings import Finding, Path, errors
+from precert.fhir.validation.nodes import (
+    COMPANION,
+    EXTENSION,
+    PRIMITIVE,
+    RESOURCE,
+    Node,
+    Slot,
+    all_slices,
+    is_type_suffix,
+)
+from precert.fhir.validation.report import Inner, Link, Reporter, Surroundings
+from precert.fhir.validation.schemas import Schemas
 from precert.fhir.validation.slicing import sorter
 
 MAX_DEPTH = 64
 """Deeper elements are not looked at; the JSON guard refuses such documents before they get here."""
-
-
-class Inner(NamedTuple):
-    """A resource found inside (entry, contained, parameter) and what its place demands of it."""
-
-    resource: Any
-    path: Path
-    types: tuple[TypeRow, ...]
-
-
-class Link(NamedTuple):
-    """A Reference and what it may point to."""
-
-    value: dict[str, Any]
-    path: Path
-    targets: tuple[str, ...]
-    profile: str
 
 
 class Walk(Reporter):
@@ -235,9 +226,9 @@ class Walk(Reporter):
                 continue
             self.findings = []
             self._typed(root, value, path, contexts)
-            if best is None or _errors(self.findings) < _errors(best):
+            if best is None or errors(self.findings) < errors(best):
                 best = self.findings
-            if not _errors(best):
+            if not errors(best):
                 break
         self.findings = kept
         self.findings.extend((best or [])[: max(0, self._limit - len(kept))])
@@ -253,7 +244,7 @@ class Walk(Reporter):
     # -- repeats ------------------------------------------------------------------------------------------------
 
     def _sliced(self, slot: Slot, members: list[Any], path: Path) -> None:
-        counts: dict[Node, int] = dict.fromkeys(_all_slices(slot.node), 0)
+        counts: dict[Node, int] = dict.fromkeys(all_slices(slot.node), 0)
         slicing = slot.node.slicing
         last, all_certain = 0, True
         for index, member in enumerate(members):
@@ -280,18 +271,6 @@ class Walk(Reporter):
                 counts[cut] += 1
             self._item(self._schemas.slice_slot(cut, slot), member, at)
         self._slice_counts(counts, Path(path, slot.label), all_certain)
-
-    def _slice_counts(self, counts: dict[Node, int], path: Path, certain: bool) -> None:
-        for cut, count in counts.items():
-            if count > cut.max:
-                text = f"{cut.slice_name} occurs {count} times in {path.name}; at most {cut.max} allowed."
-                self._report(path, "slice-too-many", text)
-            elif count < cut.min and certain:
-                self._too_few(cut, count, path)
-
-    def _too_few(self, cut: Node, count: int, path: Path) -> None:
-        text = f"{path.name} needs {cut.slice_name} at least {cut.min} times, it is there {count} times; add it."
-        self._report(path, "slice-too-few", text)
 
     def _extensions(self, slot: Slot, members: list[Any], path: Path, contexts: frozenset[str]) -> None:
         node = slot.node
@@ -339,13 +318,3 @@ def _choice_of(node: Node, key: str) -> Node | None:
         if name.endswith("[x]") and key.startswith(name[:-3]) and is_type_suffix(key[len(name) - 3 :]):
             return child
     return None
-
-
-def _errors(findings: list[Finding]) -> int:
-    return sum(1 for f in findings if f.severity in ("error", "fatal"))
-
-
-def _all_slices(node: Node) -> Iterator[Node]:
-    for cut in node.slices:
-        yield cut
-        yield from _all_slices(cut)
