@@ -188,7 +188,13 @@ def _mount(app: FastAPI, server: Server, store: Store, dispatcher: Dispatcher, h
         crd_router(CrdContext(answerer, authenticator(server.identify), pas.limits, settings.public_url))
     )
     app.include_router(api_router(ApiContext(service, server.identify, pas.limits)))
-    app.include_router(workbench_router(WorkbenchContext(service, server.identify)))
+    app.include_router(
+        workbench_router(
+            WorkbenchContext(
+                service, server.identify, examples=shipped("examples"), open_mode=settings.security == "open"
+            )
+        )
+    )
     app.include_router(read_router(store, TENANT, "/fhir/v2.0", READABLE, server.identify))
     app.include_router(read_router(store, TENANT, "/fhir", READABLE, server.identify))
 

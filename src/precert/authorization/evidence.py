@@ -42,6 +42,17 @@ def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
     ]
 
 
+def about_somebody_else(index: BundleIndex, patient: Entry) -> list[Entry]:
+    """Clinical entries whose subject is in the bundle and is not ``patient``: they are no evidence for this request."""
+    others = []
+    for entry in index.entries:
+        if entry.type and entry.type not in _ADMINISTRATIVE:
+            target = index.resolve(entry.resource.get("subject") or entry.resource.get("patient"), entry)
+            if target is not None and target.type == "Patient" and target.index != patient.index:
+                others.append(entry)
+    return others
+
+
 def unpacked(index: BundleIndex) -> Iterator[Entry]:
     """All entries, and those of bundles inside (DTR sends its QuestionnaireResponse in one)."""
     for entry in index.entries:

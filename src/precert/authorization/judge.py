@@ -210,6 +210,10 @@ def question_element(question: Question) -> dict[str, object]:
     }
     if question.unit:
         kept["unit"] = question.unit
+    if question.document:
+        kept["document"] = question.document
+    if question.within:
+        kept["within"] = question.within
     if question.options:
         kept["options"] = list(question.options)
     return kept

@@ -11,7 +11,7 @@ import hashlib
 from typing import NamedTuple
 
 from precert.authorization.context import diagnosis_evidence
-from precert.authorization.evidence import answers, clinical_evidence, unpacked
+from precert.authorization.evidence import about_somebody_else, answers, clinical_evidence, unpacked
 from precert.authorization.parties import party
 from precert.authorization.submission import Prior, Submission
 from precert.eligibility.directory import Directory, NoMember, NotFound, npis
@@ -67,7 +67,13 @@ def read_request(
     _check_repetition(index, found)
     found.refuse_if_any()
     assert patient is not None
-    everything = list(unpacked(index))
+    foreign = about_somebody_else(index, patient)
+    for entry in foreign:
+        found.warn(
+            "business-rule", "other-subject", entry.path, f"This {entry.type} is about another patient; it is not used."
+        )
+    excluded = {entry.index for entry in foreign}
+    everything = [entry for entry in unpacked(index) if entry.index not in excluded]
     subscriber = index.resolve(coverage.resource.get("subscriber"), coverage) if coverage else None
     identity = _token(bundle.get("identifier"))
     us = directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier"))

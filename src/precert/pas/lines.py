@@ -21,7 +21,9 @@ class ItemShape(Protocol):
 
     def authorized_provider(self, party: Party) -> Element: ...
     def authorized_detail(self, line: Line, modified: bool) -> Element | None: ...
-    def add_item(self, line: Line, authorization: Authorization, provider: str | None) -> Element | None: ...
+    def add_item(
+        self, line: Line, authorization: Authorization, provider: str | None, stay: list[Element]
+    ) -> Element | None: ...
 
 
 class Notes:
@@ -42,11 +44,12 @@ def result(line: Line) -> str:
     return review.result if review else line.state
 
 
-def item(line: Line, notes: Notes, shape: ItemShape, root: str, known: frozenset[str]) -> Element:
-    """The answer to one submitted item. ``known`` are the fullUrls that the answer's bundle can hold."""
+def item(line: Line, notes: Notes, shape: ItemShape, root: str, known: frozenset[str], stay: list[Element]) -> Element:
+    """The answer to one submitted item. ``known`` are the fullUrls that the answer's bundle can hold, ``stay`` the
+    extensions with the dates of an inpatient stay."""
     numbers = [notes.number(text) for text in line_notes(line, root)]
     made: Element = {}
-    if found := _extensions(line, shape, known):
+    if found := [*_extensions(line, shape, known), *stay]:
         made["extension"] = found
     made["itemSequence"] = line.sequence
     if numbers:
@@ -56,13 +59,13 @@ def item(line: Line, notes: Notes, shape: ItemShape, root: str, known: frozenset
     return made
 
 
-def add_items(lines: Iterable[Line], shape: ItemShape, known: frozenset[str]) -> list[Element]:
+def add_items(lines: Iterable[Line], shape: ItemShape, known: frozenset[str], stay: list[Element]) -> list[Element]:
     """What was authorized of modified lines, where the IG version says so in ``addItem``."""
     added = []
     for line in lines:
         if result(line) == "modified" and line.authorization is not None:
             provider = line.requested.provider.reference if line.requested.provider else None
-            made = shape.add_item(line, line.authorization, provider if provider in known else None)
+            made = shape.add_item(line, line.authorization, provider if provider in known else None, stay)
             if made is not None:
                 made["adjudication"] = [_adjudication("A1", None, line)]
                 added.append(made)
@@ -95,6 +98,8 @@ def _extensions(line: Line, shape: ItemShape, known: frozenset[str]) -> list[Ele
         found.append({"url": urls.ADMIN_REFERENCE, "valueString": line.reference})
     if asked.service_start is not None:
         found.append({"url": urls.REQUESTED_DATE, "valuePeriod": period(asked.service_start, asked.service_end)})
+    if asked.diagnoses:
+        found.append({"url": urls.COMMUNICATED_DIAGNOSIS, "valueCodeableConcept": asked.diagnoses[0]})
     if granted and asked.provider is not None and asked.provider.reference in known:
         found.append(shape.authorized_provider(asked.provider))
     if granted and (detail := shape.authorized_detail(line, what == "modified")) is not None:

@@ -6,18 +6,23 @@ Source: PAS "additional information", CDex Task based attachments; pas profiles 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 from precert.authorization.record import Case, Line, OpenQuestions
 from precert.fhir.bundle import bundle_entry
+from precert.fhir.coding import LOINC
 from precert.fhir.dates import instant
 from precert.fhir.types import Element, Resource
 from precert.pas import urls
+from precert.policy.periods import Window
 
 
 class RequestShape(Protocol):
     """The parts of an information request that differ between IG versions."""
 
+    def line_number(self, sequence: int) -> Element: ...
+    def input_modifiers(self, modifiers: list[Element]) -> list[Element]: ...
     def questionnaire_input(self, sequence: int, context: str) -> Element: ...
     def communication(self, sequence: int, content: str) -> tuple[list[Element], Element]: ...
 
@@ -35,67 +40,144 @@ class Parties:
 
 
 def information_requests(case: Case, parties: Parties, shape: RequestShape, fhir: str) -> list[Element]:
-    """Bundle entries: for each line in ``pended_info`` one CommunicationRequest and one Task, in this order."""
+    """Bundle entries for each line in ``pended_info``: CommunicationRequests and Tasks.
+
+    The questions are one questionnaire; documents that would answer a question as well are asked for by their LOINC code
+    in a Task of their own. The first Task's id is the list's id (tracking number and DTR context).
+    """
     entries: list[Element] = []
     for line in case.ordered:
-        if line.state == "pended_info" and line.questions is not None:
-            communication = _communication(line, line.questions, parties, shape)
-            task = _task(case, line, line.questions, parties, shape, fhir)
-            for resource in (communication, task):
-                entries.append(bundle_entry(f"{fhir}/{resource['resourceType']}/{resource['id']}", resource))
+        if line.state != "pended_info" or line.questions is None:
+            continue
+        asked = _Asked(case, line, line.questions, parties, shape, fhir)
+        resources = [asked.communication(asked.list_id, urls.QUESTIONNAIRE_REQUEST, None), asked.questionnaire_task()]
+        documents = asked.documents()
+        resources += [asked.communication(f"{asked.list_id}-{d.code}", d.code, d) for d in documents]
+        if documents:
+            resources.append(asked.attachment_task(documents))
+        entries += [bundle_entry(f"{fhir}/{r['resourceType']}/{r['id']}", r) for r in resources]
     return entries
 
 
-def _communication(line: Line, questions: OpenQuestions, parties: Parties, shape: RequestShape) -> Resource:
-    extensions, payload = shape.communication(line.sequence, urls.QUESTIONNAIRE_REQUEST)
-    resource: Resource = {
-        "resourceType": "CommunicationRequest",
-        "id": questions.id,
-        "meta": {"profile": [urls.COMMUNICATION_REQUEST]},
-    }
-    if extensions:
-        resource["extension"] = extensions
-    return resource | {
-        "identifier": [{"system": urls.ATTACHMENT_CONTROL, "value": questions.id}],
-        "status": "active",
-        "category": [{"coding": [{"system": urls.X12_REPORT_TYPE, "code": "PY"}]}],
-        "medium": [{"coding": [{"system": urls.TEMP_CODES, "code": "CDEX"}]}],
-        "payload": [payload],
-        "requester": parties.insurer,
-        "recipient": [parties.requestor],
-        "sender": parties.requestor,
-    }
+_WINDOW_MODIFIERS = {30: "18803-7", 92: "18804-5", 184: "18805-2", 275: "18806-0", 366: "18807-8"}
+"""LOINC attachment modifiers by the longest window, in days before the service, that each stands for."""
 
 
-def _task(
-    case: Case, line: Line, questions: OpenQuestions, parties: Parties, shape: RequestShape, fhir: str
-) -> Resource:
-    asked = "; ".join(str(question["text"]) for question in questions.questions)
-    due: Element = {"end": instant(questions.due)} if questions.due else {}
-    return {
-        "resourceType": "Task",
-        "id": questions.id,
-        "meta": {"profile": [urls.TASK]},
-        "identifier": [
-            {"system": urls.CASE_NUMBER, "value": case.number},
-            {"system": urls.ATTACHMENT_CONTROL, "value": questions.id},
-        ],
-        "status": "requested",
-        "statusReason": {"text": f"Waiting for answers: {asked}"},
-        "intent": "order",
-        "code": {"coding": [{"system": urls.TEMP_CODES, "code": "attachment-request-questionnaire"}]},
-        "for": parties.patient,
-        "authoredOn": instant(questions.asked),
-        "requester": {**parties.insurer, "identifier": parties.insurer_identifier},
-        "owner": {**parties.requestor, "identifier": parties.requestor_identifier},
-        "reasonCode": {"coding": [{"system": urls.TEMP_CODES, "code": "priorAuthorization"}]},
-        "reasonReference": parties.claim,
-        "restriction": {"period": due} if due else {"repetitions": 1},
-        "input": [
+@dataclass(frozen=True, slots=True)
+class _Document:
+    code: str
+    text: str
+    window: str | None
+
+    @property
+    def modifiers(self) -> list[Element]:
+        """``extension-contentModifier``: how fresh the document has to be."""
+        if self.window is None:
+            return []
+        coding = {"system": LOINC, "code": self.window}
+        return [{"url": urls.CONTENT_MODIFIER, "valueCodeableConcept": {"coding": [coding]}}]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The open list of one line."""
+
+    case: Case
+    line: Line
+    questions: OpenQuestions
+    parties: Parties
+    shape: RequestShape
+    fhir: str
+
+    @property
+    def list_id(self) -> str:
+        return self.questions.id
+
+    def documents(self) -> list[_Document]:
+        """The documents that would answer questions of the list, each once."""
+        found: dict[str, _Document] = {}
+        for question in self.questions.questions:
+            if code := question.get("document"):
+                found.setdefault(code, _Document(code, str(question["text"]), _window(question.get("within"))))
+        return list(found.values())
+
+    def communication(self, id: str, content: str, document: _Document | None) -> Resource:
+        extensions, payload = self.shape.communication(self.line.sequence, content)
+        about = [{"url": urls.COMMUNICATED_DIAGNOSIS, "valueCodeableConcept": d} for d in self.line.requested.diagnoses]
+        more = [*payload.get("extension", ()), *about, *(document.modifiers if document else ())]
+        resource: Resource = {
+            "resourceType": "CommunicationRequest",
+            "id": id,
+            "meta": {"profile": [urls.COMMUNICATION_REQUEST]},
+        }
+        if extensions:
+            resource["extension"] = extensions
+        return resource | {
+            "identifier": [{"system": urls.ATTACHMENT_CONTROL, "value": self.list_id}],
+            "status": "active",
+            "category": [{"coding": [{"system": urls.X12_REPORT_TYPE, "code": "PY"}]}],
+            "medium": [{"coding": [{"system": urls.TEMP_CODES, "code": "CDEX"}]}],
+            "payload": [({"extension": more} if more else {}) | {"contentString": payload["contentString"]}],
+            "requester": self.parties.insurer,
+            "recipient": [self.parties.requestor],
+            "sender": self.parties.requestor,
+        }
+
+    def questionnaire_task(self) -> Resource:
+        asked = "; ".join(str(question["text"]) for question in self.questions.questions)
+        answer = self.shape.questionnaire_input(self.line.sequence, self.list_id)
+        return self._task(self.list_id, "attachment-request-questionnaire", f"Waiting for answers: {asked}", [answer])
+
+    def attachment_task(self, documents: list[_Document]) -> Resource:
+        inputs = [
             {
-                "type": {"coding": [{"system": urls.TEMP_CODES, "code": "payer-url"}]},
-                "valueUrl": f"{fhir}/$submit-attachment",
-            },
-            shape.questionnaire_input(line.sequence, questions.id),
-        ],
-    }
+                "extension": [
+                    self.shape.line_number(self.line.sequence),
+                    *self.shape.input_modifiers(document.modifiers),
+                ],
+                "type": {"coding": [{"system": urls.TEMP_CODES, "code": "attachments-needed"}]},
+                "valueCodeableConcept": {"coding": [{"system": LOINC, "code": document.code}]},
+            }
+            for document in documents
+        ]
+        named = "; ".join(document.text for document in documents)
+        reason = f"Waiting for a document, or the answers in its place: {named}"
+        return self._task(f"{self.list_id}-attachments", "attachment-request-code", reason, inputs)
+
+    def _task(self, id: str, code: str, reason: str, inputs: list[Element]) -> Resource:
+        parties = self.parties
+        due: Element = {"period": {"end": instant(self.questions.due)}} if self.questions.due else {"repetitions": 1}
+        payer_url = {
+            "type": {"coding": [{"system": urls.TEMP_CODES, "code": "payer-url"}]},
+            "valueUrl": f"{self.fhir}/$submit-attachment",
+        }
+        return {
+            "resourceType": "Task",
+            "id": id,
+            "meta": {"profile": [urls.TASK]},
+            "identifier": [
+                {"system": urls.CASE_NUMBER, "value": self.case.number},
+                {"system": urls.ATTACHMENT_CONTROL, "value": self.list_id},
+            ],
+            "status": "requested",
+            "statusReason": {"text": reason},
+            "intent": "order",
+            "code": {"coding": [{"system": urls.TEMP_CODES, "code": code}]},
+            "for": parties.patient,
+            "authoredOn": instant(self.questions.asked),
+            "requester": {**parties.insurer, "identifier": parties.insurer_identifier},
+            "owner": {**parties.requestor, "identifier": parties.requestor_identifier},
+            "reasonCode": {"coding": [{"system": urls.TEMP_CODES, "code": "priorAuthorization"}]},
+            "reasonReference": parties.claim,
+            "restriction": due,
+            "input": [payer_url, *inputs],
+        }
+
+
+def _window(within: object) -> str | None:
+    """The LOINC modifier for a look-back window, or ``None`` where no modifier is that wide."""
+    if not isinstance(within, str):
+        return None
+    day = date(2001, 1, 1)
+    days = (day - Window.parse(within).first_day(day)).days
+    return next((code for longest, code in _WINDOW_MODIFIERS.items() if days <= longest), None)

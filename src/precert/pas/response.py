@@ -14,6 +14,7 @@ from precert.authorization.record import Authorization, Case, Line, Party
 from precert.authorization.service import Rejection
 from precert.authorization.submission import Submission
 from precert.fhir.bundle import BundleIndex, Entry, bundle_entry
+from precert.fhir.coding import codes
 from precert.fhir.dates import instant
 from precert.fhir.outcome import operation_outcome
 from precert.fhir.types import Element, Resource, elements
@@ -36,7 +37,13 @@ class Shape(Protocol):
     def authorized_provider(self, party: Party) -> Element: ...
     def error_element(self, reject: Reject) -> Element: ...
     def authorized_detail(self, line: Line, modified: bool) -> Element | None: ...
-    def add_item(self, line: Line, authorization: Authorization, provider: str | None) -> Element | None: ...
+    def add_item(
+        self, line: Line, authorization: Authorization, provider: str | None, stay: list[Element]
+    ) -> Element | None: ...
+    def header_extensions(self, lines: list[Line], known: frozenset[str]) -> list[Element]: ...
+    def stay_extensions(self, admission: Element | str | None, discharge: str | None) -> list[Element]: ...
+    def line_number(self, sequence: int) -> Element: ...
+    def input_modifiers(self, modifiers: list[Element]) -> list[Element]: ...
     def questionnaire_input(self, sequence: int, context: str) -> Element: ...
     def communication(self, sequence: int, content: str) -> tuple[list[Element], Element]: ...
 
@@ -100,13 +107,14 @@ def _sibling(id: str) -> str:
 
 
 def _claim_response(answer: Answer, request: BundleIndex) -> Resource:
-    case, claim, codes = answer.case, answer.submission.claim_resource, code_table()
+    case, claim, table = answer.case, answer.submission.claim_resource, code_table()
     notes = Notes()
     items, added = [], []
+    known = frozenset(entry.full_url for entry in request.entries)
     if not answer.rejection:
-        urls_here = frozenset(entry.full_url for entry in request.entries)
-        items = [item(line, notes, answer.shape, answer.root, urls_here) for line in case.ordered]
-        added = add_items(case.ordered, answer.shape, urls_here)
+        stay = answer.shape.stay_extensions(*_stay(claim))
+        items = [item(line, notes, answer.shape, answer.root, known, stay) for line in case.ordered]
+        added = add_items(case.ordered, answer.shape, known, stay)
     pended = any(result(line) == "pended" for line in case.ordered)
     kind: OutcomeKind = "error" if answer.rejection else "pended" if pended else "decided"
     resource: Resource = {
@@ -114,10 +122,13 @@ def _claim_response(answer: Answer, request: BundleIndex) -> Resource:
         "id": answer.claim_response,
         "meta": {"profile": [urls.CLAIM_INQUIRY_RESPONSE if answer.inquiry else urls.CLAIM_RESPONSE]},
     }
-    if found := _root_extensions(case, answer.rejection):
+    found = _root_extensions(case, answer.rejection)
+    if not answer.rejection:
+        found += answer.shape.header_extensions(case.ordered, known)
+    if found:
         resource["extension"] = found
     resource |= {
-        "identifier": [{"system": urls.CASE_NUMBER, "value": case.number}],
+        "identifier": [{"system": urls.CASE_NUMBER, "value": case.number}, *_traces(claim)],
         "status": "active",
         "type": claim.get("type") or {"coding": [{"system": _CLAIM_TYPE, "code": "professional"}]},
         "use": "preauthorization",
@@ -125,8 +136,8 @@ def _claim_response(answer: Answer, request: BundleIndex) -> Resource:
         "created": instant(answer.at),
         "insurer": full_reference(request, claim["insurer"]),
         "requestor": full_reference(request, claim["provider"]),
-        "request": request_reference(case, claim, answer.fhir),
-        "outcome": codes.outcome[answer.shape.VERSION][kind],
+        "request": request_reference(case, claim),
+        "outcome": table.outcome[answer.shape.VERSION][kind],
         "disposition": answer.rejection.entry.text if answer.rejection else disposition(case),
     }
     resource |= _authorized(case)
@@ -191,19 +202,32 @@ def full_reference(request: BundleIndex, sent: Element) -> Element:
     return {"reference": target.full_url} if target and target.full_url else sent
 
 
-def request_reference(case: Case, claim: Resource, fhir: str) -> Element:
-    """``ClaimResponse.request``: the Claim where the client exposes it, else the copy that can be read here.
+def request_reference(case: Case, claim: Resource) -> Element:
+    """``ClaimResponse.request``: the Claim where the client exposes it.
 
-    A ``urn:uuid`` means nothing outside the bundle it came in, so it is no reference to answer with. A request that came
-    without any address gets the reason why (spec-44).
+    A ``urn:uuid`` means nothing outside the bundle it came in, so it is no reference to answer with: the request is then
+    named by the client's own identifier, with the reason why there is no reference (spec-44).
     """
     if case.claim.startswith(("http://", "https://")):
         return {"reference": case.claim}
-    if not case.claim:
-        return {"extension": [{"url": urls.DATA_ABSENT, "valueCode": "unknown"}]}
-    reference: Element = {"reference": f"{fhir}/Claim/{case.submission}"}
-    identifier = next((i for i in elements(claim.get("identifier")) if i.get("value")), None)
-    return reference | ({"identifier": identifier} if identifier else {})
+    absent: Element = {"extension": [{"url": urls.DATA_ABSENT, "valueCode": "unknown"}]}
+    identifier = next(iter(_traces(claim)), None)
+    return absent | ({"identifier": identifier} if identifier else {})
+
+
+def _traces(claim: Resource) -> list[Element]:
+    """The client's own trace numbers, to echo."""
+    return [i for i in elements(claim.get("identifier")) if i.get("system") and i.get("value")]
+
+
+def _stay(claim: Resource) -> tuple[Element | str | None, str | None]:
+    """The admission date(s) and the discharge date that the request names."""
+    dates: dict[str, Element] = {}
+    for info in elements(claim.get("supportingInfo")):
+        for code in codes(info.get("category")):
+            dates.setdefault(code.code, info)
+    admission, discharge = dates.get("admissionDates", {}), dates.get("dischargeDates", {})
+    return admission.get("timingPeriod") or admission.get("timingDate"), discharge.get("timingDate")
 
 
 def _parties(answer: Answer, request: BundleIndex) -> Parties:
@@ -215,7 +239,9 @@ def _parties(answer: Answer, request: BundleIndex) -> Parties:
         insurer_identifier=_identifier(request, claim["insurer"]) or case_number,
         requestor=full_reference(request, claim["provider"]),
         requestor_identifier=_identifier(request, claim["provider"]) or case_number,
-        claim=request_reference(answer.case, claim, answer.fhir) if answer.case.claim else {"identifier": case_number},
+        claim={"reference": answer.case.claim}
+        if answer.case.claim.startswith("http")
+        else {"reference": f"{answer.fhir}/Claim/{answer.case.submission}"},
     )
 
 

@@ -48,7 +48,7 @@ def authorized_detail(line: Line, modified: bool) -> Element | None:
     return {"extension": detail, "url": urls.AUTHORIZED_DETAIL}
 
 
-def add_item(line: Line, authorization: Authorization, provider: str | None) -> Element | None:
+def add_item(line: Line, authorization: Authorization, provider: str | None, stay: list[Element]) -> Element | None:
     """2.0.1 says what was authorized on the item itself."""
     return None
 
@@ -56,6 +56,21 @@ def add_item(line: Line, authorization: Authorization, provider: str | None) -> 
 def line_number(sequence: int) -> Element:
     """The line an information request is about."""
     return {"url": urls.PA_LINE_NUMBER, "valueInteger": sequence}
+
+
+def input_modifiers(modifiers: list[Element]) -> list[Element]:
+    """2.0.1 knows content modifiers on the CommunicationRequest only."""
+    return []
+
+
+def header_extensions(lines: list[Line], known: frozenset[str]) -> list[Element]:
+    """2.0.1 names the authorized provider on the items only."""
+    return []
+
+
+def stay_extensions(admission: Element | str | None, discharge: str | None) -> list[Element]:
+    """2.0.1 has no place for the dates of a stay in the response."""
+    return []
 
 
 def questionnaire_input(sequence: int, context: str) -> Element:

@@ -64,7 +64,7 @@ def authorized_detail(line: Line, modified: bool) -> Element | None:
     return {"extension": detail, "url": urls.AUTHORIZED_DETAIL}
 
 
-def add_item(line: Line, authorization: Authorization, provider: str | None) -> Element | None:
+def add_item(line: Line, authorization: Authorization, provider: str | None, stay: list[Element]) -> Element | None:
     """2.2.1: what was really authorized of a modified line, as ``addItem`` with the same sequence and action A1."""
     item = line.requested.item
     carried = [e for url in _CARRIED for e in extensions(item, url)]
@@ -76,6 +76,9 @@ def add_item(line: Line, authorization: Authorization, provider: str | None) -> 
             *carried,
             {"url": urls.ISSUE_DATE, "valueDate": authorization.issued.isoformat()},
             {"url": urls.PREAUTH_PERIOD, "valuePeriod": period},
+            *_numbers(line),
+            *([{"url": urls.REVENUE_CODE, "valueCodeableConcept": item["revenue"]}] if "revenue" in item else []),
+            *stay,
         ],
         "itemSequence": [line.sequence],
     }
@@ -96,9 +99,43 @@ def add_item(line: Line, authorization: Authorization, provider: str | None) -> 
     return added
 
 
+def _numbers(line: Line) -> list[Element]:
+    """The number that the request repeated, and the one the line had while it was pended."""
+    found: list[Element] = list(extensions(line.requested.item, urls.AUTHORIZATION_NUMBER))
+    if line.reference:
+        found.append({"url": urls.ADMIN_REFERENCE, "valueString": line.reference})
+    return found
+
+
 def line_number(sequence: int) -> Element:
     """The line an information request is about."""
     return {"url": urls.SERVICE_LINE_NUMBER, "valuePositiveInt": sequence}
+
+
+def input_modifiers(modifiers: list[Element]) -> list[Element]:
+    """2.2.1 carries content modifiers on ``Task.input`` too."""
+    return modifiers
+
+
+def header_extensions(lines: list[Line], known: frozenset[str]) -> list[Element]:
+    """The authorized provider of the whole, when all granted lines have the same (no provider type at the root)."""
+    granted = {line.requested.provider.reference for line in lines if line.authorization and line.requested.provider}
+    if len(granted) != 1 or not granted <= known:
+        return []
+    reference = {"url": "provider", "valueReference": {"reference": next(iter(granted))}}
+    return [{"extension": [reference], "url": urls.AUTHORIZED_PROVIDER}]
+
+
+def stay_extensions(admission: Element | str | None, discharge: str | None) -> list[Element]:
+    """The admission and discharge dates of the request, repeated on each item."""
+    found: list[Element] = []
+    if isinstance(admission, dict):
+        found.append({"url": urls.ADMISSION_DATES, "valuePeriod": admission})
+    elif admission:
+        found.append({"url": urls.ADMISSION_DATES, "valueDate": admission})
+    if discharge:
+        found.append({"url": urls.DISCHARGE_DATE, "valueDate": discharge})
+    return found
 
 
 def questionnaire_input(sequence: int, context: str) -> Element:

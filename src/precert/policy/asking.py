@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from precert.fhir.coding import LOINC, CodePattern
 from precert.policy.closures import ExpressionError
 from precert.policy.logic import Tree
+from precert.policy.model import Fact
 from precert.policy.questions import relevant
 from precert.policy.run import Run
 from precert.policy.types import Alternative, Question
@@ -39,9 +41,19 @@ def questions(run: Run, missing: tuple[str, ...]) -> tuple[Question, ...]:
                 unit=ask.unit or model.unit,
                 options=ask.options,
                 help=ask.help,
+                document=_document(model),
+                within=model.within,
             )
         )
     return tuple(asked)
+
+
+def _document(fact: Fact) -> str | None:
+    """The LOINC code of the document that would answer the fact, where the fact reads documents."""
+    if "DocumentReference" not in fact.sources:
+        return None
+    patterns = (CodePattern.parse(written) for written in fact.code)
+    return next((p.code for p in patterns if p.system == LOINC and not p.prefix), None)
 
 
 def alternatives(run: Run) -> tuple[Alternative, ...]:

@@ -70,6 +70,7 @@ def _base(run: Run) -> Evaluation:
         concurrent_review=model.auth.concurrent_review,
         benefit=model.auth.benefit,
         clock=model.auth.clock,
+        grant=policy.grant,  # also when a person has to decide: this is what an approval would give
         digest=policy.digest,
         required=model.auth.required,
         doc=model.auth.doc,
@@ -135,7 +136,7 @@ def _excluded(run: Run, base: Evaluation) -> Evaluation:
 
 def _met(run: Run, base: Evaluation) -> Evaluation:
     """Criteria met: approve, unless somebody has to look first."""
-    return _say(replace(base, grant=run.policy.grant), *verdict(run))
+    return _say(base, *verdict(run))
 
 
 def _unmet(run: Run, base: Evaluation) -> Evaluation:

@@ -65,6 +65,8 @@ def _question(question: Question) -> dict[str, Any]:
         "unit": question.unit,
         "options": list(question.options) or None,
         "help": question.help,
+        "document": question.document,
+        "within": question.within,
     }
     return {key: value for key, value in shown.items() if value is not None}
 

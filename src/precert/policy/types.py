@@ -117,6 +117,8 @@ class Question:
     unit: str | None = None
     options: tuple[str, ...] = ()
     help: str | None = None
+    document: str | None = None  # LOINC code of a document that would answer it as well
+    within: str | None = None  # how fresh the evidence must be, as the policy says it: "90d"
 
 
 @dataclass(frozen=True, slots=True)
