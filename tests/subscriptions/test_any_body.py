@@ -55,7 +55,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 
 
 # One server for all examples of a test: each example writes what it accepts beside the others.
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bodies=st.lists(mutated() | st.dictionaries(st.text(max_size=10), ANY, max_size=4), min_size=1, max_size=5))
 async def test_create_and_update(tmp_path_factory: Any, bodies: list[dict[str, Any]]) -> None:
     directory: Path = tmp_path_factory.mktemp("any")
@@ -76,7 +76,7 @@ async def test_create_and_update(tmp_path_factory: Any, bodies: list[dict[str, A
             assert answer.status_code in (200, 400), answer.text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     query=st.dictionaries(
         st.sampled_from(["url", "status", "_id", "_count", "_page", "id", "x"]) | st.text(max_size=5),

@@ -244,3 +244,47 @@ async def test_an_event_whose_bundle_is_gone_is_still_told(server: World, receiv
     await server.dispatcher.drain()
     assert receiver.numbers() == [1]
     assert "resource" not in receiver.got[-1].body["entry"][1]
+
+
+async def test_a_failure_of_our_own_is_tried_again_and_not_held_against_the_receiver(
+    server: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await server.active(subscription(f"{receiver.url}/hook"))
+    await server.emit(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(Records, "bundles", lambda *_: 1 / 0)
+        await server.dispatcher.drain()
+        await advance(server, 60)
+    assert receiver.numbers() == []
+    assert ((await server.record(id)).status, (await server.record(id)).progress.failures) == ("active", 0)
+    await advance(server, 120)
+    assert receiver.numbers() == [1]
+
+
+async def test_names_that_hang_do_not_hold_up_others(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+    import threading
+
+    from precert.subscriptions.record import Channel
+    from precert.subscriptions.sender import Sender
+
+    known, release = socket.getaddrinfo, threading.Event()
+
+    def lookup(host: str, port: int, **more: int) -> object:
+        if host.startswith("slow"):
+            release.wait(10)
+        return known("127.0.0.1", port, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    port = receiver.url.rpartition(":")[2]
+
+    def channel(host: str) -> Channel:
+        return Channel(endpoint=f"http://{host}:{port}/hook", payload="application/json", content="full-resource")
+
+    sender = Sender(allow_private=True)
+    slow = [asyncio.create_task(sender.post(channel(f"slow{n}.test"), b"{}", 3)) for n in range(40)]
+    await asyncio.sleep(0)
+    assert (await sender.post(channel("fast.test"), b"{}", 2)).delivered
+    release.set()
+    await asyncio.gather(*slow)
+    await sender.close()

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from precert.fhir.validation import Validator
 from precert.subscriptions.record import FRESH
-from precert.subscriptions.urls import NOTIFICATION_PROFILE, PAS_TOPIC, STATUS_PROFILE
+from precert.subscriptions.urls import NOTIFICATION_PROFILE, PAS_TOPIC, PROFILES, STATUS_PROFILE
 from subscriptions.world import BASE, NOON, NPI, Receiver, World, response_bundle, subscription, world
 
 
@@ -339,6 +340,16 @@ async def test_heartbeats_end_when_no_longer_asked_for(server: World, receiver: 
     assert (await server.store.health()).outbox == 0
 
 
+async def test_heartbeats_begin_when_asked_for_later(server: World, receiver: Receiver) -> None:
+    id = await server.active(subscription(f"{receiver.url}/hook"))
+    for period in (600, 60):  # the shorter one counts, not after the longer one is over
+        await server.put(id, subscription(f"{receiver.url}/hook", status="active", heartbeat=period))
+    for _ in range(9):
+        server.clock.tick(60)
+        await server.dispatcher.drain()
+    assert [g.type for g in receiver.got] == ["handshake", *["heartbeat"] * 9]
+
+
 @pytest.mark.parametrize("version", ["2.2", "2.0"])
 async def test_the_whole_thing_in_real_time(tmp_path: Path, receiver: Receiver, version: str) -> None:
     base = "/fhir" if version == "2.2" else "/fhir/v2.0"
@@ -361,3 +372,25 @@ async def receiver_outbox(directory: Path) -> int:
     async with world(directory) as again:
         assert await again.store.lease(FRESH, "w", 9, 1, NOON.replace(year=2099)) == ()
         return (await again.store.health()).outbox
+
+
+async def test_everything_sent_and_answered_conforms_to_its_profiles(server: World, receiver: Receiver) -> None:
+    validator = Validator.load()
+    bodies = []
+    for version, base, context in (("2.2", "/fhir", "pas-2.2.1"), ("2.0", "/fhir/v2.0", "pas-2.0.1")):
+        sample = subscription("https://ehr.test/", version, heartbeat=60, timeout=5, max_count=1)
+        assert validator.validate(sample, profiles=[PROFILES[version]], context=context) == []
+        hook = f"/hook-{version}"
+        id = await server.active(subscription(f"{receiver.url}{hook}", version, heartbeat=60), base)
+        await server.emit(1, event=version)
+        await server.dispatcher.drain()
+        server.clock.tick(60)
+        await server.dispatcher.drain()
+        assert {g.type for g in receiver.of(hook)} == {"handshake", "event-notification", "heartbeat"}
+        bodies += [(context, g.body) for g in receiver.of(hook)]
+        for path in (f"/{id}", "", f"/{id}/$status", "/$status", f"/{id}/$events", f"/{id}/$events?content=empty"):
+            bodies.append((context, (await server.http.get(f"{base}/Subscription{path}")).json()))
+    for context, body in bodies:
+        wrong = [f for f in validator.validate(body, context=context) if f.severity != "information"]
+        # The PAS Response Bundle inside is the core's, and made up here.
+        assert [f for f in wrong if ".entry[1].resource.entry" not in (f.expression or "")] == [], context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,10 @@ async def crashes(server: World) -> bool:
     try:
         await server.dispatcher.drain()
     except Crash:
+        tasks = server.dispatcher._tasks()  # they die with the process
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         return True
     return False
 
@@ -130,8 +135,6 @@ async def test_stopping_gives_work_back_at_once(tmp_path: Path, receiver: Receiv
         receiver.hanging = {"/hook"}
         async with server.dispatcher.running():
             await server.create(subscription(f"{receiver.url}/hook"))
-            import asyncio
-
             await asyncio.sleep(2)  # the handshake hangs
     receiver.hanging = set()
     async with world(tmp_path / "d", real_time=True) as server, server.dispatcher.running():

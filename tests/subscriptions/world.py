@@ -220,8 +220,12 @@ def pas_event(
 def response_bundle(id: str, n: int) -> bytes:
     """Not how our encoder would write it: it must travel byte for byte."""
     return (
-        b'{"resourceType":"Bundle", "id":"%s", "type":"collection","entry":[{"fullUrl":"urn:x:%d",'
-        b' "resource":{"resourceType":"ClaimResponse","total":1.10}}]}' % (id.encode(), n)
+        b'{"resourceType":"Bundle", "id":"%s", "type":"collection","entry":[{"fullUrl":"%s/fhir/ClaimResponse/r-%d",'
+        b' "resource":{"resourceType":"ClaimResponse", "id": "r-%d", "status":"active","type":{"coding":[{"system":'
+        b'"http://terminology.hl7.org/CodeSystem/claim-type","code":"professional"}]},"use":"preauthorization",'
+        b'"patient":{"display":"P"},"created":"2026-11-22","insurer":{"display":"I"},"outcome":"complete",'
+        b'"payment":{"type":{"text":"none"},"amount":{"value":1.10,"currency":"USD"}}}}]}'
+        % (id.encode(), BASE.encode(), n, n)
     )
 
 

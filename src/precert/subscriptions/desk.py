@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from precert.store.port import Audit, Param
 from precert.subscriptions.channel import refused, refused_endpoint
 from precert.subscriptions.guard import Resolver, TargetRefused, TargetUnresolved, check_target
 from precert.subscriptions.policy import DeliveryPolicy
-from precert.subscriptions.progress import Changed, end_message, started, stopped
+from precert.subscriptions.progress import Changed, end_message, next_beat, started, stopped
 from precert.subscriptions.record import Content, Numbered, Record, Version
 from precert.subscriptions.records import Change, Records
 from precert.subscriptions.request import Wanted, read_subscription
@@ -133,7 +134,11 @@ class Desk:
             return Changed(stopped(record, now))
         if wanted.status == "requested" or record.channel.endpoint != current.channel.endpoint:
             return started(record, self.policy, self.runtime.new_id, now)
-        return Changed(record, end_message(record) if record.end != current.end else ())
+        outgoing = end_message(record) if record.end != current.end else ()
+        heartbeat = record.channel.heartbeat
+        if heartbeat is None or heartbeat == current.channel.heartbeat or not (record.live and record.progress.sent):
+            return Changed(record, outgoing)
+        return next_beat(record, outgoing, self.runtime, now)
 
     async def delete(self, client: Client, id: str, expected: Callable[[Record], None]) -> None:
         """Delete a subscription: nothing is sent any more, its events are no longer shown. Again is fine."""
@@ -203,14 +208,17 @@ class Desk:
         if self.allow_private:
             return
         try:
-            await check_target(wanted.channel.endpoint, self.allow_private, self.resolve)
+            async with asyncio.timeout(self.policy.lookup):
+                await check_target(wanted.channel.endpoint, self.allow_private, self.resolve)
         except TargetRefused as error:
             raise FhirError(422, refused_endpoint(error)) from error
         except TargetUnresolved as error:
             if not error.passing:
                 raise FhirError(422, refused_endpoint(error)) from error
-            # Our name service has a bad moment: no reason to send the client away, the handshake will tell.
-            log.warning("endpoint not resolved yet")
+            log.warning("endpoint not resolved yet", why="the name service failed")
+        except TimeoutError:
+            # A bad moment of our name service is no reason to send the client away: the handshake checks again.
+            log.warning("endpoint not resolved yet", why="the name service is slow")
 
     def _with_end(self, record: Record, wanted: Wanted) -> Record:
         end = wanted.end

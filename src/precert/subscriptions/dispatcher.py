@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -23,9 +23,6 @@ from precert.subscriptions.records import Change, Records
 from precert.subscriptions.sender import Attempt, Sender
 
 log = structlog.get_logger("precert.subscriptions")
-
-_POISONED = 20
-"""A message that made us fail (not the receiver) so often is put aside for people."""
 
 
 @dataclass(slots=True)
@@ -72,7 +69,7 @@ class Dispatcher:
         """There is new work: look now instead of at the next poll. Call it from the event loop's thread."""
         self._wake.set()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Dispatcher]:
         """Deliver until the block is left. Deliveries under way get a moment to finish; the rest is for the next start."""
         loop = asyncio.create_task(self._run(), name="subscriptions-dispatcher")
@@ -153,10 +150,12 @@ class Dispatcher:
             # Shutting down: give it back, so that the next start need not wait for the lease to run out.
             await self._store.nack(message.id, message.fence, self._runtime.now())
             raise
-        except Exception as error:
+        except Exception:
+            # Not the receiver's fault, so it does not count against it. Never given up: the subscription would be stuck.
             log.exception("delivery failed here, not at the receiver", subscription=order.subscription)
-            if message.attempt >= _POISONED:
-                await self._store.dead(message.id, message.fence, f"{type(error).__name__}: {error}")
+            due = self._runtime.now() + self._policy.retry_in(message.attempt, self._runtime.random_bits)
+            with contextlib.suppress(StoreError):  # then the lease runs out, to the same effect
+                await self._store.nack(message.id, message.fence, due)
         finally:
             self._at_work.discard(order.subscription)
 

@@ -10,7 +10,9 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
@@ -55,6 +57,24 @@ class ResolvedTarget:
     def at(self, address: str) -> httpx.URL:
         """The URL with the host replaced by a checked address."""
         return self.url.copy_with(host=address)
+
+
+class PooledResolver:
+    """The operating system's resolver in threads of its own: names that hang (asyncio's few default threads would be
+    taken up by them) delay no other lookup while there are ``threads``.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="resolver")
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+        return [str(info[4][0]) for info in found]
+
+    def close(self) -> None:
+        """Let the threads go when their lookup ends."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:

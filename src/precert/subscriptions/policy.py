@@ -19,6 +19,7 @@ class DeliveryPolicy:
     fill only the latter. ``timeout`` limits one attempt, unless the client asks for its own, up to ``longest_timeout``.
 
     New work is looked for every ``poll`` without being woken; at shutdown deliveries under way have ``grace`` to finish.
+    A client that creates a subscription waits at most ``lookup`` for the name of its endpoint to be resolved.
     """
 
     handshake_delay: float = 1.0
@@ -33,6 +34,7 @@ class DeliveryPolicy:
     retry_slots: int = 16
     poll: float = 0.5
     grace: float = 1.0
+    lookup: float = 3.0
     log_size: int = 20
     per_client: int = 100
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import httpx
 
 from precert.subscriptions.guard import (
+    PooledResolver,
     ResolvedTarget,
     Resolver,
     TargetRefused,
     TargetUnresolved,
     check_target,
-    system_resolver,
 )
 from precert.subscriptions.record import Channel
 
@@ -43,10 +43,16 @@ class Sender:
     """
 
     def __init__(
-        self, *, allow_private: bool = False, resolve: Resolver = system_resolver, tls: ssl.SSLContext | None = None
+        self,
+        *,
+        allow_private: bool = False,
+        resolve: Resolver | None = None,
+        tls: ssl.SSLContext | None = None,
+        threads: int = 64,
     ) -> None:
         self._allow_private = allow_private
-        self._resolve = resolve
+        self._pool = PooledResolver(threads)
+        self._resolve: Resolver = resolve or self._pool
         self._client = httpx.AsyncClient(
             verify=tls if tls is not None else True,
             trust_env=False,
@@ -96,4 +102,5 @@ class Sender:
 
     async def close(self) -> None:
         """Close the client; nothing can be sent afterwards."""
+        self._pool.close()
         await self._client.aclose()

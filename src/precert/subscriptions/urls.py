@@ -12,5 +12,11 @@ MAX_COUNT = _SD + "backport-max-count"
 STATUS_PROFILE = _SD + "backport-subscription-status-r4"
 NOTIFICATION_PROFILE = _SD + "backport-subscription-notification-r4"
 
+PROFILES = {
+    "2.2": "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-subscription",
+    "2.0": _SD + "backport-subscription",
+}
+"""What a client's Subscription conforms to, per base (PAS 2.0.1 has no profile of its own)."""
+
 ERROR_CODES = "http://terminology.hl7.org/CodeSystem/subscription-error"
 """Codes: ``no-response``, ``error-response``, ``dns-resolution-error``."""
