@@ -225,3 +225,15 @@ def test_findings_are_capped() -> None:
     claim["item"] = [{} for _ in range(20_000)]
     findings = VALIDATOR.validate(claim)
     assert len(findings) <= MAX_FINDINGS + 1
+
+
+def test_unknown_names_are_not_remembered() -> None:
+    schemas = VALIDATOR.schemas("pas-2.2.1")
+    VALIDATOR.validate(b.claim())
+    before = len(schemas._roots)
+    for number in range(200):
+        claim = b.claim()
+        claim["meta"]["profile"] += [f"https://x.test/p{number}", f"{b.PAS}profile-claim|{number}"]
+        claim["extension"].append(b.extension(f"https://x.test/e{number}", "Code", "x"))
+        VALIDATOR.validate(claim)
+    assert len(schemas._roots) == before

@@ -191,7 +191,7 @@ def _npi_check_digit(value: Any, frame: Any) -> bool:
     return total % 10 == 0
 
 
-def _subset_of_text(value: Any, frame: Any) -> bool:
+def _checked_elsewhere(value: Any, frame: Any) -> bool:
     """Narrative and version checks that the walker makes on every value anyway."""
     return True
 
@@ -280,8 +280,8 @@ NATIVES: dict[str, Native] = {
     "%rootResource.ofType(QuestionnaireResponse).questionnaire='#' + $this.id or "
     "%rootResource.contained.ofType(QuestionnaireResponse).exists(questionnaire='#' + $this.id)": _adaptive_form,
     # The narrative is checked as a primitive (see primitives); R4 resources are never R4B ones.
-    "htmlChecks()": _subset_of_text,
+    "htmlChecks()": _checked_elsewhere,
 }
 
-BY_KEY: dict[str, Native] = {_DOM3: _contained_is_used, "us-core-17": _npi_check_digit, "dom-r4b": _subset_of_text}
+BY_KEY: dict[str, Native] = {_DOM3: _contained_is_used, "us-core-17": _npi_check_digit, "dom-r4b": _checked_elsewhere}
 """For expressions too long to repeat: dom-3 in its two published wordings, the NPI check digit."""

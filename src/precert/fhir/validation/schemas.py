@@ -15,15 +15,22 @@ class Schemas:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self._roots: dict[str, Node | None] = {}
+        self._roots: dict[str, Node] = {}
         self._by_table: dict[tuple[str, str], Node] = {}
 
     def root(self, canonical: str) -> Node | None:
         """The tree of a profile by canonical URL, or ``None`` if no table has it."""
-        if canonical not in self._roots:
-            found = self.scope.profile(canonical)
-            self._roots[canonical] = self._tree(*found) if found else None
-        return self._roots[canonical]
+        known = self._roots.get(canonical)
+        if known is not None:
+            return known
+        found = self.scope.profile(canonical)
+        if found is None:
+            return None  # not remembered: documents may name any number of unknown profiles
+        package, table = found
+        tree = self._tree(package, table)
+        if canonical.partition("|")[2] in ("", table.version, package.version):
+            self._roots[canonical] = tree
+        return tree
 
     def type_root(self, code: str) -> Node | None:
         """The tree of a type (``Claim``, ``Period``)."""
