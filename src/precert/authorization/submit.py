@@ -62,9 +62,10 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
     for attempt in range(1, _ATTEMPTS + 1):
         case, numbers, rejection = decide(service, submission)
         rendered = render(case, submission, rejection)
-        puts = [*rendered.puts, *await _resubmitted(service, submission, case)]
+        link, place = await _resubmitted(service, submission, case)
+        commit = _commit(service, case, [*map(reservation, numbers), *place], rendered, [*rendered.puts, *link], key)
         try:
-            outcome = await service.store.commit(_commit(service, case, numbers, rendered, puts, key))
+            outcome = await service.store.commit(commit)
         except (AlreadyTaken, Conflict) as clash:  # a number drawn twice, or the earlier record moved on meanwhile
             log.warning("commit clashed, trying again", attempt=attempt, why=type(clash).__name__)
             if attempt == _ATTEMPTS:
@@ -95,7 +96,7 @@ def record_put(case: Case, rendered: Rendered, at: datetime, expect: int) -> Put
 def _commit(
     service: AuthorizationService,
     case: Case,
-    numbers: Sequence[str],
+    reserve: Sequence[str],
     rendered: Rendered,
     puts: Sequence[Put],
     key: Idempotency,
@@ -107,36 +108,38 @@ def _commit(
         puts=[record_put(case, rendered, opened.received, 0), *puts],
         outgoing=rendered.outgoing,
         audit=[audit],
-        reserve=[reservation(number) for number in numbers],
+        reserve=reserve,
         idempotency=key,
         result=rendered.body,
     )
 
 
-async def _resubmitted(service: AuthorizationService, submission: Submission, case: Case) -> list[Put]:
-    """The same bundle identifier with other content: the earlier record gets an event that points to the new case."""
+async def _resubmitted(
+    service: AuthorizationService, submission: Submission, case: Case
+) -> tuple[list[Put], list[str]]:
+    """The same bundle identifier with other content: the newest earlier record gets an event that points to the new case.
+
+    Also returns what to reserve: the new case's place in the row of cases under this identifier. Of two requests that
+    arrive at once and see the same row one loses its place, looks again and finds the other.
+    """
     if submission.identity is None:
-        return []
+        return [], []
     params = [Param("identifier", [submission.identity]), Param("submitter", [submission.submitter])]
     page = await service.store.search(service.tenant, "Case", params, limit=1)
+    detail = {"case": case.id, "number": case.number, "digest": submission.digest}
+    event = Event(
+        seq=0, at=case.opened.received, ev="resubmitted", actor="provider", by=submission.submitter, detail=detail
+    )
     puts = []
+    newest = ""
     for document in page.documents:
         recorder = Recorder(decode(document.body))
-        detail = {"case": case.id, "number": case.number, "digest": submission.digest}
-        recorder.append(
-            Event(
-                seq=0,
-                at=case.opened.received,
-                ev="resubmitted",
-                actor="provider",
-                by=submission.submitter,
-                detail=detail,
-            )
-        )
+        recorder.append(event)
+        newest = document.id
         puts.append(
             Put("Case", document.id, encode(recorder.events), fold(recorder.events).tokens(), expect=document.version)
         )
-    return puts
+    return puts, [f"identifier:{submission.submitter}|{submission.identity}|after:{newest}"]
 
 
 def decide(service: AuthorizationService, submission: Submission) -> tuple[Case, list[str], Rejection | None]:

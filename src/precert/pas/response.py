@@ -197,9 +197,20 @@ def _root_extensions(case: Case, rejection: Rejection | None) -> list[Element]:
 
 
 def full_reference(request: BundleIndex, sent: Element) -> Element:
-    """The request's reference, made absolute with the fullUrl of the entry it means, so that it resolves in any bundle."""
+    """The request's reference, made absolute with the fullUrl of the entry it means, so that it resolves in any bundle.
+
+    A party that was contained in the Claim has no address outside it: it is named by its identifier.
+    """
     target = request.resolve(sent, request.entries[0])
-    return {"reference": target.full_url} if target and target.full_url else sent
+    if target is None:
+        return sent
+    if target.full_url:
+        return {"reference": target.full_url}
+    named: Element = {}
+    if identifier := next((i for i in elements(target.resource.get("identifier")) if i.get("value")), None):
+        named["identifier"] = identifier
+    name = target.resource.get("name")
+    return named | {"display": name if isinstance(name, str) else target.type}
 
 
 def request_reference(case: Case, claim: Resource) -> Element:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from precert.authorization.explain import explain_case
+from precert.authorization.numbers import is_valid
 from precert.authorization.service import AuthorizationService
 from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
@@ -14,6 +15,8 @@ from precert.store.port import Param
 async def explanation(service: AuthorizationService, id: str, client: Client) -> Element:
     """The explanation under ``id``. Raises FhirError(404) when nothing was ever issued under it to this client."""
     wanted = id.strip()
+    if is_valid(wanted):  # people write our numbers in any case and with hyphens
+        wanted = wanted.upper().replace("-", "")
     assertion = await service.store.get(service.tenant, "Assertion", wanted)
     if assertion is not None:
         stored = json.loads(assertion.body)
