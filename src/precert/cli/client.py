@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from precert.fhir import json
 from precert.fhir.coding import codes
@@ -105,7 +105,7 @@ def _print_bundle(bundle: Element) -> None:
 def _print_claim_response(response: Element) -> None:
     _out.print(f"[bold]{response.get('outcome')}[/]  {response.get('disposition', '')}")
     notes = {note.get("number"): note.get("text") for note in elements(response.get("processNote"))}
-    table = Table("item", "decision", "number", "notes", show_lines=True)
+    table = Table("item", "decision", "number", Column("notes", overflow="fold"), show_lines=True)
     for item in elements(response.get("item")):
         action = extension((elements(item.get("adjudication")) or [{}])[0], urls.REVIEW_ACTION)
         code = next(codes(extension_value(action, urls.REVIEW_ACTION_CODE)), None)

@@ -20,7 +20,7 @@ from precert.store.embedded import EmbeddedStore
 from precert.store.port import StoreError
 from precert.web import logging
 
-_err = Console(stderr=True, highlight=False)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def serve(
