@@ -37,6 +37,7 @@ from precert.store.port import Outgoing, Store
 from precert.subscriptions.dispatcher import Dispatcher
 from precert.subscriptions.events import PasEvent, outgoing
 from precert.subscriptions.routes import SubscriptionContext, subscription_router
+from precert.subscriptions.urls import PROFILES
 from precert.web import errors
 from precert.web.gate import AnswerCheck, Gate
 from precert.web.metrics import CONTENT_TYPE, Metrics
@@ -47,6 +48,7 @@ from precert.workbench.routes import WorkbenchContext, workbench_router
 
 log = structlog.get_logger(__name__)
 TENANT = "default"
+_TABLES = {"2.2": shape22.CONTEXT, "2.0": shape20.CONTEXT}
 READABLE = frozenset({"Claim", "ClaimResponse", "Bundle", "Task", "CommunicationRequest"})
 
 
@@ -162,6 +164,7 @@ def _mount(app: FastAPI, server: Server, store: Store, dispatcher: Dispatcher, h
         tenant=TENANT,
         public_url=settings.public_url,
         allow_private=settings.subscriptions_allow_private,
+        validate=lambda resource, version: pas.gate.check(resource, _TABLES[version], [PROFILES[version]])[0],
     )
     conformance = Conformance(shipped("profiles") / "precert")
     for shape in (shape20, shape22):  # the longer prefix first: /fhir/{type} would swallow /fhir/v2.0

@@ -248,6 +248,7 @@ class EmbeddedStore(Store):
 
     async def close(self) -> None:
         """Finish queued writes and running reads, then let the directory go. May be called twice."""
+        self._readers.refuse()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:

@@ -58,13 +58,16 @@ class Readers:
         self._check_open()
         return await asyncio.to_thread(self._apart, read)
 
+    def refuse(self) -> None:
+        """Take no more reads. Only from the event loop's thread: it closes the connection that is used there, which must
+        not happen from another thread while a read is in it."""
+        if not self._closed:
+            self._closed = True
+            self._here.client.close()
+
     def close(self) -> None:
-        """Wait for reads under way and close the connections. Blocks."""
-        if self._closed:
-            return
-        self._closed = True
+        """Wait for reads under way and close the connections. Blocks. After :meth:`refuse`."""
         self._threads.shutdown(wait=True)
-        self._here.client.close()
         self._close_idle()
 
     def _borrowed(self, read: Read[T]) -> T:
