@@ -1,0 +1,196 @@
+"""An explanation (the JSON of ``/explain/{id}``) made ready for a page: trees, evidence with links, a timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from precert.fhir.types import Element
+from precert.policy.catalogue import Catalogue
+from precert.policy.model import Fact
+from precert.workbench import words
+from precert.workbench.trees import Section, traced_sections
+
+Link = Callable[[str], str | None]
+"""From an evidence reference to a place on the page where it can be read, if there is one."""
+
+
+def nowhere(reference: str) -> str | None:
+    """The explanation alone: the documents are not on the page."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class FactView:
+    """One fact as it was known: ``evidence`` pairs what is shown with where it can be read."""
+
+    name: str
+    label: str
+    value: str
+    known: bool
+    provenance: str
+    tone: str
+    evidence: tuple[tuple[str, str | None], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One entry of the timeline."""
+
+    at: str
+    text: str
+    by: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineView:
+    """One line of an explanation. ``raw`` is the line as the JSON has it."""
+
+    raw: Element
+    sequence: Any
+    service: str
+    title: str | None
+    policy: str | None
+    version: str | None
+    decision: str
+    decision_code: str | None
+    tone: str
+    outcome: str
+    reason: str | None
+    by: str
+    human: bool
+    sections: tuple[Section, ...]
+    facts: Mapping[str, FactView]
+    questions: tuple[Element, ...]
+    reasons: tuple[str, ...]
+    considered: tuple[Element, ...]
+    conflicts: tuple[str, ...]
+    alternatives: tuple[str, ...]
+    authorization: tuple[tuple[str, str], ...]
+    reference: str | None
+    events: tuple[EventView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationView:
+    """The whole page: ``heading`` facts about the record, then its lines."""
+
+    raw: Element
+    heading: tuple[tuple[str, str], ...]
+    lines: tuple[LineView, ...]
+    events: tuple[EventView, ...]
+
+
+def explanation_view(explained: Element, catalogue: Catalogue, link: Link = nowhere) -> ExplanationView:
+    """The view of any explanation: of a case or of a CRD assertion."""
+    heading = [
+        ("Case", explained.get("case")),
+        ("Coverage assertion", explained.get("assertion")),
+        ("ClaimResponse", explained.get("claim_response")),
+        ("Received", words.when(explained.get("received"))),
+        ("Track", explained.get("track")),
+        ("Hook", explained.get("hook")),
+        ("Member", explained.get("member")),
+        ("Plan", explained.get("plan")),
+    ]
+    return ExplanationView(
+        raw=explained,
+        heading=tuple((label, str(shown)) for label, shown in heading if shown),
+        lines=tuple(line_view(line, catalogue, link) for line in explained.get("lines", ())),
+        events=tuple(map(event_view, explained.get("events", ()))),
+    )
+
+
+def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> LineView:
+    """One explained line."""
+    name, version = line.get("policy"), line.get("version")
+    policy = catalogue.get(name, version) if name and version else None
+    models = policy.fact_models if policy else {}
+    code = line.get("decision")
+    state = line.get("state")
+    by = line.get("by") or {}
+    questions = tuple(line.get("questions") or ())
+    asked = {question.get("link_id") for question in questions}
+    known = {str(fact.get("name")): fact_view(fact, models, link) for fact in line.get("facts", ())}
+    bare = [missing for missing in line.get("missing", ()) if missing not in asked]
+    return LineView(
+        raw=line,
+        sequence=line.get("sequence"),
+        service=words.code(line.get("code")),
+        title=line.get("title") or (policy.model.title if policy else None),
+        policy=name,
+        version=version,
+        decision=words.state(state) if state else words.decision(code),
+        decision_code=code,
+        tone=words.state_tone(state) if state else words.decision_tone(code),
+        outcome=words.outcome(line.get("outcome")),
+        reason=line.get("reason"),
+        by=f"{by['id']}, {by['role']}" if by.get("human") else "the rules (no person)" if by else "the rules",
+        human=bool(by.get("human")),
+        sections=traced_sections(catalogue, line),
+        facts=known,
+        questions=(*questions, *({"link_id": m, "text": known[m].label if m in known else m} for m in bare)),
+        reasons=tuple(str(reason) for reason in line.get("reasons", ()) if reason != line.get("reason")),
+        considered=tuple(line.get("considered") or ()),
+        conflicts=tuple(line.get("conflicts") or ()),
+        alternatives=tuple(map(_alternative, line.get("alternatives") or ())),
+        authorization=tuple(_authorization(line.get("authorization") or {})),
+        reference=line.get("reference"),
+        events=tuple(map(event_view, line.get("events", ()))),
+    )
+
+
+def fact_view(fact: Element, models: Mapping[str, Fact], link: Link) -> FactView:
+    """One fact of the trace, with the policy's own question as its label."""
+    name, provenance = str(fact.get("name")), str(fact.get("provenance"))
+    model = models.get(name)
+    unit = (model.unit or (model.ask.unit if model.ask else None)) if model else None
+    shown = words.value(fact.get("value"))
+    known = provenance not in ("missing", "conflict")
+    numeric = isinstance(fact.get("value"), int | float) and not isinstance(fact.get("value"), bool)
+    return FactView(
+        name=name,
+        label=model.ask.text if model and model.ask else name.replace("_", " "),
+        value=f"{shown} {unit}" if unit and numeric else shown,
+        known=known,
+        provenance=words.PROVENANCE.get(provenance, provenance),
+        tone="wait" if not known else "part" if provenance == "attested" else "good",
+        evidence=tuple((str(reference), link(str(reference))) for reference in fact.get("evidence", ())),
+        notes=tuple(fact.get("notes", ())),
+    )
+
+
+def event_view(event: Element) -> EventView:
+    """One event in words. Only details that a reader can use are shown; the JSON has all."""
+    detail = event.get("detail")
+    shown = [
+        f"{key}: {words.value(value)}" for key, value in (detail or {}).items() if key not in ("numbers", "bundle")
+    ]
+    actor, by = event.get("actor") or "", event.get("by") or ""
+    return EventView(
+        at=words.when(event.get("at")),
+        text=words.event(str(event.get("event"))),
+        by="precert" if actor == "system" else f"{by} ({actor})" if by else actor,
+        detail="; ".join(shown),
+    )
+
+
+def _alternative(offered: Element) -> str:
+    code = words.code(f"{offered['system']}|{offered['code']}") if offered.get("code") else ""
+    return ": ".join(part for part in (code, offered.get("text")) if part) or str(offered.get("topic"))
+
+
+def _authorization(granted: Element) -> list[tuple[str, str]]:
+    start, end = words.day(granted.get("start")), words.day(granted.get("end"))
+    quantity = f"{words.value(granted['quantity'])} {granted.get('unit') or ''}" if granted.get("quantity") else ""
+    found = [
+        ("Authorization number", granted.get("number") or ""),
+        ("Issued", words.day(granted.get("issued"))),
+        ("Valid", f"{start} to {end}" if end else f"from {start}" if start else ""),
+        ("Quantity", quantity.strip()),
+        ("Case", granted.get("case") or ""),
+    ]
+    return [(label, shown) for label, shown in found if shown]

@@ -1,0 +1,137 @@
+// The start page's console: choose an example, send it, read the answer and why it was given.
+
+import { assertions, claimResponses, decisions, hook, outcome } from "./answers.mjs";
+import { el } from "./dom.mjs";
+
+const byId = (id) => document.getElementById(id);
+const form = byId("console");
+const example = byId("example");
+const operation = byId("operation");
+const body = byId("body");
+const status = byId("status");
+
+/** Fetch a shipped example into the text field; the operation follows its shape. */
+async function choose() {
+  const option = example.selectedOptions[0];
+  byId("explanation-line").textContent = option.dataset.explanation ?? "";
+  if (!option.value) {
+    body.value = "";
+    byId("body-box").open = true;
+    body.focus();
+    return;
+  }
+  const answer = await fetch(`/examples/${option.value}`);
+  body.value = await answer.text();
+  if ([...operation.options].some((each) => each.value === option.dataset.operation)) operation.value = option.dataset.operation;
+  follow();
+}
+
+/** A hook has no FHIR base; what it speaks follows from the request. */
+function follow() {
+  byId("base").hidden = operation.selectedOptions[0]?.dataset.based !== "yes";
+}
+
+/** The request with fresh identifiers, so that it is not recognised as one that was sent before. The text is changed in
+ * place rather than parsed and written again, because JSON.stringify would turn 22.0 into 22. */
+function renewed(text) {
+  const parsed = JSON.parse(text);
+  const stamp = Date.now().toString(36);
+  const claim = (parsed.entry ?? []).find((each) => each.resource?.resourceType === "Claim")?.resource;
+  const values = [parsed.identifier, ...(claim?.identifier ?? [])].map((each) => each?.value).filter((value) => typeof value === "string");
+  let made = text;
+  for (const value of new Set(values)) {
+    const kept = value.replace(/~[0-9a-z]+$/, "");
+    const written = JSON.stringify(value).replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    made = made.replace(new RegExp(`("value"\\s*:\\s*)${written}`, "g"), (_, key) => `${key}${JSON.stringify(`${kept}~${stamp}`)}`);
+  }
+  if (typeof parsed.hookInstance === "string") made = made.replaceAll(JSON.stringify(parsed.hookInstance), JSON.stringify(crypto.randomUUID()));
+  return made;
+}
+
+function headers(accept) {
+  const token = byId("token")?.value;
+  return { Accept: accept, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+}
+
+async function send(event) {
+  event.preventDefault();
+  const chosen = operation.selectedOptions[0];
+  const based = chosen.dataset.based === "yes";
+  const fresh = byId("fresh").checked && (chosen.value === "submit" || !based);
+  let request;
+  try {
+    if (fresh) body.value = renewed(body.value);
+    request = JSON.parse(body.value);
+  } catch (error) {
+    byId("body-box").open = true;
+    status.textContent = `The request is not JSON: ${error.message}`;
+    body.focus();
+    return;
+  }
+  const url = `${based ? form.elements.base.value : ""}${chosen.dataset.path}`;
+  const type = based ? "application/fhir+json" : "application/json";
+  const button = form.querySelector("button[type=submit]");
+  button.disabled = true;
+  status.textContent = "Sending …";
+  const started = performance.now();
+  try {
+    const response = await fetch(url, { method: "POST", headers: { ...headers(type), "Content-Type": type }, body: body.value });
+    const text = await response.text();
+    status.textContent = `HTTP ${response.status} in ${Math.round(performance.now() - started)} ms`;
+    await show(text, response.status, request, based);
+  } catch (error) {
+    status.textContent = `No answer: ${error.message}`;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function show(text, code, request, based) {
+  let answer;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    answer = null;
+  }
+  byId("result").hidden = false;
+  byId("raw").textContent = answer === null ? text : JSON.stringify(answer, null, 2);
+  byId("answer").replaceChildren(...read(answer, code, request, based));
+  const ids = answer === null || code >= 400 ? [] : based ? claimResponses(answer).map((each) => each.id).filter(Boolean) : assertions(answer);
+  await explain(ids);
+  byId("answer-title").focus({ preventScroll: false });
+}
+
+function read(answer, code, request, based) {
+  if (answer === null) return [el("p", {}, "The answer is not JSON.")];
+  if (answer.resourceType === "OperationOutcome") return outcome(answer, code);
+  if (!based) return hook(answer);
+  if (claimResponses(answer).length || ["submit", "inquire"].includes(operation.value)) return decisions(answer, request);
+  return [el("p", {}, `Answered with a ${answer.resourceType}. It is below, raw.`)];
+}
+
+/** The server's own explanation pages, taken apart: their markup is escaped there, so there is one renderer and not two. */
+async function explain(ids) {
+  const why = byId("why");
+  why.replaceChildren();
+  for (const id of ids.slice(0, 5)) {
+    const path = `/explain/${encodeURIComponent(id)}`;
+    const response = await fetch(path, { headers: headers("text/html") });
+    if (!response.ok) continue;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const article = page.getElementById("explanation");
+    if (article === null) continue;
+    for (const each of article.querySelectorAll("[id]")) each.removeAttribute("id");
+    for (const each of article.querySelectorAll("[aria-labelledby]")) each.removeAttribute("aria-labelledby");
+    article.removeAttribute("id");
+    why.append(document.importNode(article, true), el("p", {}, el("a", { href: path }, "The explanation on its own page")));
+  }
+  if (!why.hasChildNodes()) why.append(el("p", { class: "hint" }, "Nothing was decided, so there is nothing to explain."));
+}
+
+if (form !== null) {
+  example.addEventListener("change", choose);
+  operation.addEventListener("change", follow);
+  form.addEventListener("submit", send);
+  if (!example.value && example.options.length > 1) example.selectedIndex = 1;
+  choose();
+}
