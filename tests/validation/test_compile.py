@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from precert.fhir.validation import Validator
 from precert.fhir.validation.compile import SUFFIX, compile_package, compile_packages, write
 from precert.fhir.validation.model import UNBOUNDED
 from precert.fhir.validation.package import PackageError, read_package
@@ -19,6 +20,7 @@ from precert.fhir.validation.run import Run
 from precert.fhir.validation.schemas import Schemas
 from precert.fhir.validation.tables import CORE, Library, LoadedPackage, Scope, data_dir
 
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "igs"
 URL = "https://clinic.test/StructureDefinition/"
 PROSE = "A definition that must not travel."
 
@@ -311,6 +313,16 @@ def test_packages_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         compile_packages([pack(tmp_path, no_snapshot)], tmp_path / "out")
 
 
+def test_an_added_package_joins_every_context(tmp_path: Path, package: Path) -> None:
+    out = tmp_path / "tables"
+    shutil.copytree(data_dir("profiles"), out)
+    compile_packages([package], out)
+    patient = {"resourceType": "Patient", "meta": {"profile": [URL + "telecom"]}}
+    for context in ("pas-2.2.1", "r4"):
+        findings = Validator.load(out).validate(patient, context=context)
+        assert [(f.expression, f.rule) for f in findings] == [("Patient.telecom", "slice-too-few")]
+
+
 def test_writing_replaces_the_file_at_once(tmp_path: Path, package: Path) -> None:
     table = compile_package(read_package(package))
     target = write(table, tmp_path / "deep" / "folder")
@@ -320,9 +332,9 @@ def test_writing_replaces_the_file_at_once(tmp_path: Path, package: Path) -> Non
 
 @pytest.mark.shared
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/work/shared/igs").is_dir(), reason="the packages are not here")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the packages are not here")
 def test_committed_tables_are_what_the_packages_say(tmp_path: Path) -> None:
-    packages = sorted(Path("/work/shared/igs").glob("*.tgz"))
+    packages = sorted(SHARED.glob("*.tgz"))
     written = compile_packages(packages, tmp_path)
     for file in written:
         assert gzip.decompress(file.read_bytes()) == gzip.decompress((data_dir("profiles") / file.name).read_bytes())

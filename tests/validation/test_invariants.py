@@ -21,7 +21,7 @@ from precert.fhir.validation.tables import CONTEXTS, Library, data_dir
 from precert.fhir.validation.unit import Unit
 from validation.seeds import BUILD, CONTEXT, SEEDS
 
-SHARED = File("/work/shared/examples")
+SHARED = File(__file__).resolve().parents[3] / "shared" / "examples"
 
 ENGINE_FAULTS = {
     "ref-1": "on a Reference without reference the expression is empty; it was never meant to forbid those",

@@ -11,7 +11,7 @@ from precert.fhir.json import loads
 from precert.fhir.validation import Validator
 from precert.fhir.validation.policy_of_use import LENIENT, assess
 
-EXAMPLES = Path("/work/shared/examples")
+EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "examples"
 CONTEXT = {
     "pas/2.2.1": "pas-2.2.1",
     "pas/2.0.1": "pas-2.0.1",

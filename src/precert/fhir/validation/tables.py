@@ -148,11 +148,14 @@ class Library:
         return LoadedPackage(table)
 
     def scope(self, context: str) -> Scope:
-        """The package set ``context`` (see :data:`CONTEXTS`). Raises TablesError for an unknown name."""
-        try:
-            return Scope(self, CONTEXTS[context])
-        except KeyError:
-            raise TablesError(f"no context {context!r}; there are {', '.join(sorted(CONTEXTS))}") from None
+        """The package set ``context`` (see :data:`CONTEXTS`), then the packages that somebody added to the folder.
+
+        Raises TablesError for an unknown name.
+        """
+        if context not in CONTEXTS:
+            raise TablesError(f"no context {context!r}; there are {', '.join(sorted(CONTEXTS))}")
+        added = self.names.difference(*CONTEXTS.values())
+        return Scope(self, (*CONTEXTS[context], *sorted(added)))
 
 
 class Scope:
