@@ -214,7 +214,7 @@ def _event(change: Change, runtime: Runtime) -> Outgoing:
         filters=change.filters,
         at=now,
         bundles=change.bundles,
-        claim_response=change.claim_response,
+        claim_responses=change.claim_responses,
     )
     return outgoing(event, now)
 

@@ -213,7 +213,7 @@ def pas_event(
         filters=tuple(filters),
         at=at,
         bundles={"2.2": f"bundle22-{n}", "2.0": f"bundle20-{n}"},
-        claim_response=f"response-{n}",
+        claim_responses={"2.2": f"response-{n}", "2.0": f"response-{n}"},
     )
 
 

@@ -27,7 +27,7 @@ class Change:
     case: Case
     filters: tuple[str, ...]
     bundles: dict[str, str]  # IG version to the id of the stored PAS Response Bundle
-    claim_response: str
+    claim_responses: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,12 @@ class Presenter:
         """A record that changed by itself: its resources in both shapes, and the message to subscribers."""
         stored = _Stored(case, submission)
         bundles: dict[str, str] = {}
-        claim_response = ""
+        claim_responses: dict[str, str] = {}
         for shape in SHAPES:
             bundle = self._answer(case, submission, None, shape, case.opened.root, stored)
             bundles[shape.VERSION] = str(bundle["id"])
-            if case.opened.version == shape.VERSION:
-                claim_response = str(bundle["entry"][0]["resource"]["id"])
-        change = Change(self.runtime.new_id(), case, filters(submission), bundles, claim_response)
+            claim_responses[shape.VERSION] = str(bundle["entry"][0]["resource"]["id"])
+        change = Change(self.runtime.new_id(), case, filters(submission), bundles, claim_responses)
         return Rendered(b"", stored.puts, stored.ids, self.announce(change))
 
     def _answer(

@@ -17,7 +17,8 @@ class PasEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     ``event`` is unique for ever (a restart finds by it what was done). ``filters`` are all identifiers by which the
     sender may have subscribed: ISA06, GS02, the requester's NPI and other identifiers, bare or ``system|value``.
-    ``bundles`` names, per IG version, the stored PAS Response Bundle that shows the response after the change.
+    ``bundles`` and ``claim_responses`` name, per IG version, the stored PAS Response Bundle that shows the response after
+    the change, and the ClaimResponse in it.
     """
 
     event: str
@@ -27,7 +28,7 @@ class PasEvent(msgspec.Struct, frozen=True, kw_only=True):
     filters: tuple[str, ...]
     at: datetime
     bundles: dict[str, str]
-    claim_response: str
+    claim_responses: dict[str, str]
 
 
 def outgoing(event: PasEvent, now: datetime) -> Outgoing:

@@ -119,7 +119,7 @@ def focus(record: Record, numbered: Numbered, content: Content) -> str | None:
     return (
         f"Bundle/{bundle}"
         if content == "full-resource" and bundle
-        else f"ClaimResponse/{numbered.event.claim_response}"
+        else f"ClaimResponse/{numbered.event.claim_responses[record.version]}"
     )
 
 
