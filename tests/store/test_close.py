@@ -21,5 +21,5 @@ async def test_reads_during_close_are_refused(tmp_path: Path) -> None:
 
 
 async def _read_until_refused(store: EmbeddedStore) -> None:
-    while await store.get("t", "Case", "1") is not None:
-        await asyncio.sleep(0)  # noqa: ASYNC110 - the point is to keep reading while the other task closes
+    while await store.get("t", "Case", "1") is not None:  # noqa: ASYNC110 - reading on is the point
+        await asyncio.sleep(0)
