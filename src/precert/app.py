@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 
 import httpx
@@ -13,6 +14,8 @@ from fastapi import FastAPI, Request, Response
 from precert import __version__
 from precert.authorization.consult import ConsultService
 from precert.authorization.service import AuthorizationService
+from precert.cdex.holding import early_arrivals
+from precert.cdex.routes import CdexContext, cdex_router
 from precert.conformance import Conformance, conformance_router
 from precert.crd.answering import Answerer
 from precert.crd.cors import CdsCors
@@ -153,6 +156,7 @@ def _mount(app: FastAPI, server: Server, store: Store, dispatcher: Dispatcher, h
         limits=Limits(bytes=settings.max_body_bytes),
         metrics=server.metrics,
         gate=Gate.of(server.validator, settings.validation, settings.validation_rules),
+        arrived=functools.partial(early_arrivals, service),
         public_url=settings.public_url,
     )
     subscriptions = SubscriptionContext(
@@ -169,6 +173,7 @@ def _mount(app: FastAPI, server: Server, store: Store, dispatcher: Dispatcher, h
     conformance = Conformance(shipped("profiles") / "precert")
     for shape in (shape20, shape22):  # the longer prefix first: /fhir/{type} would swallow /fhir/v2.0
         app.include_router(pas_router(pas, shape))
+        app.include_router(cdex_router(CdexContext(service, server.identify, pas.limits), shape.PREFIX))
         app.include_router(subscription_router(subscriptions, shape.PREFIX, shape.VERSION))
         app.include_router(
             conformance_router(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
 
 from precert.authorization.inquire import inquire as find_matches
+from precert.authorization.record import Case
 from precert.authorization.service import AuthorizationService
 from precert.authorization.submission import Submission
 from precert.authorization.submit import submit as submit_request
@@ -29,7 +31,11 @@ from precert.web.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class PasContext:
-    """What the endpoints need. ``identify`` says who calls; ``public_url`` overrides the address seen in the request."""
+    """What the endpoints need.
+
+    ``identify`` says who calls; ``arrived`` is told of each new record once it is answered (attachments may have come
+    before it); ``public_url`` overrides the address seen in the request.
+    """
 
     service: AuthorizationService
     presenter: Presenter
@@ -37,6 +43,7 @@ class PasContext:
     limits: Limits
     metrics: Metrics
     gate: Gate
+    arrived: Callable[[Case], Awaitable[object]]
     public_url: str | None = None
 
     def root(self, request: Request) -> str:
@@ -89,7 +96,10 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
             for line in answered.case.ordered:
                 outcome = line.determination.outcome if line.determination else line.state
                 context.metrics.decisions.labels("pas", outcome).inc()
-        return fhir_response(request, answered.body)
+        response = fhir_response(request, answered.body)
+        if answered.case is not None:
+            response.background = BackgroundTask(context.arrived, answered.case)
+        return response
 
     @router.post("/Claim/$inquire", summary="Ask for the state of authorizations (PAS Inquiry Request Bundle)")
     async def inquire(request: Request) -> Response:
