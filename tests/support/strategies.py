@@ -8,8 +8,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from support.answers import walk
-
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=6)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | DECIMALS | TEXT
@@ -37,14 +35,15 @@ def _parts(path: tuple[Any, ...], document: Any) -> Any:
     return document
 
 
-def _paths(document: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths(document: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where every node of ``document`` stands."""
     found: list[tuple[Any, ...]] = []
     members = (
         document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
     )
     for step, member in members:
         found.append((*at, step))
-        found.extend(_paths(member, (*at, step)))
+        found.extend(paths(member, (*at, step)))
     return found
 
 
@@ -53,10 +52,10 @@ def mutated(draw: st.DrawFn, document: dict[str, Any], changes: int = 2) -> dict
     """``document`` with up to ``changes`` nodes dropped, replaced, doubled, or exchanged for another node of it."""
     made = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, changes))):
-        paths = _paths(made)
-        if not paths:
+        places = paths(made)
+        if not places:
             return made
-        path = draw(st.sampled_from(paths))
+        path = draw(st.sampled_from(places))
         parent = _parts(path[:-1], made)
         kind = draw(st.sampled_from(["drop", "replace", "double", "other"]))
         if kind == "drop":
@@ -68,10 +67,5 @@ def mutated(draw: st.DrawFn, document: dict[str, Any], changes: int = 2) -> dict
         elif kind == "double":
             parent[path[-1]] = [copy.deepcopy(parent[path[-1]])] * 2
         else:
-            parent[path[-1]] = copy.deepcopy(_parts(draw(st.sampled_from(paths)), made))
+            parent[path[-1]] = copy.deepcopy(_parts(draw(st.sampled_from(places)), made))
     return made
-
-
-def size(document: Any) -> int:
-    """The number of nodes."""
-    return sum(1 for _ in walk(document))
