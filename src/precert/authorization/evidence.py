@@ -64,7 +64,9 @@ def unpacked(index: BundleIndex) -> Iterator[Entry]:
 def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
     """Every answered question of every usable QuestionnaireResponse, by linkId; a later response outranks an earlier one."""
     found: dict[str, Answer] = {}
-    responses = [e for e in entries if e.type == "QuestionnaireResponse" and text(e.resource.get("status")) not in _UNUSABLE]
+    responses = [
+        e for e in entries if e.type == "QuestionnaireResponse" and text(e.resource.get("status")) not in _UNUSABLE
+    ]
     for entry in sorted(responses, key=lambda e: text(e.resource.get("authored")) or ""):
         where = f"QuestionnaireResponse/{entry.id}" if entry.id else entry.path
         for link_id, answer in questionnaire_answers(entry.resource, where):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from precert.authorization.metering import exchange
 from precert.authorization.numbers import reservation
 from precert.authorization.record import Case, Event, Recorder, decode, fold
 from precert.authorization.service import AuthorizationService, bound_versions, with_attachment
@@ -52,9 +53,10 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
         now = service.runtime.now()
         scope = {"case": [case.id], "submitter": [case.opened.submitter], "id": [received.bundle]}
         filed = Put("Bundle", received.bundle, received.raw, scope, expect=0)
+        metered = exchange(service.runtime.new_id(), "subsequent", case, submission, now, now)
         commit = Commit(
             tenant=service.tenant,
-            puts=[filed, record_put(case, rendered, now, document.version), *rendered.puts],
+            puts=[filed, record_put(case, rendered, now, document.version), *rendered.puts, metered],
             outgoing=rendered.outgoing,
             audit=[Audit("information-received", received.sender, case.number, now)],
             reserve=[reservation(number) for number in numbers],

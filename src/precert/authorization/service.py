@@ -6,6 +6,7 @@ The use cases stand beside it, each in a module of its own: :mod:`submit`, :mod:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -60,6 +61,20 @@ Notifier = Callable[[Case, Submission], Rendered]
 """Renders a case that changed after its answer: the new resources, and who is to be told."""
 
 
+class Budget:
+    """The time that deciding may take inside one synchronous exchange. PAS spec-7 allows 15 s for the whole; the answer is
+    cut at 13, which leaves the rest for reading, storing and sending."""
+
+    def __init__(self, seconds: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until = clock() + seconds
+
+    @property
+    def spent(self) -> bool:
+        """Whether the time is over."""
+        return self._clock() >= self._until
+
+
 def _unwired(*_: object) -> NoReturn:
     raise NotImplementedError("the composition has not wired this part")
 
@@ -96,10 +111,12 @@ class AuthorizationService:
         state: str = "screening",
         reference: str | None = None,
         bound: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
     ) -> judge.Judged:
         """Evaluate one line. A failure of the rules stays in this line and sends it to a person.
 
-        ``bound`` are the policy versions that the case is decided under (policy id to version).
+        ``bound`` are the policy versions that the case is decided under (policy id to version). When the ``budget`` of the
+        synchronous answer is used up, the line goes to a person as well.
         """
         day = service_day(line, now.date())
         bench = judge.Bench(
@@ -116,6 +133,9 @@ class AuthorizationService:
             return judge.not_eligible(bench, f"The member's coverage is not active on the service date {day}{ended}.")
         if line.request in ("appeal", "reconsideration"):
             return judge.for_a_person(bench, f"A request for {line.request} is decided by a person.")
+        if budget is not None and budget.spent:
+            log.error("decision budget used up", line=line.sequence)
+            return judge.engine_failure(bench)
         try:
             decision = self.catalogue().decide(line_context(line, submission, who, now, bound))
         except Exception:  # whatever a rule does, the request must be answered and a person must see it

@@ -10,9 +10,10 @@ import msgspec
 import structlog
 
 from precert.authorization.context import Standing
+from precert.authorization.metering import exchange
 from precert.authorization.numbers import NumberKind, issue, reservation
 from precert.authorization.record import Case, CaseOpened, Event, LineRequest, Recorder, decode, encode, fold
-from precert.authorization.service import AuthorizationService, Rejection, Rendered, Renderer
+from precert.authorization.service import AuthorizationService, Budget, Rejection, Rendered, Renderer
 from precert.authorization.submission import Submission
 from precert.eligibility.directory import Directory, Found, NoMember, NotFound, member_numbers
 from precert.fhir.types import Element
@@ -62,8 +63,19 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
     for attempt in range(1, _ATTEMPTS + 1):
         case, numbers, rejection = decide(service, submission)
         rendered = render(case, submission, rejection)
+        metered = exchange(
+            service.runtime.new_id(),
+            "initial",
+            case,
+            submission,
+            case.opened.received,
+            service.runtime.now(),
+            rejection,
+        )
         link, place = await _resubmitted(service, submission, case)
-        commit = _commit(service, case, [*map(reservation, numbers), *place], rendered, [*rendered.puts, *link], key)
+        commit = _commit(
+            service, case, [*map(reservation, numbers), *place], rendered, [*rendered.puts, *link, metered], key
+        )
         try:
             outcome = await service.store.commit(commit)
         except (AlreadyTaken, Conflict) as clash:  # a number drawn twice, or the earlier record moved on meanwhile
@@ -153,6 +165,7 @@ def decide(service: AuthorizationService, submission: Submission) -> tuple[Case,
     numbers = [number]
     for line in submission.lines:
         recorder.append(system_event("requested", now, line=line.sequence, requested=line))
+    budget = Budget()
     for line in submission.lines:
         if rejection is not None:
             detail = {"reject": rejection.key}
@@ -164,7 +177,7 @@ def decide(service: AuthorizationService, submission: Submission) -> tuple[Case,
                 Event(seq=0, at=now, ev="cancel", actor="provider", by=submission.submitter, line=line.sequence)
             )
             continue
-        judged = service.judge_line(line, submission, who, now)
+        judged = service.judge_line(line, submission, who, now, budget=budget)
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from precert.authorization.context import Standing
+from precert.authorization.metering import Kind, exchange
 from precert.authorization.numbers import reservation
 from precert.authorization.record import (
     Authorization,
@@ -59,6 +60,7 @@ async def update(service: AuthorizationService, submission: Submission, render: 
     earlier = await service.store.replay(service.tenant, key)
     if isinstance(earlier, Replayed):
         return Answered(earlier.result, replayed=True)
+    started = service.runtime.now()
     for _ in range(_ATTEMPTS):
         document = await find_prior(service, submission)
         if document is None:
@@ -68,9 +70,11 @@ async def update(service: AuthorizationService, submission: Submission, render: 
         rendered = render(case, submission, rejection)
         now = service.runtime.now()
         audit = Audit("update", submission.submitter, case.number, now, {"lines": str(len(case.lines))})
+        kind: Kind = "cancel" if submission.cancel_all else "update"
+        metered = exchange(service.runtime.new_id(), kind, case, submission, started, now, rejection)
         commit = Commit(
             tenant=service.tenant,
-            puts=[record_put(case, rendered, now, document.version), *rendered.puts],
+            puts=[record_put(case, rendered, now, document.version), *rendered.puts, metered],
             outgoing=rendered.outgoing,
             audit=[audit],
             reserve=[reservation(number) for number in numbers],
