@@ -14,7 +14,7 @@ from precert.authorization.context import diagnosis_evidence
 from precert.authorization.evidence import about_somebody_else, answers, clinical_evidence, unpacked
 from precert.authorization.parties import party
 from precert.authorization.submission import Prior, Submission
-from precert.eligibility.directory import Directory, NoMember, NotFound, npis
+from precert.eligibility.directory import Directory, NoMember, NotFound
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of
 from precert.fhir.coding import codes
@@ -23,6 +23,7 @@ from precert.fhir.types import Element, Resource, elements, text
 from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
+from precert.pas.named import care_team, named_coverage, named_party, provider_npis
 
 MAX_ITEMS = 999
 _URGENT = frozenset({"U", "03"})
@@ -56,10 +57,10 @@ def read_request(
     index = BundleIndex(bundle)
     claim = _claim(bundle, index, found)
     resource = claim.resource
-    patient = _required(index, claim, "patient", ("Patient",), found)
-    requester = _required(index, claim, "provider", ("Organization", "Practitioner", "PractitionerRole"), found)
-    insurer = _required(index, claim, "insurer", ("Organization",), found)
-    coverage = _coverage(index, claim, directory, found, required=not inquiry)
+    patient = named_party(index, claim, "patient", ("Patient",), found)
+    requester = named_party(index, claim, "provider", ("Organization", "Practitioner", "PractitionerRole"), found)
+    insurer = named_party(index, claim, "insurer", ("Organization",), found)
+    coverage = named_coverage(index, claim, directory, found, required=not inquiry)
     diagnoses = _diagnoses(index, claim, found)
     cancel_all = _certification(resource) == CANCEL
     by_sequence = {d.sequence: d.concept for d in diagnoses}
@@ -86,7 +87,7 @@ def read_request(
             "with eligibility mode 'directory' it would be rejected.",
         )
         us = None
-    numbers = _provider_npis(index, requester)
+    numbers = provider_npis(index, requester)
     return Submission(
         raw=raw,
         bundle=bundle,
@@ -108,7 +109,7 @@ def read_request(
         requester_ids=tuple(
             filter(None, (_token(i) for i in elements((requester.resource if requester else {}).get("identifier"))))
         ),
-        care_team_npis=tuple(_care_team(index, claim)),
+        care_team_npis=tuple(care_team(index, claim)),
         track="expedited" if _level_of_service(resource) in _URGENT else "standard",
         lines=tuple(lines),
         evidence=[
@@ -160,90 +161,6 @@ def _claim(bundle: Resource, index: BundleIndex, found: Findings) -> Entry:
     return first
 
 
-def _required(index: BundleIndex, claim: Entry, element: str, types: tuple[str, ...], found: Findings) -> Entry | None:
-    value, path = claim.resource.get(element), f"{claim.path}.{element}"
-    if not isinstance(value, dict):
-        found.fault(
-            "required", f"claim-{element}", path, f"Claim.{element} is missing. It must reference a {_either(types)}."
-        )
-        return None
-    target = index.resolve(value, claim)
-    if target is None:
-        if reference_of(value) is None and isinstance(value.get("identifier"), dict) and element != "patient":
-            return None  # a logical reference names the party well enough
-        found.fault(
-            "not-found",
-            "reference-unresolved",
-            f"{path}.reference",
-            f"Claim.{element} points to {reference_of(value)!r}, which is no entry of the Bundle. "
-            f"Include the {_either(types)} with a fullUrl that the reference resolves to.",
-        )
-    elif target.type not in types:
-        found.fault(
-            "invalid",
-            "reference-type",
-            f"{path}.reference",
-            f"Claim.{element} points to a {target.type}, not a {_either(types)}.",
-        )
-    return target
-
-
-def _either(types: tuple[str, ...]) -> str:
-    return types[0] if len(types) == 1 else f"{', '.join(types[:-1])} or {types[-1]}"
-
-
-def _coverage(
-    index: BundleIndex, claim: Entry, directory: Directory, found: Findings, *, required: bool
-) -> Entry | None:
-    """The one Coverage the request is about: the focal one that is ours when several are named."""
-    path = f"{claim.path}.insurance"
-    insurances = elements(claim.resource.get("insurance"))
-    if not insurances:
-        if required:
-            found.fault("required", "no-coverage", path, "Claim.insurance is missing. Name the member's Coverage.")
-        return None
-    resolved: list[Entry] = []
-    for position, insurance in enumerate(insurances):
-        target = index.resolve(insurance.get("coverage"), claim)
-        where = f"{path}[{position}].coverage"
-        if target is None:
-            found.fault(
-                "not-found",
-                "reference-unresolved",
-                f"{where}.reference",
-                f"The Coverage {reference_of(insurance.get('coverage'))!r} is no entry of the Bundle. Include it.",
-            )
-        elif target.type != "Coverage":
-            found.fault(
-                "invalid", "reference-type", where, f"insurance.coverage points to a {target.type}, not a Coverage."
-            )
-        else:
-            resolved.append(target)
-    if len(insurances) == 1 or len({entry.path for entry in resolved}) == 1:
-        return resolved[0] if resolved else None
-    focal = [e for e, i in zip(resolved, insurances, strict=False) if i.get("focal") is True] or resolved
-    ours = [entry for entry in focal if _is_ours(index, entry, directory)]
-    choice = ours or focal
-    if len(choice) != 1:
-        found.fault(
-            "multiple-matches",
-            "several-coverages",
-            path,
-            f"The request names {len(insurances)} Coverages and {len(choice)} of them could be the one to decide on. "
-            "Send only the Coverage of this payer, or mark it alone as focal.",
-        )
-        return None
-    return choice[0]
-
-
-def _is_ours(index: BundleIndex, coverage: Entry, directory: Directory) -> bool:
-    for payor in elements(coverage.resource.get("payor")):
-        target = index.resolve(payor, coverage)
-        if directory.is_us(target.resource if target else None, payor.get("identifier")):
-            return True
-    return False
-
-
 def _diagnoses(index: BundleIndex, claim: Entry, found: Findings) -> list[Diagnosis]:
     listed = []
     for position, diagnosis in enumerate(elements(claim.resource.get("diagnosis"))):
@@ -281,23 +198,6 @@ def _check_repetition(index: BundleIndex, found: Findings) -> None:
             found.warn(
                 "required", "full-url-missing", f"Bundle.entry[{entry.index}].fullUrl", "The entry has no fullUrl."
             )
-
-
-def _provider_npis(index: BundleIndex, requester: Entry | None) -> list[str]:
-    """The requester's own NPIs, then those of the practitioner and organization of a role."""
-    if requester is None:
-        return []
-    numbers = npis(requester.resource)
-    for element in ("practitioner", "organization"):
-        related = index.resolve(requester.resource.get(element), requester)
-        numbers += npis(related.resource if related else None)
-    return list(dict.fromkeys(numbers))
-
-
-def _care_team(index: BundleIndex, claim: Entry) -> list[str]:
-    """The NPIs of everybody on the care team."""
-    members = (index.resolve(member.get("provider"), claim) for member in elements(claim.resource.get("careTeam")))
-    return list(dict.fromkeys(npi for member in members if member for npi in _provider_npis(index, member)))
 
 
 def _reference(entry: Entry | None, element: Element) -> str | None:
