@@ -18,7 +18,6 @@ from fastapi import FastAPI, Request
 from crd.building import ROOT
 from crd.checks import check_answer
 from precert.authorization.consult import ConsultService
-from precert.authorization.service import AuthorizationService
 from precert.crd.answering import Answerer
 from precert.crd.cors import CdsCors
 from precert.crd.routes import CrdContext, crd_router
@@ -66,7 +65,6 @@ class World:
     app: FastAPI
     store: Store
     consult: ConsultService
-    service: AuthorizationService
     answerer: Answerer
     client: httpx.AsyncClient
     metrics: Metrics = field(default_factory=Metrics)
@@ -106,7 +104,6 @@ async def make(tmp_path: Path, policies: PolicyLibrary, directory: Directory) ->
         catalogue = changes.pop("catalogue", None) or (lambda: policies.current)
         metrics = Metrics()
         consult = ConsultService(store, lambda: known, catalogue, runtime)
-        service = AuthorizationService(store, lambda: known, catalogue, runtime)
         context_changes = {
             key: changes.pop(key)
             for key in ("authenticate", "public_url", "default_version", "limits")
@@ -127,7 +124,7 @@ async def make(tmp_path: Path, policies: PolicyLibrary, directory: Directory) ->
         app.add_middleware(CdsCors)
         transport = httpx.ASGITransport(app=app)
         client = httpx.AsyncClient(transport=transport, base_url="http://precert.test")
-        return World(app, store, consult, service, answerer, client, metrics)
+        return World(app, store, consult, answerer, client, metrics)
 
     yield build
     for store in opened:

@@ -28,7 +28,7 @@ from precert.fhir.types import Resource
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Answer, Decision, EvidenceItem, LineContext
 from precert.runtime import Runtime
-from precert.store.port import AlreadyTaken, Audit, Commit, Param, Put, Store
+from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Param, Put, Store
 
 log = structlog.get_logger(__name__)
 
@@ -222,7 +222,7 @@ class ConsultService:
             )
             try:
                 await self.store.commit(commit)
-            except AlreadyTaken:
+            except (AlreadyTaken, Conflict):
                 log.warning("assertion id was drawn twice", attempt=attempt)
                 if attempt == _ATTEMPTS:
                     raise

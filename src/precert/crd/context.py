@@ -8,7 +8,10 @@ from precert.crd.envelope import HookCall
 from precert.crd.faults import malformed
 from precert.crd.hooks import ORDER_TYPES
 from precert.fhir.bundle import BundleIndex, type_and_id
+from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element, Resource, as_list, elements, text
+
+MOST_DRAFTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ def _bundle(call: HookCall, key: str) -> tuple[Element, ...]:
     entries = bundle.get("entry")
     if entries is not None and not isinstance(entries, list):
         raise malformed(call.version, "context-bundle", "Bundle.entry must be a list.", f"context.{key}.entry")
+    if entries is not None and len(entries) > MOST_DRAFTS:
+        text_ = f"context.{key} has {len(entries)} entries; this server takes up to {MOST_DRAFTS} in one call."
+        raise FhirError(413, Issue("error", "too-long", text_, f"context.{key}.entry", "too-many-orders"))
     for position, entry in enumerate(entries or []):
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):

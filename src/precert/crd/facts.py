@@ -6,6 +6,7 @@ Derived from the policies themselves, so that a new policy asks for what it need
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from urllib.parse import quote
 
 from precert.fhir.coding import CodePattern
 from precert.policy.catalogue import Catalogue
@@ -78,5 +79,5 @@ def _tokens(written: Iterable[str]) -> set[str] | None:
 def _query(kind: str, patient: str, codes: set[str] | None) -> str:
     # Encounters are told apart by their type; everything else by its code.
     parameter = "type" if kind in ("Encounter", "DocumentReference") else "code"
-    narrowed = f"&{parameter}={','.join(sorted(codes))}" if codes else ""
-    return f"{kind}?patient={patient}{narrowed}&_count={_MOST}"
+    narrowed = f"&{parameter}={','.join(quote(token, safe='') for token in sorted(codes))}" if codes else ""
+    return f"{kind}?patient={quote(patient, safe='-._~')}{narrowed}&_count={_MOST}"

@@ -90,7 +90,7 @@ class Ehr:
             return Fetched(problem=f"the FHIR server cannot be reached ({type(error).__name__})")
 
     async def _get(self, query: str) -> Fetched:
-        url = query if "://" in query else f"{self.access.server}/{query}"
+        url = query if query.startswith(("https://", "http://")) else f"{self.access.server}/{query}"
         async with self.http.stream("GET", url, headers=self.headers) as response:
             if self.access.token:
                 if response.status_code in (401, 403):

@@ -1,0 +1,222 @@
+"""Cards and assertions that follow from policy data alone: every response type, the options, the limits of text (crd.md 1.6-1.9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crd.building import (
+    CPT,
+    HCPCS,
+    configured,
+    coverage,
+    hook,
+    infos,
+    order,
+    practitioner,
+    prefetch,
+    searchset,
+)
+from crd.policies import catalogue
+from precert.crd.cards import SmartApp
+from precert.crd.markdown import one_line, safe
+
+ASK = """
+facts:
+  tried: {ask: {text: Was something else tried, type: boolean, who: clinical}}
+criteria: {id: TRIED, text: Something else was tried, test: "%tried", cite: T, why_not: Nothing else was tried.}
+"""
+
+
+def topics(answer: dict[str, Any]) -> list[str]:
+    return [card["source"]["topic"]["code"] for card in answer["cards"]]
+
+
+def with_alternatives(*alternatives: str) -> str:
+    listed = "\n".join(f"  - {a}" for a in alternatives)
+    return f"{ASK}alternatives:\n{listed}\n"
+
+
+async def test_an_alternative_with_a_code_changes_the_order(tmp_path, make):
+    policy = with_alternatives(
+        "{suggest: {system: hcpcs, code: E0130}, card: therapy-alternatives-opt, text: A walker}"
+    )
+    world = make(catalogue=catalogue(tmp_path, policy))
+    body = hook(order("E0100", note=[{"text": "kept"}]), version="2.2")
+    answer = await world.ask(body)
+    card = answer["cards"][0]
+    assert card["summary"] == "Would also do: A walker"
+    (suggestion,) = card["suggestions"]
+    (action,) = suggestion["actions"]
+    assert action["type"] == "update"
+    assert action["resource"] == order("E0100", note=[{"text": "kept"}]) | {
+        "code": {"coding": [{"system": HCPCS, "code": "E0130"}], "text": "A walker"}
+    }
+    assert card["extension"] == {"davinci-crd.associated-resource": [{"reference": "ServiceRequest/o1"}]}
+    assert "ServiceRequest/o1" in card["detail"], "the detail names the order (dev-24)"
+
+
+async def test_an_alternative_cannot_be_clicked_once_the_order_is_on_its_way(tmp_path, make):
+    policy = with_alternatives("{suggest: {system: hcpcs, code: E0130}, card: therapy-alternatives-req}")
+    world = make(catalogue=catalogue(tmp_path, policy))
+    body = hook(
+        name="order-dispatch",
+        version="2.2",
+        context={"patientId": "pat-MA-0001", "dispatchedOrders": ["ServiceRequest/o1"]},
+        prefetch=prefetch(orders=searchset(order("E0100"))),
+    )
+    card = (await world.ask(body))["cards"][0]
+    assert "suggestions" not in card
+    assert card["links"][0]["url"] == "http://precert.test/policies/test-policy"
+
+
+async def test_a_companion_order_is_created_beside(tmp_path, make):
+    policy = with_alternatives("{suggest: {system: cpt, code: '82947'}, card: clinical-reminder, text: Glucose test}")
+    world = make(catalogue=catalogue(tmp_path, policy))
+    answer = await world.ask(hook(order("E0100"), version="2.2"))
+    (action,) = answer["cards"][0]["suggestions"][0]["actions"]
+    assert action["type"] == "create"
+    assert action["resource"]["code"]["coding"] == [{"system": CPT, "code": "82947"}]
+    assert action["resource"]["subject"] == {"reference": "Patient/pat-MA-0001"}
+    assert action["resource"]["status"] == "draft"
+
+
+async def test_text_alone_is_an_instruction(tmp_path, make):
+    policy = with_alternatives("{card: guideline, text: Physical therapy comes first}")
+    world = make(catalogue=catalogue(tmp_path, policy))
+    answer = await world.ask(hook(order("E0100"), version="2.2"))
+    (card,) = [c for c in answer["cards"] if c["summary"] == "Physical therapy comes first"]
+    assert "links" not in card
+    assert "suggestions" not in card
+
+
+async def test_a_smart_app_is_offered_with_its_policies(tmp_path, make):
+    app = SmartApp("Check appropriate use", "https://apps.example/launch", ("test-policy",))
+    world = make(catalogue=catalogue(tmp_path, ASK), apps=(app,))
+    answer = await world.ask(hook(order("E0100"), version="2.2"))
+    (link,) = next(c for c in answer["cards"] if c["links"][0]["type"] == "smart")["links"]
+    assert link["url"] == "https://apps.example/launch"
+    assert "ServiceRequest/o1" in link["appContext"]
+    assert topics(await world.ask(hook(order("E0130"), version="2.2"))) == []
+
+
+async def test_the_same_card_for_several_orders_is_one(world):
+    answer = await world.ask(hook(order("E1390"), order("E1391", id_="o2"), version="2.2"))
+    (card,) = answer["cards"]
+    assert len(card["extension"]["davinci-crd.associated-resource"]) == 2
+
+
+@pytest.mark.parametrize("off", ["therapy-alternatives-req", "guideline"], ids=["alternatives off", "guideline off"])
+async def test_each_type_of_card_can_be_switched_off(world, off):
+    body = hook(order("E0470", "MA-0002"), member="MA-0002", version="2.2")
+    assert off in topics(await world.ask(body))
+    quiet = configured(body, **{off.replace("-", "_"): False})
+    answer = await world.ask(quiet)
+    assert off not in topics(answer)
+    assert answer["systemActions"]
+
+
+@pytest.mark.parametrize("most", [0, 1])
+async def test_the_most_important_cards_come_first(world, most):
+    body = hook(order("E0470", "MA-0002"), member="MA-0002", version="2.2")
+    assert topics(await world.ask(body)) == ["therapy-alternatives-req", "guideline"]
+    assert topics(await world.ask(configured(body, max_cards=most))) == ["therapy-alternatives-req"][:most]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"max-cards": "many"}, {"max-cards": -1}, {"max-cards": True}, {"coverage-info": "yes"}, []]
+)
+async def test_settings_that_make_no_sense_are_not_used(world, odd):
+    body = hook(order("E0470", "MA-0002"), member="MA-0002", version="2.2")
+    body["extension"]["davinci-crd.configuration"] = odd
+    assert len(topics(await world.ask(body))) == 2
+
+
+@pytest.mark.parametrize(
+    ("applies", "body", "needs"),
+    [
+        (", network: [out]", {"performer": [{"reference": "Practitioner/stranger"}]}, ["performer"]),
+        (', place: ["pos|22"]', {}, ["location"]),
+        (', diagnosis: ["icd10|J44*"]', {}, ["OTH"]),
+    ],
+    ids=["performer", "place", "diagnosis"],
+)
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_what_the_order_does_not_say_is_asked_for(tmp_path, make, applies, body, needs, version):
+    world = make(catalogue=catalogue(tmp_path, ASK, applies=applies))
+    sent = prefetch(practitioners=searchset(practitioner(), practitioner("1111111112", "stranger")))
+    (info,) = infos(await world.ask(hook(order("E0100", **body), version=version, prefetch=sent)))
+    assert (info["covered"], info["pa-needed"], info["info-needed"]) == ("conditional", "conditional", needs)
+
+
+async def test_a_place_that_is_said_settles_it(tmp_path, make):
+    world = make(catalogue=catalogue(tmp_path, ASK, applies=', place: ["pos|22"]'))
+    system = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
+    for place, outcome in (("22", "auth-needed"), ("11", "no-auth")):
+        said = order("E0100", locationCode=[{"coding": [{"system": system, "code": place}]}])
+        (info,) = infos(await world.ask(hook(said, version="2.2")))
+        assert info["pa-needed"] == outcome
+
+
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_an_exclusion_is_not_covered(tmp_path, make, version):
+    policy = """
+facts:
+  always: {from: Item, value: "productOrService.coding.code.first()"}
+exclude: {id: COSMETIC, text: Not a benefit of any plan, test: "%always = 'E0100'", cite: T, why_not: Your plan does not cover it., admin: true}
+"""
+    world = make(catalogue=catalogue(tmp_path, policy, role="benefit"))
+    (info,) = infos(await world.ask(hook(order("E0100"), version=version)))
+    assert info["covered"] == "not-covered"
+    assert "Not a benefit" in info["reason"][0]["text"]
+
+
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_the_assertion_ends_with_the_policy(tmp_path, make, version):
+    world = make(catalogue=catalogue(tmp_path, ASK, end=", end: 2026-12-31"))
+    (info,) = infos(await world.ask(hook(order("E0100"), version=version)))
+    if version == "2.2":
+        assert info["expiry-date"] == "2026-12-31"
+    else:
+        assert "Holds until 2026-12-31." in [reason["text"] for reason in info["reason"]]
+
+
+async def test_a_hostile_policy_title_stays_text(tmp_path, make):
+    title = (
+        '"<script>alert(1)</script> [x](javascript:y) **bold** and a very long title '
+        + "that goes on and on " * 10
+        + '"'
+    )
+    world = make(catalogue=catalogue(tmp_path, ASK, title=title))
+    (card,) = (await world.ask(hook(order("E0100"), version="2.2")))["cards"]
+    assert "<script>" not in card["detail"]
+    assert "[x]" not in card["detail"]
+
+
+async def test_billing_options_are_taken_into_account(world):
+    """The order names SNOMED CT only; the client's billing option says what would be billed (billopt-3)."""
+    url = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
+    option = {"url": url, "valueCodeableConcept": {"coding": [{"system": HCPCS, "code": "E1390"}]}}
+    plain = order("426160001", system="http://snomed.info/sct")
+    assert infos(await world.ask(hook(plain, version="2.2")))[0]["covered"] == "conditional"
+    (info,) = infos(await world.ask(hook(plain | {"extension": [option]}, version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert info["billingCode"] == [{"system": HCPCS, "code": "E1390"}]
+
+
+async def test_a_coverage_that_is_right_is_not_updated(world):
+    body = configured(hook(order("E0100"), version="2.2"), insurance=True)
+    assert [a["resource"]["resourceType"] for a in (await world.ask(body))["systemActions"]] == ["ServiceRequest"]
+    stale = coverage("MA-0001", period={"start": "2020-01-01"})
+    body["prefetch"]["coverage"] = searchset(stale)
+    actions = (await world.ask(body))["systemActions"]
+    assert actions[1]["resource"] == stale | {"period": {"start": "2024-01-01"}}
+
+
+def test_one_line_is_short_and_whole():
+    assert one_line("a\n b") == "a b"
+    assert len(one_line("word " * 60)) <= 139
+    assert one_line("word " * 60).endswith("word…")
+    assert len(one_line("x" * 400)) <= 139
+    assert safe("<b>*x*</b>") == "&lt;b&gt;\\*x\\*&lt;/b&gt;"

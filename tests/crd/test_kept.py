@@ -1,0 +1,291 @@
+"""What is kept of a call and what it does later: assertions and explanations, real authorizations, what-if, a full store."""
+
+from __future__ import annotations
+
+import copy
+import random
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from crd.building import CPT, configured, hook, infos, order
+from crd.conftest import NOW, World, frozen
+from precert.authorization.record import (
+    Authorization,
+    CaseOpened,
+    Determination,
+    Event,
+    LineRequest,
+    Party,
+    Recorder,
+    encode,
+    fold,
+)
+from precert.fhir import json
+from precert.store.port import Busy, Commit, Param, Put, StorageFull
+
+CANCER = [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C50.911"}]}]
+
+
+def mri(**changes: Any) -> dict[str, Any]:
+    return order("72148", "COM-0001", system=CPT, reasonCode=CANCER, occurrenceDateTime="2026-12-01", **changes)
+
+
+async def stored(world: World, kind: str, *params: Param) -> list[dict[str, Any]]:
+    page = await world.store.search(world.consult.tenant, kind, params)
+    return [json.loads(document.body) for document in page.documents]
+
+
+async def authorize(world: World, code: str = "72148", provider: str | None = None) -> str:
+    """An authorization for COM-0001 on record: one unit for 60 days from 2026-11-20; its number."""
+    line = LineRequest(
+        sequence=1,
+        code=f"{CPT}|{code}",
+        provider=Party(npi=provider) if provider else None,
+        service_start=date(2026, 11, 20),
+    )
+    opened = CaseOpened(
+        case="case-1",
+        number="CN1",
+        submitter="open",
+        received=NOW,
+        track="standard",
+        identifiers=(),
+        claim="urn:uuid:1",
+        submission="sub-1",
+        patient={},
+        insurer={},
+        requester=Party(npi="1992817498"),
+        member="COM-0001",
+    )
+    granted = Authorization(
+        number="PA000000000000A",
+        issued=date(2026, 11, 20),
+        start=date(2026, 11, 20),
+        end=date(2027, 1, 18),
+        quantity=Decimal(1),
+        unit="units",
+    )
+    determination = Determination(id="d1", at=NOW, outcome="approve")
+    recorder = Recorder()
+    recorder.append(Event(seq=0, at=NOW, ev="opened", actor="system", by="precert", opened=opened))
+    recorder.append(Event(seq=0, at=NOW, ev="requested", actor="system", by="precert", line=1, requested=line))
+    for ev in ("validated", "evaluate"):
+        recorder.append(Event(seq=0, at=NOW, ev=ev, actor="system", by="precert", line=1))
+    met = Event(
+        seq=0,
+        at=NOW,
+        ev="criteria_met",
+        actor="system",
+        by="precert",
+        line=1,
+        determination=determination,
+        authorization=granted,
+    )
+    recorder.append(met)
+    recorder.append(Event(seq=0, at=NOW, ev="notified", actor="system", by="precert", line=1))
+    put = Put("Case", "case-1", encode(recorder.events), fold(recorder.events).tokens(), expect=0)
+    await world.store.commit(Commit(tenant=world.consult.tenant, puts=[put]))
+    return granted.number
+
+
+async def test_the_assertion_leads_to_the_explanation(world):
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2")))
+    found = await world.store.get(world.consult.tenant, "Assertion", info["coverage-assertion-id"])
+    assert found is not None
+    explained = json.loads(found.body)
+    assert explained["id"] == explained["assertion"] == info["coverage-assertion-id"]
+    assert explained["case"] is None
+    (line,) = explained["lines"]
+    wanted = (
+        "sequence",
+        "code",
+        "policy",
+        "version",
+        "outcome",
+        "decision",
+        "facts",
+        "criteria",
+        "missing",
+        "reasons",
+        "events",
+    )
+    assert set(wanted) <= set(line)
+    assert (line["policy"], line["version"], line["outcome"]) == ("oxygen-home", "2026.2", "pend-info")
+    assert {"spo2_rest", "tester_qualified"} <= set(line["missing"])
+    assert {"id", "text", "result", "cite"} <= set(line["criteria"][0])
+    assert {"name", "value", "evidence", "provenance"} <= set(line["facts"][0])
+
+
+async def test_the_call_log_holds_the_metric_data_and_no_secrets(world):
+    body = hook(order("E1390"), version="2.2", fhirServer="https://ehr.example/fhir")
+    body["fhirAuthorization"] = {"access_token": "very-secret-token", "token_type": "Bearer"}
+    await world.ask(body)
+    (logged,) = await stored(world, "CrdCall", Param("instance", [body["hookInstance"]]))
+    assert logged["hookType"] == "order-sign"
+    assert logged["providerId"] == "1992817498"
+    assert logged["payerId"] == "1234567893"
+    assert logged["tokenUse"] == "not-used"
+    assert {"type": "Coverage", "count": 1, "prefetch": True} in logged["resources"]
+    said = logged["request"][0]["response"][0]["coverageInfo"]
+    assert (said["covered"], said["paNeeded"], said["businessLine"]) == ("covered", "auth-needed", "ma-classic")
+    everything = json.dumps([logged, *await stored(world, "Assertion")])
+    for secret in (b"very-secret-token", b"Reyes", b"1951-03-14"):
+        assert secret not in everything
+    (entry,) = await world.store.audit(world.consult.tenant)
+    assert (entry.action, entry.subject) == ("hook", body["hookInstance"])
+
+
+async def test_decisions_are_counted(world):
+    await world.ask(hook(order("E1390"), order("E0100", id_="o2"), version="2.2"))
+    text = world.metrics.render().decode()
+    assert 'precert_decisions_total{channel="crd",outcome="pend-info"} 1.0' in text
+    assert 'precert_decisions_total{channel="crd",outcome="not-applicable"} 1.0' in text
+
+
+async def test_criteria_met_without_an_authorization_is_not_satisfied(world):
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
+    assert (info["covered"], info["pa-needed"]) == ("covered", "auth-needed")
+    assert "doc-needed" not in info
+    assert "will be approved when it is submitted" in info["reason"][0]["text"]
+    assert await stored(world, "Case") == [], "asking creates no case"
+
+
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_an_authorization_in_force_satisfies(world, version):
+    number = await authorize(world)
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version=version)))
+    assert (info["covered"], info["pa-needed"], info["satisfied-pa-id"]) == ("covered", "satisfied", number)
+    assert number in info["reason"][0]["text"]
+    if version == "2.2":
+        assert info["expiry-date"] == "2027-01-18", "60 days from the first day of service"
+    (explained,) = await stored(world, "Assertion")
+    assert explained["lines"][0]["authorization"]["number"] == number
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"code": {"coding": [{"system": CPT, "code": "72149"}]}},
+        {"occurrenceDateTime": "2026-11-19"},
+        {"occurrenceDateTime": "2027-01-19"},
+        {"quantityQuantity": {"value": 2}},
+    ],
+    ids=["another service", "before it begins", "after it ends", "more than authorized"],
+)
+async def test_an_authorization_for_something_else_does_not(world, asked):
+    await authorize(world)
+    (info,) = infos(await world.ask(hook(mri() | asked, member="COM-0001", version="2.2")))
+    assert info["pa-needed"] != "satisfied"
+
+
+async def test_an_authorization_for_another_performer_does_not(world):
+    await authorize(world, provider="1245319599")
+    body = hook(mri(performer=[{"reference": "Practitioner/doc"}]), member="COM-0001", version="2.2")
+    (info,) = infos(await world.ask(body))
+    assert info["pa-needed"] == "auth-needed"
+
+
+async def test_an_authorization_of_another_member_does_not(world):
+    await authorize(world)
+    (info,) = infos(
+        await world.ask(hook(mri(subject={"reference": "Patient/pat-COM-0002"}), member="COM-0002", version="2.2"))
+    )
+    assert info["pa-needed"] == "auth-needed"
+
+
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_an_assertion_that_the_order_carries_is_not_repeated(world, version):
+    body = hook(order("E1390"), order("E0100", id_="o2"), version=version)
+    first = await world.ask(body)
+    again = copy.deepcopy(body)
+    for entry, action in zip(again["context"]["draftOrders"]["entry"], first["systemActions"], strict=True):
+        entry["resource"] = action["resource"]
+    assert "systemActions" not in await world.ask(again)
+    (latest, _) = await stored(world, "CrdCall")
+    assert latest["request"][0]["response"][0]["engagement"] == "ignore"
+
+
+async def test_a_changed_answer_replaces_the_old_one_and_keeps_other_payers(world):
+    body = hook(order("E1390"), version="2.2")
+    carried = (await world.ask(body))["systemActions"][0]["resource"]
+    other = copy.deepcopy(carried["extension"][0])
+    for part in other["extension"]:
+        if part["url"] == "coverage":
+            part["valueReference"] = {"reference": "Coverage/x"}
+        elif part["url"] == "coverage-assertion-id":
+            part["valueString"] = "another payer's"
+    foreign = {"url": "https://ehr.example/own", "valueString": "kept"}
+    carried["extension"] = [foreign, other, *carried["extension"]]
+    carried["code"]["coding"][0]["code"] = "E0100"
+    changed = await world.ask(hook(carried, version="2.2"))
+    extensions = changed["systemActions"][0]["resource"]["extension"]
+    assert extensions[:2] == [foreign, other]
+    assert len(extensions) == 3
+    assert infos({"systemActions": [{"resource": {"extension": extensions[2:]}}]})[0]["pa-needed"] == "no-auth"
+
+
+async def test_an_assertion_that_was_not_issued_here_is_not_taken_for_ours(world):
+    carried = (await world.ask(hook(order("E1390"), version="2.2")))["systemActions"][0]["resource"]
+    for part in carried["extension"][0]["extension"]:
+        if part["url"] == "coverage-assertion-id":
+            part["valueString"] = "CA00000000000000"
+    assert (await world.ask(hook(carried, version="2.2")))["systemActions"]
+
+
+async def test_nothing_but_the_extension_changes(world):
+    """Unknown elements, contained resources, decimals and the order of elements come back as they were sent."""
+    raw = json.dumps(hook(version="2.2"))
+    sent = (
+        b'{"zzz":{"b":1,"a":[1.10,2.00]},"resourceType":"ServiceRequest","id":"o1","status":"draft",'
+        b'"contained":[{"resourceType":"Device","id":"d"}],"quantityQuantity":{"value":12.50,"unit":"months"},'
+        b'"_status":{"id":"s"},"intent":"order","code":{"coding":[{"system":"http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets","code":"E1390"}]},'
+        b'"subject":{"reference":"Patient/pat-MA-0001"}}'
+    )
+    body = raw.replace(b'"entry":[]', b'"entry":[{"resource":' + sent + b"}]", 1)
+    response = await world.client.post(
+        "/cds-services/crd-order-sign", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 200
+    assert sent[:-1] + b',"extension":[' in response.content
+
+
+async def test_a_what_if_question_leaves_no_trace(world):
+    body = configured(hook(order("E1390"), version="2.2"), unsolicited_determ=False)
+    (info,) = infos(await world.ask(body))
+    assert info["pa-needed"] == "auth-needed"
+    for kind in ("Assertion", "CrdCall", "Case"):
+        assert await stored(world, kind) == []
+    assert await world.store.audit(world.consult.tenant) == ()
+
+
+async def test_a_what_if_question_sees_authorizations_that_exist(world):
+    number = await authorize(world)
+    body = configured(hook(mri(), member="COM-0001", version="2.2"), unsolicited_determ=False)
+    assert infos(await world.ask(body))[0]["satisfied-pa-id"] == number
+
+
+@pytest.mark.parametrize("trouble", [Busy(3), StorageFull("no space")], ids=["busy", "full"])
+async def test_an_answer_that_cannot_be_kept_is_not_given(world, trouble):
+    async def refuse(commit: Any) -> Any:
+        raise trouble
+
+    world.store.commit = refuse
+    response = await world.hook(hook(order("E1390"), version="2.2"))
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert response.json()["resourceType"] == "OperationOutcome"
+    assert "cards" not in response.json()
+
+
+async def test_an_id_that_was_drawn_before_is_drawn_again(make):
+    runtime = frozen()
+    numbers = random.Random(5)
+    world = make(runtime=replace(runtime, random_bits=numbers.getrandbits))
+    first = infos(await world.ask(hook(order("E1390"))))[0]["coverage-assertion-id"]
+    numbers.seed(5)
+    second = infos(await world.ask(hook(order("E1390"))))[0]["coverage-assertion-id"]
+    assert first != second

@@ -1,0 +1,371 @@
+"""The situation table of crd.md 1.5, row by row, in both versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crd.building import (
+    NPI,
+    ROOT,
+    bundle,
+    configured,
+    coverage,
+    hook,
+    infos,
+    order,
+    patient,
+    payer,
+    prefetch,
+    searchset,
+)
+from precert.eligibility.load import load_directory
+
+VERSIONS = ["2.2", "2.0"]
+
+
+def fault(response) -> dict[str, Any]:
+    outcome = response.json()
+    assert outcome["resourceType"] == "OperationOutcome"
+    (issue,) = outcome["issue"]
+    assert issue["severity"] in ("error", "fatal")
+    assert issue["details"]["text"]
+    return issue
+
+
+# Row 1: the body is not JSON.
+@pytest.mark.parametrize("body", [b"", b"{", b"<xml/>", b'{"hook": NaN}', b'{"a":1,"a":2}', b"\xff\xfe", b"[" * 100])
+async def test_row_1_not_json(world, body):
+    response = await world.client.post(
+        "/cds-services/crd-order-sign", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 400
+    fault(response)
+
+
+async def test_row_1_not_declared_as_json(world):
+    response = await world.client.post(
+        "/cds-services/crd-order-sign", content=b"<a/>", headers={"Content-Type": "application/xml"}
+    )
+    assert response.status_code == 415
+
+
+# Row 2: breaks CDS Hooks or base FHIR.
+BROKEN = {
+    "no hook": ({"hook": ...}, "hook"),
+    "another hook": ({"hook": "order-select"}, "hook"),
+    "hook of a wrong type": ({"hook": 7}, "hook"),
+    "no instance": ({"hookInstance": ...}, "hookInstance"),
+    "no context": ({"context": ...}, "context"),
+    "context is a list": ({"context": []}, "context"),
+    "no patient": ({"context": {"draftOrders": bundle(order("E1390"))}}, "context.patientId"),
+    "patientId of another type": ({"context": {"patientId": "Group/1", "draftOrders": bundle()}}, "context.patientId"),
+    "no drafts": ({"context": {"patientId": "pat-MA-0001"}}, "context.draftOrders"),
+    "drafts are no Bundle": (
+        {"context": {"patientId": "pat-MA-0001", "draftOrders": order("E1390")}},
+        "context.draftOrders",
+    ),
+    "entry is no list": (
+        {"context": {"patientId": "pat-MA-0001", "draftOrders": {"resourceType": "Bundle", "entry": {}}}},
+        "context.draftOrders.entry",
+    ),
+    "entry without resource": (
+        {"context": {"patientId": "pat-MA-0001", "draftOrders": {"resourceType": "Bundle", "entry": [{}]}}},
+        "context.draftOrders.entry[0].resource",
+    ),
+    "prefetch is a list": ({"prefetch": []}, "prefetch"),
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("case", BROKEN, ids=str)
+async def test_row_2_breaks_cds_hooks_or_fhir(world, case, version):
+    changes, expression = BROKEN[case]
+    body = hook(order("E1390"), version=version) | changes
+    body = {key: value for key, value in body.items() if value is not ...}
+    response = await world.hook(body, "crd-order-sign")
+    assert response.status_code == (400 if version == "2.2" else 422)
+    assert fault(response)["expression"] == [expression]
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, True])
+async def test_row_2_json_but_no_object(world, body):
+    response = await world.client.post("/cds-services/crd-order-sign", json=body)
+    assert response.status_code == 422
+    fault(response)
+
+
+# Row 3: breaks CRD only.
+async def test_row_3_a_version_nobody_speaks(world):
+    response = await world.hook(hook(order("E1390"), version="1.0"))
+    assert response.status_code == 422
+    assert "2.0, 2.2" in fault(response)["details"]["text"]
+
+
+# Row 4: unknown service.
+@pytest.mark.parametrize("path", ["crd-order-review", "order-sign", "crd-order-sign/x/feedback", "%20"])
+async def test_row_4_unknown_service(world, path):
+    response = await world.client.post(f"/cds-services/{path}", json=hook(order("E1390")))
+    assert response.status_code == 404
+    fault(response)
+
+
+# Row 5: needed data missing, and no way to get them.
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"coverage": ...},
+        {"coverage": {"resourceType": "OperationOutcome", "issue": []}},
+        {"coverage": "Coverage/1"},
+    ],
+    ids=["absent", "failed", "malformed"],
+)
+async def test_row_5_coverage_cannot_be_had(world, version, sent):
+    response = await world.hook(hook(order("E1390"), version=version, prefetch=prefetch(**sent)))
+    assert response.status_code == 412
+    assert fault(response)["expression"] == ["prefetch.coverage"]
+
+
+async def test_row_5_no_prefetch_at_all(world):
+    assert (await world.hook(hook(order("E1390"), prefetch=...))).status_code == 412
+
+
+async def test_row_5_dispatched_orders_and_encounters(world):
+    body = hook(name="order-dispatch", context={"patientId": "pat-MA-0001", "dispatchedOrders": ["ServiceRequest/o1"]})
+    assert (await world.hook(body)).status_code == 412
+    body = hook(name="encounter-start", context={"patientId": "pat-MA-0001", "encounterId": "e1"})
+    assert (await world.hook(body)).status_code == 412
+
+
+# Row 6: no coverage, several, or somebody else's.
+FOREIGN = payer(identifier=[{"system": NPI, "value": "1999999984"}])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("sent", "rule"),
+    [
+        ({"payors": searchset(FOREIGN)}, "other-payer"),
+        (
+            {"coverage": searchset(coverage("MA-0001", payor=[{"identifier": {"system": NPI, "value": "1"}}]))},
+            "other-payer",
+        ),
+        ({"coverage": searchset(coverage("MA-0001"), coverage("MA-0001", "second"))}, "several-coverages"),
+    ],
+    ids=["organization of another payer", "identifier of another payer", "two coverages with us"],
+)
+async def test_row_6_the_wrong_coverage(world, version, sent, rule):
+    response = await world.hook(hook(order("E1390"), version=version, prefetch=prefetch(**sent)))
+    assert response.status_code == (400 if version == "2.2" else 422)
+    assert fault(response)["details"]["coding"][0]["code"] == rule
+
+
+@pytest.mark.parametrize("nothing", [None, searchset()], ids=["null", "empty"])
+async def test_row_6_no_coverage(world, make, nothing):
+    body = hook(order("E1390"), version="2.2", prefetch=prefetch(coverage=nothing))
+    assert (await world.hook(body)).status_code == 400
+    old = hook(order("E1390"), prefetch=prefetch(coverage=nothing))
+    assert (await make(lenient=False).hook(old)).status_code == 422
+
+
+async def test_row_6_for_clients_older_than_crd_cards_instead_of_an_error(make):
+    """The public sandbox has no Coverage: cards show what policies offer, and no assertion is made."""
+    body = hook(order("E0470", "MA-0002"), member="MA-0002", prefetch=prefetch("MA-0002", coverage=searchset()))
+    answer = await make(demo_plan="ma-classic").ask(body)
+    assert "systemActions" not in answer
+    assert answer["cards"][0]["summary"].startswith("No coverage was sent")
+    assert any(card.get("suggestions") for card in answer["cards"])
+
+
+async def test_row_6_two_coverages_and_one_is_ours(world):
+    other = coverage("MA-0001", "other", payor=[{"reference": "Organization/other"}])
+    sent = {
+        "coverage": searchset(other, coverage("MA-0001")),
+        "payors": searchset(payer(), payer(id="other", identifier=[{"system": NPI, "value": "1999999984"}])),
+    }
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=prefetch(**sent))))
+    assert info["coverage"] == {"reference": "Coverage/cov-MA-0001"}
+
+
+async def test_an_order_that_names_its_coverages_gets_one_answer_for_each(world):
+    both = searchset(coverage("MA-0001"), coverage("MA-0001", "second"))
+    named = order("E1390", insurance=[{"reference": "Coverage/second"}, {"reference": "Coverage/cov-MA-0001"}])
+    found = infos(await world.ask(hook(named, version="2.2", prefetch=prefetch(coverage=both))))
+    assert {info["coverage"]["reference"] for info in found} == {"Coverage/second", "Coverage/cov-MA-0001"}
+    assert len({info["coverage-assertion-id"] for info in found}) == 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_payor_without_identifier_is_taken_with_a_note(world, version):
+    sent = prefetch(payors=searchset(payer(identifier=None)))
+    (info,) = infos(await world.ask(hook(order("E0100"), version=version, prefetch=sent)))
+    assert "could not be identified" in info["reason"][0]["text"]
+
+
+async def test_a_payor_without_identifier_is_refused_by_a_directory(make):
+    world = make(directory=load_directory(ROOT / "examples" / "eligibility", "directory"))
+    sent = prefetch(payors=searchset(payer(identifier=None)))
+    response = await world.hook(hook(order("E0100"), version="2.2", prefetch=sent))
+    assert response.status_code == 400
+    assert fault(response)["details"]["coding"][0]["code"] == "payer-unidentified"
+
+
+@pytest.mark.parametrize("mode", ["presented", "directory"])
+async def test_a_payor_that_leads_nowhere_is_not_foreign(make, mode):
+    """The Inferno preset's payor is a reference that nobody can resolve (crd.md 2.4)."""
+    world = make(directory=load_directory(ROOT / "examples" / "eligibility", mode))
+    answer = await world.ask(hook(order("E0100"), version="2.2", prefetch=prefetch(payors=...)))
+    assert infos(answer)[0]["covered"] == "covered"
+
+
+# Row 7: the member cannot be resolved.
+def stranger(born: str = "1950-01-01") -> dict[str, Any]:
+    resource = patient("MA-0001")
+    resource["identifier"][0]["value"] = "ZZ-9999"
+    return resource | {"birthDate": born}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_row_7_unknown_member(make, version):
+    world = make(directory=load_directory(ROOT / "examples" / "eligibility", "directory"))
+    unknown = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None)
+    sent = prefetch(patient=stranger(), coverage=searchset(unknown))
+    (info,) = infos(await world.ask(hook(order("E1390"), version=version, prefetch=sent)))
+    assert info["covered"] == "not-covered"
+    (reason,) = info["reason"]
+    assert ("coding" in reason) == (version == "2.2"), "2.0.1 does not know the code"
+    if version == "2.2":
+        assert reason["coding"][0]["code"] == "no-member-found"
+
+
+async def test_row_7_another_birth_date_is_never_trusted(world):
+    sent = prefetch(patient=patient("MA-0001") | {"birthDate": "2001-01-01"})
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
+    assert info["covered"] == "not-covered"
+    assert info["reason"][0]["coding"][0]["code"] == "no-member-found"
+
+
+async def test_a_member_the_directory_does_not_know_is_trusted_when_presented(world):
+    unknown = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None)
+    sent = prefetch(patient=stranger(), coverage=searchset(unknown))
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
+    assert (info["covered"], info["pa-needed"]) == ("covered", "auth-needed")
+
+
+async def test_without_a_line_of_business_a_policy_is_not_said_not_to_apply(world):
+    """Unknown is not "does not apply": the plan that Coverage.class does not name may be one that needs authorization."""
+    unknown = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, **{"class": None})
+    sent = prefetch(patient=stranger(), coverage=searchset(unknown))
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
+    assert info["pa-needed"] != "no-auth"
+
+
+# Row 8: known, but not covered.
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_row_8_coverage_has_ended(world, version):
+    (info,) = infos(await world.ask(hook(order("E1390", "MA-0009"), member="MA-0009", version=version)))
+    assert info["covered"] == "not-covered"
+    assert info.get("pa-needed") == (None if version == "2.2" else "no-auth")
+    assert "2025-12-31" in info["reason"][0]["text"]
+
+
+# Row 9: our own trouble.
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_row_9_rules_that_fail_stay_in_their_order(make, policies, version):
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(policies.current, name)
+
+        def __iter__(self) -> Any:
+            return iter(policies.current)
+
+        def decide(self, context: Any) -> Any:
+            if context.item["productOrService"]["coding"][0]["code"] == "E1390":
+                raise RuntimeError("a rule that nobody thought of")
+            return policies.current.decide(context)
+
+    world = make(catalogue=Failing)
+    answer = await world.ask(hook(order("E1390"), order("E0100", id_="o2"), version=version))
+    failed, fine = infos(answer)
+    assert fine["pa-needed"] == "no-auth"
+    if version == "2.2":
+        assert (failed["covered"], failed["pa-needed"]) == ("indeterminate", "indeterminate")
+        assert failed["reason"][0]["coding"][0]["code"] == "technical"
+        assert failed["contact"][0]["telecom"]
+    else:
+        assert (failed["covered"], failed["pa-needed"]) == ("conditional", "conditional")
+        assert failed["info-needed"] == ["OTH"]
+
+
+# Row 10: too vague.
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "vague",
+    [
+        {"code": None},
+        {"code": {"text": "oxygen at home"}},
+        {"code": "E1390"},
+        {"code": {"coding": [{"system": "http://snomed.info/sct", "code": "397619005"}]}},
+        {"code": {"coding": [{"code": "E1390"}]}},
+    ],
+    ids=["no code", "text only", "malformed", "clinical code only", "code without system"],
+)
+async def test_row_10_the_code_is_too_coarse(world, version, vague):
+    (info,) = infos(await world.ask(hook(order("E1390") | vague, version=version)))
+    assert (info["covered"], info["pa-needed"]) == ("conditional", "conditional")
+    assert info["info-needed"] == (["detail-code"] if version == "2.2" else ["OTH"])
+    if version == "2.0":
+        assert info["reason"][-1]["coding"][0]["code"] == "detail-code"
+
+
+# Row 11: more facts from people.
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_row_11_documentation(world, version):
+    (info,) = infos(await world.ask(hook(order("E1390"), version=version)))
+    assert (info["covered"], info["pa-needed"]) == ("covered", "auth-needed")
+    assert info["doc-needed"] == ["clinical"]
+    assert info["questionnaire"] == ["http://precert.test/fhir/Questionnaire/oxygen-home|2026.2"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_row_11_questions_to_several_people(world, version):
+    """The wheelchair policy asks the doctor, the front desk and the patient."""
+    (info,) = infos(await world.ask(hook(order("K0823"), version=version)))
+    assert info["doc-needed"] == (["clinical", "admin", "patient"] if version == "2.2" else ["both"])
+
+
+# Row 12: nothing new. In test_kept.py. Row 13: the client does not want it.
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_row_13_coverage_information_switched_off(world, version):
+    answer = await world.ask(
+        configured(hook(order("E0470", "MA-0002"), member="MA-0002", version=version), coverage_info=False)
+    )
+    assert "systemActions" not in answer
+    assert answer["cards"]
+
+
+# Row 14: a secondary hook with nothing to say.
+async def test_row_14_an_encounter_without_needs(world):
+    encounter = {"resourceType": "Encounter", "id": "e1", "subject": {"reference": "Patient/pat-MA-0001"}}
+    body = hook(
+        name="encounter-start",
+        context={"patientId": "pat-MA-0001", "encounterId": "e1"},
+        prefetch=prefetch(encounter=encounter),
+    )
+    assert await world.ask(body) == {"cards": []}
+
+
+# Row 16: the unexpected.
+async def test_row_16_the_unexpected_is_a_500_with_an_outcome(make, directory):
+    def broken() -> Any:
+        raise RuntimeError("no directory today")
+
+    world = make()
+    world.consult.directory = broken
+    world.client._transport = __import__("httpx").ASGITransport(app=world.app, raise_app_exceptions=False)
+    response = await world.hook(hook(order("E1390")))
+    assert response.status_code == 500
+    assert "no directory today" not in response.text
+    fault(response)
