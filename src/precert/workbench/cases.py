@@ -180,7 +180,7 @@ def _request(case: Case) -> list[tuple[str, str]]:
         ("Case", case.number),
         ("Received", words.when(opened.received)),
         ("Track", opened.track),
-        ("Sent by", opened.submitter),
+        ("Sent by", "open mode" if opened.submitter == "open" else opened.submitter),
         ("Shape", f"PAS STU {opened.version}"),
     ]
 
@@ -190,8 +190,6 @@ def _line(line: Line, view: LineView) -> CaseLine:
     asked = line.requested
     quantity = words.value(asked.quantity) if asked.quantity is not None else ""
     pairs = [
-        ("Service", view.service),
-        ("Coverage policy", view.title or "none"),
         ("Quantity", f"{quantity} {asked.unit or ''}".strip()),
         (
             "Service dates",

@@ -23,7 +23,7 @@ def nowhere(reference: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class FactView:
-    """One fact as it was known: ``evidence`` pairs what is shown with where it can be read."""
+    """One fact as it was known. ``evidence``: what is shown, where it can be read on the page, the exact reference."""
 
     name: str
     label: str
@@ -31,7 +31,7 @@ class FactView:
     known: bool
     provenance: str
     tone: str
-    evidence: tuple[tuple[str, str | None], ...]
+    evidence: tuple[tuple[str, str | None, str], ...]
     notes: tuple[str, ...]
 
 
@@ -127,13 +127,13 @@ def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> Line
         decision_code=code,
         tone=words.state_tone(state) if state else words.decision_tone(code),
         outcome=words.outcome(line.get("outcome")),
-        reason=line.get("reason"),
+        reason=_reason(line, len(questions) + len(bare)),
         by=f"{by['id']}, {by['role']}" if by.get("human") else "the rules (no person)" if by else "the rules",
         human=bool(by.get("human")),
         sections=traced_sections(catalogue, line),
         facts=known,
         questions=(*questions, *({"link_id": m, "text": known[m].label if m in known else m} for m in bare)),
-        reasons=tuple(str(reason) for reason in line.get("reasons", ()) if reason != line.get("reason")),
+        reasons=tuple(_reasons(line, questions)),
         considered=tuple(line.get("considered") or ()),
         conflicts=tuple(line.get("conflicts") or ()),
         alternatives=tuple(map(_alternative, line.get("alternatives") or ())),
@@ -141,6 +141,34 @@ def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> Line
         reference=line.get("reference"),
         events=tuple(map(event_view, line.get("events", ()))),
     )
+
+
+def _reason(line: Element, open_questions: int) -> str | None:
+    sentence = line.get("reason")
+    if not sentence:
+        return None
+    human = bool((line.get("by") or {}).get("human"))
+    return words.reason(
+        str(sentence),
+        outcome=line.get("outcome"),
+        code=line.get("reason_code"),
+        human=human,
+        open_questions=open_questions,
+    )
+
+
+def _reasons(line: Element, questions: tuple[Element, ...]) -> list[str]:
+    """The further reasons, without those that only repeat the sentence or the questions."""
+    first = str(questions[0].get("text")).rstrip("?") if questions else None
+    return [r for r in map(str, line.get("reasons", ())) if r != line.get("reason") and not (first and first in r)]
+
+
+def _evidence(references: list[str], link: Link) -> list[tuple[str, str | None, str]]:
+    """Each piece once: two references to one diagnosis in the request read the same."""
+    found: dict[tuple[str, str | None], str] = {}
+    for reference in references:
+        found.setdefault((words.evidence(reference), link(reference)), reference)
+    return [(shown, href, reference) for (shown, href), reference in found.items()]
 
 
 def fact_view(fact: Element, models: Mapping[str, Fact], link: Link) -> FactView:
@@ -156,9 +184,9 @@ def fact_view(fact: Element, models: Mapping[str, Fact], link: Link) -> FactView
         label=model.ask.text if model and model.ask else name.replace("_", " "),
         value=f"{shown} {unit}" if unit and numeric else shown,
         known=known,
-        provenance=words.PROVENANCE.get(provenance, provenance),
+        provenance="" if provenance == "missing" else words.PROVENANCE.get(provenance, provenance),
         tone="wait" if not known else "part" if provenance == "attested" else "good",
-        evidence=tuple((str(reference), link(str(reference))) for reference in fact.get("evidence", ())),
+        evidence=tuple(_evidence(list(map(str, fact.get("evidence", ()))), link)),
         notes=tuple(fact.get("notes", ())),
     )
 
@@ -173,7 +201,7 @@ def event_view(event: Element) -> EventView:
     return EventView(
         at=words.when(event.get("at")),
         text=words.event(str(event.get("event"))),
-        by="precert" if actor == "system" else f"{by} ({actor})" if by else actor,
+        by="" if actor == "system" else f"{by} ({actor})" if by and by != actor else actor,
         detail="; ".join(shown),
     )
 

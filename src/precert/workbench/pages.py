@@ -113,7 +113,7 @@ def _public(router: APIRouter, context: PagesContext, pages: Pages) -> None:
     @router.get("/api", summary="Every endpoint, for reading", include_in_schema=False)
     async def api(request: Request) -> Response:
         if not wants_html(request):
-            return json_response(request, request.app.openapi())
+            return Response(status_code=307, headers={"Location": "/openapi.json", "Vary": "Accept"})
         return pages.render(request, "api.html", groups=api_operations(request.app))
 
     @router.get("/policies", summary="The coverage policies in effect")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -51,8 +52,8 @@ _LINKS = (
 )
 _HOOKS = ("order-sign", "order-select", "order-dispatch", "appointment-book", "encounter-start", "encounter-discharge")
 _OPERATIONS = (
-    Operation("submit", "Claim/$submit: ask for authorization", "/Claim/$submit", True),
-    Operation("inquire", "Claim/$inquire: ask what became of a request", "/Claim/$inquire", True),
+    Operation("submit", "$submit: ask for authorization", "/Claim/$submit", True),
+    Operation("inquire", "$inquire: what became of it?", "/Claim/$inquire", True),
     Operation("attach", "$submit-attachment: send documents", "/$submit-attachment", True),
     Operation("package", "$questionnaire-package: fetch the form", "/Questionnaire/$questionnaire-package", True),
     Operation("next", "$next-question: the next question of a form", "/Questionnaire/$next-question", True),
@@ -61,9 +62,24 @@ _OPERATIONS = (
 
 
 def serves(app: FastAPI, method: str, path: str) -> bool:
-    """Whether a route of the app answers this; links and operations are shown only when it does."""
+    """Whether the app answers this; links and operations are shown only when it does.
+
+    What is not in the OpenAPI description (pages, health) is looked up among the routes, except below the FHIR bases:
+    there ``{type}/{id}`` would fit many places that do not exist.
+    """
+    if method.lower() in _schema(app).get("paths", {}).get(path, {}):
+        return True
+    if path.startswith("/fhir"):
+        return False
     scope = {"type": "http", "method": method, "path": path, "headers": [], "root_path": "", "app": app}
     return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
+
+
+def _schema(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description; FastAPI makes it once and keeps it."""
+    with warnings.catch_warnings():  # an operation with two methods under one id is no fault of the pages
+        warnings.simplefilter("ignore")
+        return app.openapi()
 
 
 def links(app: FastAPI) -> list[Link]:
@@ -94,7 +110,7 @@ def demo_members(directory: Directory, today: date) -> list[tuple[str, str, str,
 def api_operations(app: FastAPI) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """(method, path, summary) of every endpoint, by tag."""
     grouped: dict[str, list[tuple[str, str, str]]] = {}
-    for path, method, operation in _operations(app.openapi()):
+    for path, method, operation in _operations(_schema(app)):
         tag = next(iter(operation.get("tags", ())), "operations")
         grouped.setdefault(str(tag), []).append((method.upper(), path, str(operation.get("summary", ""))))
     return sorted(grouped.items())

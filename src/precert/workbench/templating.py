@@ -43,6 +43,7 @@ def environment() -> jinja2.Environment:
         "day": words.day,
         "when": words.when,
         "anchor": words.anchor,
+        "clipped": words.clipped,
         "who": lambda name: words.WHO.get(name, name),
         "role": lambda name: words.ROLES.get(name, name),
     }

@@ -214,6 +214,36 @@ def value(known: Any) -> str:
     return str(known)
 
 
+def reason(sentence: str, *, outcome: str | None, code: str | None, human: bool, open_questions: int) -> str:
+    """The sentence why, for readers. The engine's own lists facts by name; people see the facts and questions beside it."""
+    if human:
+        return sentence
+    if outcome == "pend-info" and open_questions:
+        answers = "One answer is" if open_questions == 1 else f"{open_questions} answers are"
+        return f"{answers} missing that can still decide."
+    if code == "attested":
+        return "The criteria are met, but by statement only. A nurse confirms."
+    return sentence
+
+
+def evidence(reference: str) -> str:
+    """``QuestionnaireResponse/1#ahi`` → ``form answer``; the exact reference stays in the tooltip and in the JSON."""
+    kind, _, id = reference.partition("/")
+    if kind == "QuestionnaireResponse":
+        return "form answer"
+    if kind == "PayerClaim":
+        return f"paid claim {id}"
+    if kind == "PayerAuth":
+        return f"authorization {id}"
+    if reference.startswith(("Item.", "Claim.item")):
+        return "request line"
+    if reference.startswith(("Claim.diagnosis", "diagnosis[")):
+        return "diagnosis in the request"
+    if reference.startswith(("Patient.", "Coverage.", "Requester.")):
+        return {"P": "member data", "C": "coverage", "R": "provider data"}[reference[0]]
+    return f"{kind} {id}" if id else reference
+
+
 def day(at: date | datetime | str | None) -> str:
     """``20 Nov 2026``."""
     if isinstance(at, str):

@@ -216,6 +216,15 @@ def _names(case: Case) -> Iterable[dict[str, object]]:
     return elements(case.opened.patient.get("name"))
 
 
+def _why(line: Line) -> str:
+    made = line.determination
+    if made is None:
+        return ""
+    asked = line.questions.questions if line.questions else made.trace.get("missing", ())
+    code = made.trace.get("reason_code")
+    return words.reason(made.reason, outcome=made.outcome, code=code, human=made.human, open_questions=len(asked))
+
+
 def _line(line: Line, zone: str) -> LineRow:
     determination = line.determination
     asked = line.questions
@@ -225,6 +234,6 @@ def _line(line: Line, zone: str) -> LineRow:
         title=determination.title if determination else None,
         state=words.state(line.state),
         tone=words.state_tone(line.state),
-        why=words.clipped(determination.reason if determination else ""),
+        why=words.clipped(_why(line)),
         answer_due=written(asked.due, zone) if asked and asked.due else None,
     )

@@ -1,6 +1,6 @@
 // Answers as people read them: PAS decisions, CDS cards and coverage information, OperationOutcomes.
 
-import { badge, el, link, pairs } from "./dom.mjs";
+import { badge, el, link, linked, pairs } from "./dom.mjs";
 import { render } from "./markdown.mjs";
 
 const PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/";
@@ -99,8 +99,15 @@ function line(item, response, services) {
       ["Reference number", say(valueOf(extension(item, "extension-administrationReferenceNumber")))],
       ["Reason code", say(valueOf(extension(review, "reasonCode")))],
     ]),
-    notes.some(Boolean) ? el("ul", {}, notes.filter(Boolean).map((note) => el("li", {}, note))) : null,
+    notes.some(Boolean) ? el("ul", {}, notes.filter(Boolean).map((note) => el("li", {}, linked(note)))) : null,
   );
+}
+
+/** Where a person can decide what the rules handed over. */
+function caseLink(response) {
+  const number = list(response.identifier).find((each) => each.system === "urn:precert:case")?.value;
+  if (!number) return null;
+  return el("p", {}, el("a", { href: `/workbench/cases/${encodeURIComponent(number)}` }, "Open the case in the workbench"));
 }
 
 export function decisions(body, request) {
@@ -113,6 +120,7 @@ export function decisions(body, request) {
       pairs([["Authorization", response.preAuthRef ?? ""], ["Outcome", response.outcome], ["Case", list(response.identifier)[0]?.value ?? ""]]),
       list(response.error).map((error) => el("div", { class: "outcome-issue" }, el("p", {}, el("strong", {}, "rejected: "), say(error.code)))),
       list(response.item).map((item) => line(item, response, services)),
+      caseLink(response),
       list(response.error).length ? list(response.processNote).map((note) => el("p", {}, note.text)) : null,
     ),
   );
@@ -136,7 +144,9 @@ function card(each) {
 }
 
 function said(part) {
-  if (part.extension) return part.extension.map((inner) => say(valueOf(inner))).filter(Boolean).join(": ");
+  if (part.extension) {
+    return part.extension.filter((inner) => inner.url !== "category").map((inner) => say(valueOf(inner))).filter(Boolean).join(": ");
+  }
   return say(valueOf(part));
 }
 
@@ -156,7 +166,7 @@ function coverage(resource, info) {
     el(
       "table",
       {},
-      el("tbody", {}, [...rows].map(([name, values]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, values.join("; "))))),
+      el("tbody", {}, [...rows].map(([name, values]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, values.map((value) => el("div", {}, linked(value))))))),
     ),
   );
 }

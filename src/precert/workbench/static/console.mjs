@@ -120,12 +120,23 @@ async function explain(ids) {
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const article = page.getElementById("explanation");
     if (article === null) continue;
-    for (const each of article.querySelectorAll("[id]")) each.removeAttribute("id");
-    for (const each of article.querySelectorAll("[aria-labelledby]")) each.removeAttribute("aria-labelledby");
-    article.removeAttribute("id");
-    why.append(document.importNode(article, true), el("p", {}, el("a", { href: path }, "The explanation on its own page")));
+    why.append(...condensed(document.importNode(article, true)), el("p", {}, el("a", { href: path }, "The explanation on its own page")));
   }
   if (!why.hasChildNodes()) why.append(el("p", { class: "hint" }, "Nothing was decided, so there is nothing to explain."));
+}
+
+/** One box per line of an explanation; only the first of several is open. Headings go below those of the console. */
+function condensed(article) {
+  for (const each of article.querySelectorAll("[id]")) each.removeAttribute("id");
+  for (const each of article.querySelectorAll("h3")) each.replaceWith(el("h5", {}, ...each.childNodes));
+  const sections = [...article.querySelectorAll("section.card:not(.record)")];
+  return sections.map((section, at) => {
+    const heading = section.querySelector("h2");
+    const verdict = section.querySelector(".verdict .badge");
+    heading.remove();
+    const summary = el("summary", {}, heading.textContent, " ", verdict?.cloneNode(true));
+    return el("details", { class: "why-line", open: at === 0 }, summary, ...section.childNodes);
+  });
 }
 
 if (form !== null) {

@@ -20,6 +20,11 @@ export function pairs(list) {
   return shown.length === 0 ? null : el("dl", { class: "pairs" }, shown.map(([label, value]) => el("div", {}, el("dt", {}, label), el("dd", {}, value))));
 }
 
+/** Text in which http(s) addresses are links. */
+export function linked(text) {
+  return text.split(/(https?:\/\/[^\s;,]+[^\s;,.])/).map((part, at) => (at % 2 ? link(part, part) : part));
+}
+
 /** A link, or plain text when the address is not http(s): javascript: and data: never become links. */
 export function link(href, text) {
   try {
