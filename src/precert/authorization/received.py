@@ -17,10 +17,10 @@ from precert.authorization.record import Case, Event, Recorder, decode, fold
 from precert.authorization.service import AuthorizationService, bound_versions, with_attachment
 from precert.authorization.submit import record_put
 from precert.fhir.types import Element
-from precert.store.port import Audit, Commit, Conflict, Idempotency, Put, Stored
+from precert.store.port import Audit, Busy, Commit, Conflict, Idempotency, Put, Stored
 
 log = structlog.get_logger(__name__)
-_ATTEMPTS = 5
+_ATTEMPTS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
         if isinstance(outcome, Stored):
             service.settled()
         return case
-    raise Conflict(case_id, None, 0)
+    raise Busy
 
 
 async def _apply(service: AuthorizationService, case: Case, received: Received) -> tuple[Case, list[str]]:

@@ -20,6 +20,7 @@ from precert.fhir.types import Element
 from precert.store.port import (
     AlreadyTaken,
     Audit,
+    Busy,
     Commit,
     Conflict,
     Idempotency,
@@ -31,7 +32,7 @@ from precert.store.port import (
 )
 
 log = structlog.get_logger(__name__)
-_ATTEMPTS = 5
+_ATTEMPTS = 25  # of n requests that arrive at once under one bundle identifier, one gets through in each round
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,9 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
             outcome = await service.store.commit(commit)
         except (AlreadyTaken, Conflict) as clash:  # a number drawn twice, or the earlier record moved on meanwhile
             log.warning("commit clashed, trying again", attempt=attempt, why=type(clash).__name__)
-            if attempt == _ATTEMPTS:
-                raise
             continue
         return answered(outcome, rendered, case, rejection)
-    raise AssertionError("unreachable: the loop returns or raises")
+    raise Busy
 
 
 def answered(

@@ -31,10 +31,10 @@ from precert.authorization.record import (
 from precert.authorization.service import AuthorizationService, Rejection, Renderer, bound_versions
 from precert.authorization.submission import Submission
 from precert.authorization.submit import Answered, answered, record_put, request_key, submit, system_event
-from precert.store.port import Audit, Commit, Conflict, Document, Param, Replayed
+from precert.store.port import Audit, Busy, Commit, Conflict, Document, Param, Replayed
 
 log = structlog.get_logger(__name__)
-_ATTEMPTS = 5
+_ATTEMPTS = 25
 DENIED = frozenset({"denied", "denied_admin", "untimely", "appeal_upheld", "ending"})
 GONE = frozenset({"cancelled", "withdrawn", "closed", "dismissed"})
 CANCELLABLE = frozenset(
@@ -87,7 +87,7 @@ async def update(service: AuthorizationService, submission: Submission, render: 
             log.info("record moved on, applying the update again", case=case.number)
             continue
         return answered(outcome, rendered, case, rejection)
-    raise Conflict("Case", None, 0)
+    raise Busy
 
 
 async def find_prior(service: AuthorizationService, submission: Submission) -> Document | None:

@@ -20,7 +20,7 @@ from precert.fhir.dates import instant
 from precert.fhir.extension import extension_value
 from precert.fhir.types import Element, Resource, elements
 from precert.pas import urls
-from precert.pas.response import Answer, Shape, error, full_reference, response_bundle
+from precert.pas.response import Answer, Shape, echoed, error, full_reference, response_bundle
 
 _ANY_SERVICE = "not-applicable"
 
@@ -60,18 +60,32 @@ def inquiry_answer(
     root: str,
     at: datetime,
     new_id: Callable[[], str],
+    rejection: Rejection | None = None,
 ) -> Resource:
-    """Parameters with a Bundle for each match (2.2), or one Bundle with all of them (2.0)."""
+    """Parameters with a Bundle for each match (2.2), or one Bundle with all of them (2.0).
+
+    ``rejection`` says that the inquiry cannot be answered at all (the person or the payer it names is not the one on
+    file): an AAA error, as for a request.
+    """
+    if rejection is not None:
+        bundle = _error(asked, rejection, shape, root, at, new_id)
+        return _parameters([bundle]) if shape.INQUIRY_IN_PARAMETERS else bundle
     bundles = [
         response_bundle(Answer(case, request, None, shape, new_id(), new_id(), root, at, inquiry=True))
         for case, request in matches
     ]
     if shape.INQUIRY_IN_PARAMETERS:
-        answer: Resource = {"resourceType": "Parameters"}
-        if bundles:  # no match is an empty Parameters; FHIR allows no empty array
-            answer["parameter"] = [{"name": "return", "resource": bundle} for bundle in bundles]
-        return answer
-    return _merged(bundles) if bundles else _nothing(asked, shape, root, at, new_id)
+        return _parameters(bundles)
+    # 2.0.1 has no shape for "no match": its bundle must begin with a ClaimResponse, so the answer is an error
+    return _merged(bundles) if bundles else _error(asked, Rejection("no_match", "Claim"), shape, root, at, new_id)
+
+
+def _parameters(bundles: list[Resource]) -> Resource:
+    """One ``return`` for each; no match is an empty Parameters (FHIR allows no empty array)."""
+    answer: Resource = {"resourceType": "Parameters"}
+    if bundles:
+        answer["parameter"] = [{"name": "return", "resource": bundle} for bundle in bundles]
+    return answer
 
 
 def _merged(bundles: list[Resource]) -> Resource:
@@ -85,12 +99,12 @@ def _merged(bundles: list[Resource]) -> Resource:
     return {**bundles[0], "entry": list(entries.values())}
 
 
-def _nothing(asked: Submission, shape: Shape, root: str, at: datetime, new_id: Callable[[], str]) -> Resource:
-    """2.0.1 has no shape for "no match": its bundle must begin with a ClaimResponse, so the answer is an error."""
-
+def _error(
+    asked: Submission, rejection: Rejection, shape: Shape, root: str, at: datetime, new_id: Callable[[], str]
+) -> Resource:
+    """A bundle whose ClaimResponse says why there is no result. There is no request to refer to, only the inquiry."""
     request = BundleIndex(asked.bundle)
     claim, id, bundle = asked.claim_resource, new_id(), new_id()
-    rejection = Rejection("no_match", "Claim")
     parties = {name: full_reference(request, claim[name]) for name in ("patient", "insurer", "provider")}
     response: Resource = {
         "resourceType": "ClaimResponse",
@@ -104,11 +118,12 @@ def _nothing(asked: Submission, shape: Shape, root: str, at: datetime, new_id: C
         "created": instant(at),
         "insurer": parties["insurer"],
         "requestor": parties["provider"],
+        "request": {"extension": [{"url": urls.DATA_ABSENT, "valueCode": "not-applicable"}]},
         "outcome": "error",
         "disposition": rejection.entry.text,
         "error": [error(rejection, shape)],
     }
-    echoed = [request.resolve(reference, request.entries[0]) for reference in parties.values()]
+    entries = echoed(request, [response])
     return {
         "resourceType": "Bundle",
         "id": bundle,
@@ -118,6 +133,6 @@ def _nothing(asked: Submission, shape: Shape, root: str, at: datetime, new_id: C
         "timestamp": instant(at),
         "entry": [
             bundle_entry(f"{root}{shape.PREFIX}/ClaimResponse/{id}", response),
-            *(bundle_entry(e.full_url, e.resource) for e in echoed if e is not None and e.full_url),
+            *(bundle_entry(e.full_url, e.resource) for e in entries),
         ],
     }

@@ -12,6 +12,7 @@ from precert.authorization.inquire import inquire as find_matches
 from precert.authorization.record import Case
 from precert.authorization.service import AuthorizationService
 from precert.authorization.submission import Submission
+from precert.authorization.submit import reject
 from precert.authorization.submit import submit as submit_request
 from precert.authorization.update import update as update_request
 from precert.fhir.json import Limits
@@ -107,9 +108,11 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
         raw, bundle = await read_resource(request, context.limits)
         root = context.root(request)
         asked = context.admit(raw, bundle, client, root, shape, inquiry=True)
-        matches = await find_matches(service, read_inquiry(asked))
+        rejection = reject(asked, service.directory())
+        matches = [] if rejection else await find_matches(service, read_inquiry(asked))
         runtime = service.runtime
-        return fhir_response(request, inquiry_answer(matches, asked, shape, root, runtime.now(), runtime.new_id))
+        answer = inquiry_answer(matches, asked, shape, root, runtime.now(), runtime.new_id, rejection)
+        return fhir_response(request, answer)
 
     return router
 
