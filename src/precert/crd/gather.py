@@ -14,7 +14,7 @@ from precert.crd import urls
 from precert.crd.context import HookContext
 from precert.crd.envelope import HookCall
 from precert.crd.fetch import Deadline, Ehr
-from precert.crd.prefetch import Pool, about_another, relative
+from precert.crd.prefetch import Pool, relative
 from precert.fhir.bundle import Entry, reference_of
 from precert.fhir.extension import extension_value
 from precert.fhir.types import Resource, elements
@@ -100,7 +100,7 @@ def _wanted(call: HookCall, context: HookContext, pool: Pool) -> Iterator[str]:
         if not pool.has(reference):
             yield reference
     references = [*context.dispatched, *((context.performer,) if context.performer else ())]
-    for entry in list(pool.of_patient(context.patient)):
+    for entry in pool.of_patient(context.patient):
         references += pointed_to(entry)
     for reference in references:
         wanted = relative(reference, pool.base)
@@ -142,7 +142,3 @@ def based_on(appointment: Resource) -> list[Resource]:
         other = extension_value(reference, urls.ALTERNATE_REFERENCE)
         found.append(other if isinstance(other, dict) else reference)
     return found
-
-
-def belongs(entry: Entry, patient: str) -> bool:
-    return not about_another(entry.resource, patient)

@@ -6,7 +6,6 @@ an absent key was not attempted. Whatever is wrong with a key stays in that key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +37,7 @@ class Pool:
         self._entries: list[Element] = []
         self._known: set[tuple[str, str]] = set()
         self._index: BundleIndex | None = None
+        self._of_patient: list[Entry] | None = None
 
     def read_prefetch(self, prefetch: Element) -> None:
         """Take every resource in, whatever its key is called."""
@@ -95,7 +95,7 @@ class Pool:
             full_url = full_url or (f"{self.base}/{kind}/{id_}" if self.base else None)
         self._entries.append({"fullUrl": full_url or f"{_WITHOUT_ID}{len(self._entries)}", "resource": resource})
         self.accessed.append(Accessed(kind, prefetched))
-        self._index = None
+        self._index = self._of_patient = None
 
     def has(self, reference: str) -> bool:
         """Whether the resource that a ``Type/id`` means is here."""
@@ -109,9 +109,11 @@ class Pool:
             self._index = BundleIndex({"resourceType": "Bundle", "entry": self._entries}, "prefetch")
         return self._index
 
-    def of_patient(self, patient: str) -> Iterator[Entry]:
-        """The entries that do not say they are about somebody else."""
-        return (entry for entry in self.index.entries if not about_another(entry.resource, patient))
+    def of_patient(self, patient: str) -> list[Entry]:
+        """The entries that do not say they are about somebody else. One call has one patient; looked through once."""
+        if self._of_patient is None:
+            self._of_patient = [entry for entry in self.index.entries if not about_another(entry.resource, patient)]
+        return self._of_patient
 
 
 def about_another(resource: Resource, patient: str) -> bool:
