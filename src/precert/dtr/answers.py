@@ -1,0 +1,204 @@
+"""Answers to a form, read and judged against it: right question, right type, an option that was offered, the right unit.
+
+Source: DTR 2.2.0 spec-147, profile dtr-questionnaireresponse; FHIR QuestionnaireResponse. A number without a unit is
+taken to be in the unit of its question, and said so; another unit is refused and never converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from precert.authorization.evidence import questionnaire_answers
+from precert.dtr.form import Form, Item
+from precert.dtr.forms import Forms
+from precert.dtr.questionnaire import value_key
+from precert.fhir.dates import parse_date
+from precert.fhir.outcome import Issue
+from precert.fhir.types import Element, Resource, elements, text
+from precert.policy.evidence import number
+from precert.policy.types import Answer
+
+_NUMBERS = ("valueDecimal", "valueInteger")
+
+
+@dataclass(slots=True)
+class Judged:
+    """What was answered (linkId to answer), and what is wrong with it."""
+
+    answers: dict[str, Answer] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[Issue]:
+        return [issue for issue in self.issues if issue.severity == "error"]
+
+    def add(self, severity: str, code: str, rule: str, path: str, text: str) -> None:
+        self.issues.append(Issue("error" if severity == "error" else "warning", code, text, path, rule))
+
+
+def judge(form: Form, response: Resource, path: str, asked: Mapping[str, object] | None = None) -> Judged:
+    """Read a response to ``form``. ``asked`` are the questions it could answer (default: all of the form)."""
+    judged = Judged()
+    seen: set[str] = set()
+    for item, where in _items(response, path):
+        link_id = text(item.get("linkId"))
+        if link_id is None:
+            judged.add("error", "required", "link-id", f"{where}.linkId", "The item has no linkId.")
+            continue
+        given = item.get("answer")
+        answers = given if isinstance(given, list) else [] if given is None else [given]
+        question = form.items.get(link_id) if asked is None or link_id in asked else None
+        if question is None:
+            if answers or not _structural(form, link_id):
+                said = f"{link_id[:64]!r} is no question of {form.id}|{form.version}{_asked_so_far(asked)}."
+                judged.add("error", "not-found", "unknown-link-id", f"{where}.linkId", said)
+            continue
+        if link_id in seen and answers:
+            said = f"{link_id} is answered twice; it takes one answer."
+            judged.add("error", "structure", "answered-twice", where, said)
+            continue
+        if answers:
+            seen.add(link_id)
+            _one(question, answers, where, judged)
+    bad = {issue.expression.split(".answer")[0] for issue in judged.faults if issue.expression}
+    paths = {text(item.get("linkId")): where for item, where in _items(response, path)}
+    for link_id, answer in questionnaire_answers(response, _where(response)):
+        if link_id in seen and paths.get(link_id) not in bad:
+            judged.answers[link_id] = answer
+    return judged
+
+
+def _where(response: Resource) -> str:
+    return f"QuestionnaireResponse/{text(response.get('id')) or 'draft'}"
+
+
+def _asked_so_far(asked: Mapping[str, object] | None) -> str:
+    return "" if asked is None else " that was asked"
+
+
+def _structural(form: Form, link_id: str) -> bool:
+    """Groups, help texts and the closing line: they are there, and take no answer."""
+    groups = {group.link_id for group in form.groups}
+    return link_id in groups or link_id == "closing" or link_id.removesuffix("-help") in form.items
+
+
+def _items(response: Resource, path: str) -> Iterator[tuple[Element, str]]:
+    """Every item however deep, with its path; groups may be left out by a sender."""
+    stack: list[tuple[object, str]] = [(response.get("item"), f"{path}.item")]
+    while stack:
+        value, where = stack.pop()
+        listed = value if isinstance(value, list) else [] if value is None else [value]
+        for index, item in enumerate(listed):
+            if isinstance(item, dict):
+                here = f"{where}[{index}]"
+                yield item, here
+                stack.append((item.get("item"), f"{here}.item"))
+                for at, answer in enumerate(elements(item.get("answer"))):
+                    stack.append((answer.get("item"), f"{here}.answer[{at}].item"))
+
+
+def _one(item: Item, answers: Sequence[Any], where: str, judged: Judged) -> None:
+    if len(answers) > 1:
+        said = f"{item.link_id} takes one answer; {len(answers)} came."
+        judged.add("error", "structure", "too-many-answers", f"{where}.answer[1]", said)
+        return
+    answer, path = answers[0], f"{where}.answer[0]"
+    keys = [key for key in answer if key.startswith("value")] if isinstance(answer, dict) else []
+    if len(keys) != 1:
+        judged.add("error", "required", "no-value", path, f"The answer to {item.link_id} has no single value.")
+        return
+    key, wanted = keys[0], value_key(item.kind)
+    fits = key == wanted or (item.kind in ("decimal", "quantity") and key in _NUMBERS)
+    if not fits:
+        said = f"{item.link_id} is a question of type {item.kind}: answer with {wanted}, not {key}."
+        judged.add("error", "value", "wrong-type", f"{path}.{key}", said)
+        return
+    _value(item, key, answer[key], f"{path}.{key}", judged)
+
+
+def _value(item: Item, key: str, value: Any, path: str, judged: Judged) -> None:
+    problem: str | None = None
+    if item.kind == "boolean":
+        problem = None if isinstance(value, bool) else "is not true or false"
+    elif item.kind == "date":
+        problem = None if parse_date(value) else "is not a date"
+    elif item.kind == "text":
+        problem = None if text(value) else "is no text"
+    elif item.kind == "choice":
+        _choice(item, value, path, judged)
+    else:
+        plain = value.get("value") if isinstance(value, dict) else value
+        exact = number(plain)
+        if exact is None or (item.kind == "integer" and exact != int(exact)):
+            problem = "is not a whole number" if item.kind == "integer" else "is not a number"
+        else:
+            if item.kind == "quantity":
+                _unit(item, value, path, judged)
+            if item.range is not None and not item.range[0] <= exact <= item.range[1]:
+                low, high = item.range
+                said = f"{item.link_id} is {exact} {item.unit}; it lies between {low} and {high} {item.unit}."
+                judged.add("error", "value", "out-of-range", path, said)
+    if problem is not None:
+        judged.add("error", "value", "wrong-type", path, f"The answer to {item.link_id} {problem}.")
+
+
+def _choice(item: Item, value: Any, path: str, judged: Judged) -> None:
+    code = text(value.get("code")) if isinstance(value, dict) else None
+    if code not in item.options:
+        offered = ", ".join(item.options[:12])
+        said = f"{str(code)[:40]!r} is not offered for {item.link_id}. Choose one of: {offered}."
+        judged.add("error", "code-invalid", "not-an-option", path, said)
+
+
+def _unit(item: Item, value: Any, path: str, judged: Judged) -> None:
+    unit = (text(value.get("code")) or text(value.get("unit"))) if isinstance(value, dict) else None
+    if isinstance(value, dict) and value.get("comparator") is not None:
+        said = f"{item.link_id} needs a value, not only {str(value['comparator'])[:4]} {value.get('value')}."
+        judged.add("error", "value", "comparator", path, said)
+    if unit is None:
+        said = f"The answer to {item.link_id} has no unit; it is taken to be in {item.unit}."
+        judged.add("warning", "incomplete", "unit-missing", path, said)
+    elif unit != item.unit:
+        said = f"{item.link_id} is asked in {item.unit}, the answer is in {unit[:40]}. Convert it and send it again."
+        judged.add("error", "value", "unit-mismatch", path, said)
+
+
+def canonical_of(response: Resource) -> str | None:
+    """The form a response answers: contained derivedFrom, contained url, then ``questionnaire`` (dtr.md 1.3)."""
+    contained = contained_form(response)
+    if contained is not None:
+        derived = contained.get("derivedFrom")
+        first = derived[0] if isinstance(derived, list) and derived else None
+        url, version = text(contained.get("url")), text(contained.get("version"))
+        own = f"{url}|{version}" if url and version and not url.startswith("urn:") else None
+        if found := text(first) or own:
+            return found
+    named = text(response.get("questionnaire"))
+    return None if named is None or named.startswith("#") else named
+
+
+def contained_form(response: Resource) -> Resource | None:
+    """The Questionnaire inside an adaptive response."""
+    return next((c for c in elements(response.get("contained")) if c.get("resourceType") == "Questionnaire"), None)
+
+
+def answer_review(forms: Forms, today: Callable[[], date]) -> Callable[[Resource, str], list[Issue]]:
+    """A judge of responses for the rooms that receive them. Responses to other people's forms are none of its business."""
+
+    def review(response: Resource, path: str) -> list[Issue]:
+        canonical = canonical_of(response)
+        served = forms.answered(canonical, today()) if canonical is not None else None
+        if served is None:
+            return []
+        issues = judge(served.form, response, path).issues
+        policy = served.form.policy
+        newest = forms.catalogue().current(policy.id, today())
+        if newest is not None and newest.version != policy.version:
+            said = f"The answers are to version {policy.version} of {policy.id}; version {newest.version} is in effect."
+            issues.append(Issue("warning", "business-rule", said, f"{path}.questionnaire", "form-retired"))
+        return issues
+
+    return review

@@ -1,0 +1,227 @@
+"""Pieces of Clinical Quality Language, each as CQL text and as ELM at once, so that the two can never say different things.
+
+Only what the population templates need; helper-free (no FHIRHelpers), on FHIR 4.0.1. Source: CQL 1.5 and its ELM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from precert.fhir.types import Element
+
+_SYSTEM = "{urn:hl7-org:elm-types:r1}"
+_FHIR = "{http://hl7.org/fhir}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """One expression in both languages."""
+
+    cql: str
+    elm: Element
+
+
+def text(value: str) -> Expr:
+    written = value.replace("\\", "\\\\").replace("'", "\\'")
+    return Expr(f"'{written}'", {"valueType": f"{_SYSTEM}String", "value": value, "type": "Literal"})
+
+
+def integer(value: int) -> Expr:
+    return Expr(str(value), {"valueType": f"{_SYSTEM}Integer", "value": str(value), "type": "Literal"})
+
+
+def decimal(value: Decimal) -> Expr:
+    written = f"{value:f}" if "." in f"{value:f}" else f"{value:f}.0"
+    return Expr(written, {"valueType": f"{_SYSTEM}Decimal", "value": written, "type": "Literal"})
+
+
+TRUE = Expr("true", {"valueType": f"{_SYSTEM}Boolean", "value": "true", "type": "Literal"})
+NULL = Expr("null", {"type": "Null"})
+
+
+def path(alias: str, steps: str) -> Expr:
+    """``alias.a.b``."""
+    elm: Element = {}
+    for step in steps.split("."):
+        elm = {"path": step, "type": "Property", **({"source": elm} if elm else {"scope": alias})}
+    return Expr(f"{alias}.{steps}", elm)
+
+
+def of(source: Expr, steps: str) -> Expr:
+    """``source.a.b``."""
+    elm = source.elm
+    for step in steps.split("."):
+        elm = {"path": step, "type": "Property", "source": elm}
+    return Expr(f"{source.cql}.{steps}", elm)
+
+
+def cast(source: Expr, kind: str) -> Expr:
+    """``(source as FHIR.Kind)``; null when it is another type."""
+    specifier = {"name": f"{_FHIR}{kind}", "type": "NamedTypeSpecifier"}
+    elm = {"strict": False, "type": "As", "operand": source.elm, "asTypeSpecifier": specifier}
+    return Expr(f"({source.cql} as FHIR.{kind})", elm)
+
+
+def _binary(operator: str, cql: str, left: Expr, right: Expr) -> Expr:
+    return Expr(f"{left.cql} {cql} {right.cql}", {"type": operator, "operand": [left.elm, right.elm]})
+
+
+def equal(left: Expr, right: Expr) -> Expr:
+    return _binary("Equal", "=", left, right)
+
+
+def at_least(left: Expr, right: Expr) -> Expr:
+    return _binary("GreaterOrEqual", ">=", left, right)
+
+
+def at_most(left: Expr, right: Expr) -> Expr:
+    return _binary("LessOrEqual", "<=", left, right)
+
+
+def _joined(operator: str, cql: str, parts: Sequence[Expr]) -> Expr:
+    elm = parts[0].elm
+    for part in parts[1:]:
+        elm = {"type": operator, "operand": [elm, part.elm]}
+    return Expr(f"({f' {cql} '.join(part.cql for part in parts)})", elm) if len(parts) > 1 else parts[0]
+
+
+def all_of(*parts: Expr) -> Expr:
+    return _joined("And", "and", parts)
+
+
+def any_of(*parts: Expr) -> Expr:
+    return _joined("Or", "or", parts)
+
+
+def not_(part: Expr) -> Expr:
+    return Expr(f"not ({part.cql})", {"type": "Not", "operand": part.elm})
+
+
+def is_null(part: Expr) -> Expr:
+    return Expr(f"({part.cql} is null)", {"type": "IsNull", "operand": part.elm})
+
+
+def exists(part: Expr) -> Expr:
+    return Expr(f"exists ({part.cql})", {"type": "Exists", "operand": part.elm})
+
+
+def member(part: Expr, among: Sequence[str]) -> Expr:
+    """``part in {'a', 'b'}``."""
+    listed = [text(one) for one in among]
+    elm = {"type": "In", "operand": [part.elm, {"type": "List", "element": [one.elm for one in listed]}]}
+    return Expr(f"{part.cql} in {{ {', '.join(one.cql for one in listed)} }}", elm)
+
+
+def coalesce(parts: Sequence[Expr]) -> Expr:
+    if len(parts) == 1:
+        return parts[0]
+    elm = {"type": "Coalesce", "operand": [part.elm for part in parts]}
+    return Expr(f"Coalesce({', '.join(part.cql for part in parts)})", elm)
+
+
+def upper(part: Expr) -> Expr:
+    return Expr(f"Upper({part.cql})", {"type": "Upper", "operand": part.elm})
+
+
+def without_dots(part: Expr) -> Expr:
+    pattern, nothing = text("[.]"), text("")
+    elm = {"type": "ReplaceMatches", "operand": [part.elm, pattern.elm, nothing.elm]}
+    return Expr(f"ReplaceMatches({part.cql}, {pattern.cql}, {nothing.cql})", elm)
+
+
+def starts_with(part: Expr, start: Expr) -> Expr:
+    return Expr(f"StartsWith({part.cql}, {start.cql})", {"type": "StartsWith", "operand": [part.elm, start.elm]})
+
+
+def day(part: Expr) -> Expr:
+    """The calendar day of a date and time."""
+    return Expr(f"date from {part.cql}", {"type": "DateFrom", "operand": part.elm})
+
+
+def today(back: int = 0, unit: str = "days") -> Expr:
+    """Today, or so long before it."""
+    now: Element = {"type": "Today"}
+    if not back:
+        return Expr("Today()", now)
+    span = {"value": back, "unit": unit, "type": "Quantity"}
+    return Expr(f"Today() - {back} {unit}", {"type": "Subtract", "operand": [now, span]})
+
+
+def multiply(left: Expr, right: Expr) -> Expr:
+    return _binary("Multiply", "*", left, right)
+
+
+def reference(name: str) -> Expr:
+    """Another definition of the same library."""
+    return Expr(f'"{name}"', {"name": name, "type": "ExpressionRef"})
+
+
+def if_(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
+    elm = {"type": "If", "condition": condition.elm, "then": then.elm, "else": otherwise.elm}
+    return Expr(f"if {condition.cql} then {then.cql} else {otherwise.cql}", elm)
+
+
+def aggregate(operator: str, part: Expr) -> Expr:
+    """``Min`` or ``Max`` of a list."""
+    return Expr(f"{operator}({part.cql})", {"type": operator, "source": part.elm})
+
+
+def quantity(value: Expr, unit: str) -> Expr:
+    unit_ = text(unit)
+    members = [{"name": "value", "value": value.elm}, {"name": "unit", "value": unit_.elm}]
+    elm = {"classType": f"{_SYSTEM}Quantity", "type": "Instance", "element": members}
+    return Expr(f"Quantity {{ value: {value.cql}, unit: {unit_.cql} }}", elm)
+
+
+def code_list(codes: Sequence[tuple[str, str]], names: Sequence[str]) -> Expr:
+    """``{"name", ...}``: declared codes by their names in the library."""
+    elm = {"type": "List", "element": [{"name": name, "type": "CodeRef"} for name in names]}
+    return Expr(f"{{ {', '.join(f'{chr(34)}{name}{chr(34)}' for name in names)} }}", elm)
+
+
+def retrieve(kind: str, codes: Expr | None = None, where: str = "code") -> Expr:
+    """``[Kind]``, or only those with one of the codes."""
+    elm: Element = {"dataType": f"{_FHIR}{kind}", "type": "Retrieve"}
+    if codes is None:
+        return Expr(f"[{kind}]", elm)
+    elm |= {"codeProperty": where, "codeComparator": "in", "codes": codes.elm}
+    return Expr(f"[{kind}: {where} in {codes.cql}]", elm)
+
+
+def query(source: Expr, alias: str, where: Expr, result: Expr | None = None) -> Expr:
+    """``source alias where ... return all ...``."""
+    elm: Element = {
+        "type": "Query",
+        "source": [{"alias": alias, "expression": source.elm}],
+        "relationship": [],
+        "where": where.elm,
+    }
+    cql = f"({source.cql}) {alias} where {where.cql}"
+    if result is not None:
+        elm["return"] = {"distinct": False, "expression": result.elm}
+        cql += f" return all {result.cql}"
+    return Expr(cql, elm)
+
+
+def latest(source: Expr, alias: str, where: Expr, at: Expr, value: Expr, *, earliest: bool = False) -> Expr:
+    """The value with the last (or first) day among those that satisfy ``where``."""
+    pair = {
+        "type": "Tuple",
+        "element": [{"name": "at", "value": at.elm}, {"name": "value", "value": value.elm}],
+    }
+    direction = "asc" if earliest else "desc"
+    elm: Element = {
+        "type": "Query",
+        "source": [{"alias": alias, "expression": source.elm}],
+        "relationship": [],
+        "where": where.elm,
+        "return": {"distinct": False, "expression": pair},
+        "sort": {"by": [{"direction": direction, "path": "at", "type": "ByColumn"}]},
+    }
+    cql = (
+        f"First(({source.cql}) {alias} where {where.cql} "
+        f"return all Tuple {{ at: {at.cql}, value: {value.cql} }} sort by at {direction}).value"
+    )
+    return Expr(cql, {"path": "value", "type": "Property", "source": {"type": "First", "source": elm}})

@@ -1,0 +1,179 @@
+"""Which questions hang on which: ``enableWhen`` and ``required``, worked out from the criteria.
+
+A question is guarded by an earlier one when some answers to that one make it pointless, whatever everything else turns
+out to be; the policy engine's own test decides that (:func:`precert.policy.questions.relevant`). Two kinds of guards:
+
+* one that only the form can answer and without which nothing can be approved: the later question waits for it, and
+  several of them count together (``all``);
+* any other: unanswered it hides nothing, because the chart or the payer may know (``any``, with "not answered" first).
+  Only the first such guard counts: a later one may itself be hidden, and would then show what the first one hid.
+
+The conditions may show too much and never hide what could still matter. Source: DTR spec-17, SDC "enableWhen".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import product
+from math import prod
+from typing import Any, Literal
+
+from precert.policy.compiled import CompiledPolicy
+from precert.policy.logic import Leaf, Tree, leaves
+from precert.policy.questions import comparisons, relevant
+
+Operator = Literal["exists", "=", ">", "<", ">=", "<="]
+_BUDGET = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One ``enableWhen``: the earlier question, the operator and the plain answer."""
+
+    question: str
+    operator: Operator
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """When a question is shown: when all, or any, of the conditions hold."""
+
+    behavior: Literal["all", "any"]
+    conditions: tuple[Condition, ...]
+
+
+def guards(policy: CompiledPolicy, order: Sequence[str]) -> dict[str, Shown]:
+    """For each question that earlier ones can make pointless: when it is shown.
+
+    In: the askable facts in the order in which the form asks them.
+    """
+    tree = policy.whole
+    if tree is None:
+        return {}
+    free = list(policy.facts)
+    decisive = needed(policy)
+    strict: dict[str, list[Condition]] = {}
+    soft: dict[str, tuple[float, tuple[Condition, ...]]] = {}
+    for position, guard in enumerate(order):
+        values = policy.probe.values[guard][1:]
+        later = order[position + 1 :]
+        if len(values) < 2 or not later:
+            continue
+        waits = guard in decisive and not policy.fact_models[guard].sources
+        others = [name for name in free if name != guard]
+        nothing: dict[str, Any] = dict.fromkeys(free)
+        shown = [frozenset(relevant(tree, {**nothing, guard: value}, others, policy.probe)) for value in values]
+        for name in later:
+            enabled = [name in found for found in shown]
+            hides = enabled.count(False) / len(values)
+            if not hides:
+                continue
+            if waits and (conditions := _conditions(policy, guard, values, enabled, together=True)):
+                strict.setdefault(name, []).extend(conditions)
+            conditions = (Condition(guard, "exists", False), *_conditions(policy, guard, values, enabled))
+            if (len(conditions) > 1 or hides == 1) and hides > soft.get(name, (0.0, ()))[0]:
+                soft[name] = hides, conditions
+    found = {name: Shown("any", conditions) for name, (_, conditions) in soft.items()}
+    return found | {name: Shown("all", tuple(conditions)) for name, conditions in strict.items()}
+
+
+def _conditions(
+    policy: CompiledPolicy, guard: str, values: Sequence[Any], enabled: Sequence[bool], *, together: bool = False
+) -> tuple[Condition, ...]:
+    """Conditions for the enabled values, to be read with ``any`` (or with ``all``: ``together``); none: cannot be said."""
+    if not any(enabled):
+        return ()
+    ask = policy.fact_models[guard].ask
+    kind = ask.type if ask is not None else ""
+    if kind in ("boolean", "choice"):
+        wanted = [value for value, shown in zip(values, enabled, strict=True) if shown]
+        return () if together and len(wanted) > 1 else tuple(Condition(guard, "=", value) for value in wanted)
+    if kind not in ("decimal", "integer"):
+        return ()
+    ordered = sorted(zip(values, enabled, strict=True))
+    ranges = _Ranges(guard, [v for v, _ in ordered], [e for _, e in ordered], _literals(policy, guard))
+    return ranges.together() if together else ranges.either()
+
+
+def _literals(policy: CompiledPolicy, name: str) -> set[Decimal]:
+    found: set[Decimal] = set()
+    for tree in (policy.exclude, policy.exempt, policy.criteria):
+        for leaf in leaves(tree) if tree is not None else ():
+            for literal in (comparisons(leaf) or {}).get(name, ()):
+                if isinstance(literal, int | Decimal) and not isinstance(literal, bool):
+                    found.add(Decimal(literal))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranges:
+    """Sampled numbers in order, which of them show the question, and at which of them the criteria change."""
+
+    guard: str
+    values: Sequence[Any]
+    enabled: Sequence[bool]
+    literals: set[Decimal]
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        return self.enabled.index(True), len(self.enabled) - 1 - self.enabled[::-1].index(True)
+
+    def below(self, last: int) -> Condition:
+        if self.values[last + 1] in self.literals:
+            return Condition(self.guard, "<", self.values[last + 1])
+        return Condition(self.guard, "<=", self.values[last])
+
+    def above(self, first: int) -> Condition:
+        if self.values[first - 1] in self.literals and self.values[first] not in self.literals:
+            return Condition(self.guard, ">", self.values[first - 1])
+        return Condition(self.guard, ">=", self.values[first])
+
+    def together(self) -> tuple[Condition, ...]:
+        """The smallest range that holds all enabled values, as conditions that must all hold."""
+        first, last = self.ends
+        lower = (self.above(first),) if first else ()
+        return (*lower, *((self.below(last),) if last < len(self.values) - 1 else ()))
+
+    def either(self) -> tuple[Condition, ...]:
+        """Conditions of which at least one holds for every enabled value; a bounded range is widened to one side."""
+        first, last = self.ends
+        if first == last and self.values[first] in self.literals:
+            return (Condition(self.guard, "=", self.values[first]),)
+        gap = [at for at in range(first, last) if not self.enabled[at]]
+        if first == 0 and last == len(self.values) - 1:
+            whole = gap == list(range(gap[0], gap[-1] + 1))
+            return (self.below(gap[0] - 1), self.above(gap[-1] + 1)) if whole else ()
+        if first == 0:
+            return (self.below(last),)
+        if last == len(self.values) - 1 or first >= len(self.values) - 1 - last:
+            return (self.above(first),)
+        return (self.below(last),)
+
+
+def needed(policy: CompiledPolicy) -> frozenset[str]:
+    """The facts without which the request can never be approved: their questions are ``required``."""
+    return _needed(policy, policy.whole, True) if policy.whole is not None else frozenset()
+
+
+def _needed(policy: CompiledPolicy, tree: Tree, truth: bool) -> frozenset[str]:
+    if isinstance(tree, Leaf):
+        return frozenset(name for name in tree.facts if not _reaches(policy, tree, truth, name))
+    if tree.operator == "at_least":
+        return frozenset()
+    inner = truth if tree.operator != "none" else not truth
+    parts = [_needed(policy, child, inner) for child in tree.children]
+    together = (tree.operator == "all") is truth if tree.operator != "none" else truth
+    return frozenset[str]().union(*parts) if together else parts[0].intersection(*parts[1:])
+
+
+def _reaches(policy: CompiledPolicy, leaf: Leaf, truth: bool, without: str) -> bool:
+    """Whether the leaf can become ``truth`` although ``without`` stays unknown; yes when it is too much to try."""
+    others = [name for name in leaf.facts if name != without]
+    choices = [policy.probe.values[name] for name in others]
+    if policy.probe.classes[leaf] is None or prod(map(len, choices)) > _BUDGET:
+        return True
+    unknown: dict[str, Any] = {without: None}
+    return any(leaf.truth({**unknown, **dict(zip(others, row, strict=True))})[0] is truth for row in product(*choices))

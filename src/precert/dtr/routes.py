@@ -1,0 +1,136 @@
+"""The DTR endpoints of one FHIR base. HTTP only: reading, calling, sending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+
+from precert.authorization.consult import ConsultService
+from precert.authorization.service import AuthorizationService
+from precert.dtr.artifacts import Issued
+from precert.dtr.asked import read_package_request
+from precert.dtr.error_log import ErrorLog, read_report
+from precert.dtr.expand import by_call, find, from_parameters, read_expand
+from precert.dtr.forms import Forms
+from precert.dtr.next_question import Interviewer, read_response
+from precert.dtr.package import Packager
+from precert.dtr.questionnaire import Site
+from precert.dtr.reading import KINDS, Reader
+from precert.dtr.shape import Shape
+from precert.dtr.valuesets import expanded
+from precert.fhir.json import Limits
+from precert.fhir.outcome import FhirError, Issue
+from precert.security.identity import Client
+from precert.store.port import Busy, StorageFull
+from precert.web.http import busy, check_accept, fhir_response, read_resource
+
+
+@dataclass(frozen=True, slots=True)
+class DtrContext:
+    """What the endpoints need. ``forms`` is shared with whoever reviews answers; ``public_url`` overrides the address seen."""
+
+    service: AuthorizationService
+    consult: ConsultService
+    forms: Forms
+    identify: Callable[[Request], Client]
+    limits: Limits
+    public_url: str | None = None
+
+    def site(self, request: Request) -> Site:
+        """Where this server is, as the client reached it."""
+        return Site((self.public_url or str(request.base_url)).rstrip("/"))
+
+    @property
+    def issued(self) -> Issued:
+        return Issued(self.service.store, self.service.tenant)
+
+    @property
+    def errors(self) -> ErrorLog:
+        """What clients reported about forms; for the policy owner's page."""
+        return ErrorLog(self.service.store, self.service.tenant, self.service.runtime)
+
+
+def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
+    """All DTR operations and reads on the base of the given version."""
+    router = APIRouter(prefix=shape.PREFIX, tags=[f"DTR {shape.VERSION}"])
+    service, runtime, forms = context.service, context.service.runtime, context.forms
+    packager = Packager(service, context.consult, forms, context.issued)
+    interviewer = Interviewer(service, forms)
+    reader = Reader(forms, context.issued, runtime)
+
+    async def package(request: Request) -> Response:
+        context.identify(request)
+        _, resource = await read_resource(request, context.limits)
+        asked = read_package_request(resource)
+        with _store():
+            return fhir_response(request, await packager.package(asked, shape, context.site(request)))
+
+    summary = "The forms for an order, a context or by canonical (DTR)"
+    router.post("/Questionnaire/$questionnaire-package", summary=summary)(package)
+    router.post("/$questionnaire-package", include_in_schema=False)(package)  # as the narrative once writes it
+
+    @router.post("/Questionnaire/$next-question", summary="The next questions of an adaptive form (SDC)")
+    async def next_question(request: Request) -> Response:
+        context.identify(request)
+        _, resource = await read_resource(request, context.limits)
+        response, path = read_response(resource)
+        return fhir_response(request, await interviewer.step(response, path, shape, context.site(request)))
+
+    @router.post("/Questionnaire/$log-questionnaire-errors", summary="Report what is wrong with a form (DTR)")
+    async def log_errors(request: Request) -> Response:
+        client = context.identify(request)
+        _, resource = await read_resource(request, context.limits)
+        logged = read_report(resource)
+        with _store():
+            await context.errors.add(logged, client.id)
+        return Response(status_code=204)
+
+    async def expand(request: Request, id: str | None = None) -> Response:
+        context.identify(request)
+        if request.method == "POST":
+            _, resource = await read_resource(request, context.limits)
+            values = from_parameters(resource)
+        else:
+            check_accept(request)
+            values = dict(request.query_params)
+        call, root = read_expand(values), context.site(request).root
+        codes = find(id, call.version, forms) if id is not None else by_call(call, root, forms)
+        return fhir_response(request, expanded(codes, root, runtime.now(), runtime.new_id(), call.wanted))
+
+    for path in ("/ValueSet/$expand", "/ValueSet/{id}/$expand"):
+        router.add_api_route(path, expand, methods=["GET", "POST"], summary="The codes of a value set")
+
+    for kind in KINDS:
+        _reads(router, context, reader, shape, kind)
+    return router
+
+
+def _reads(router: APIRouter, context: DtrContext, reader: Reader, shape: Shape, kind: str) -> None:
+    async def read(request: Request, id: str) -> Response:
+        context.identify(request)
+        check_accept(request)
+        return fhir_response(request, await reader.read(kind, id, shape, context.site(request)))
+
+    async def search(request: Request) -> Response:
+        context.identify(request)
+        check_accept(request)
+        query = dict(request.query_params)
+        return fhir_response(request, await reader.search(kind, query, shape, context.site(request)))
+
+    router.get(f"/{kind}", summary=f"Find a {kind} by its canonical")(search)
+    router.get(f"/{kind}/{{id}}", summary=f"Read a {kind}")(read)
+
+
+@contextmanager
+def _store() -> Iterator[None]:
+    """The store's refusals as answers."""
+    try:
+        yield
+    except Busy as full:
+        raise busy(full.retry_after, "The server is working at its limit.") from full
+    except StorageFull as full:
+        text = "The server's storage is full. Nothing was stored; send the request again later."
+        raise FhirError(507, Issue("error", "no-store", text, rule="storage-full"), {"Retry-After": "60"}) from full

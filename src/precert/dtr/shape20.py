@@ -1,0 +1,56 @@
+"""What is particular to DTR STU 2.0 (2.0.1)."""
+
+from __future__ import annotations
+
+from precert.dtr import urls
+from precert.dtr.form import Form
+from precert.fhir.types import Element, Resource
+
+VERSION = "2.0"
+PREFIX = "/fhir/v2.0"
+CONTEXT = "dtr-2.0.1"
+PACKAGE_PARAMETER = "PackageBundle"
+OUTCOME_PARAMETER = "operationOutcome"
+ALTERNATIVE = urls.ALTERNATIVE_20
+AUTO = "auto"
+EXPANDS_ALL = True
+ASKS_IN_WAVES = True
+SHELL_ASKS = True
+
+_USES = "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp"
+
+
+def root_extensions(form: Form) -> list[Element]:
+    """2.0.1 says nothing more about a form."""
+    return []
+
+
+def library(url: str, version: str) -> str:
+    """The 2.0.1 suite compares with ``Library.url`` as it stands."""
+    return url
+
+
+def support_link(url: str) -> Element:
+    """2.0.1 follows the older extension, which is a plain uri."""
+    return {"url": urls.SUPPORT_LINK, "valueUri": url}
+
+
+def contained_identity(canonical: str, version: str, new_id: str) -> Element:
+    """SDC 3.0.0: the asked form has no url."""
+    return {"version": version, "derivedFrom": [f"{canonical}|{version}"]}
+
+
+def response_extensions(coverage: Element, orders: list[Element]) -> list[Element]:
+    """One extension for both, two of them at least; without an order the second says that none was named."""
+    named = orders or [{"type": "ServiceRequest", "display": "No order was named."}]
+    return [{"url": urls.QR_CONTEXT, "valueReference": reference} for reference in (coverage, *named)]
+
+
+def intended_use(code: str) -> Element:
+    """CRD 2.0.1's temporary codes."""
+    return {"coding": [{"system": _USES, "code": code}]}
+
+
+def closing(text: str) -> Resource | None:
+    """The last answer echoes the response and adds nothing (2.0.1 requirement 219)."""
+    return None
