@@ -167,26 +167,32 @@ def test_a_nurse_is_not_offered_a_denial_and_the_server_refuses_an_exception(ope
 def test_a_physician_denies_with_everything_that_it_takes(open_page: Open, live: str) -> None:
     case = submitted(live, "refer")
     page = open_page(f"/workbench/cases/{case}")
-    page.click("text=Record the decision")
-    assert page.inner_text("[id$=outcome-error]") == "Choose a decision."
+
+    def refused(field: str) -> str:
+        page.click("text=Record the decision")
+        until(page, f"""document.getElementById("d1-{field}-error").textContent !== ''""")
+        return str(page.inner_text(f"[id='d1-{field}-error']"))
+
+    assert refused("by") == "Say who decides."
+    assert page.inner_text("[id='d1-outcome-error']") == "Choose a decision."
+    page.fill("[name=by]", "A. Stone, MD")
     page.select_option("[name=role]", "physician")
     page.check("[name=outcome][value=deny]")
-    steps = [("by", "name"), ("reasons", "criterion"), ("rationale", "sentence"), ("license", "licence")]
-    fill = {"by": "A. Stone, MD", "rationale": "The sleep study shows 3 events an hour.", "license": "MD D00123"}
-    for field, said in steps:
-        page.click("text=Record the decision")
-        place = f"[id='d1-{field}-error']"
-        until(page, f"""document.querySelector("{place}").textContent !== ''""")
-        if field != "by":
-            assert said in page.inner_text(place)
-        if field == "reasons":
-            page.check("[name=reasons] >> nth=1")
-        else:
-            page.fill(f"[name={field}]", fill[field])
+    proposed = page.eval_on_selector_all("[name=reasons]:checked", "boxes => boxes.map((box) => box.value)")
+    assert proposed == ["PAP-AHI-15", "PAP-AHI-5"]  # what the rules found unmet
+    for criterion in proposed:
+        page.uncheck(f"[name=reasons][value={criterion}]")
+    assert "criterion" in refused("reasons")
+    page.check("[name=reasons][value=PAP-AHI-15]")
+    assert "sentence" in refused("rationale")
+    page.fill("[name=rationale]", "The sleep study shows 3 events an hour.")
+    assert "licence" in refused("license")
+    page.fill("[name=license]", "MD D00123")
     page.click("text=Record the decision")
     page.wait_for_url("**?decided=1")
     assert "denied" in page.inner_text("#decided")
     assert "A. Stone, MD" in page.inner_text("main")
+    assert "PAP-AHI-15: At least 15 events an hour" in page.inner_text("main")
     assert httpx.get(f"{live}/api/cases/{case}").json()["states"]["1"] == "denied"
 
 
@@ -242,9 +248,10 @@ def test_what_a_client_sends_is_never_run(open_page: Open, live: str) -> None:
         resource(body, "Patient")["name"] = [{"text": "x", "family": "<img src=x onerror=\"document.title='owned'\">"}]
 
     case = submitted(live, "pend-nurse", hostile)
+    page = open_page("/workbench")
     for path in ("/workbench", f"/workbench/cases/{case}", f"/explain/{case}"):
-        page = open_page(path)
-        page.wait_for_load_state("networkidle")
+        page.goto(path)
+        assert page.locator("img[src=x]").count() == 0
         assert page.title() != "owned"
 
 
@@ -264,10 +271,10 @@ PLACES = (
 @pytest.mark.parametrize("dark", [False, True])
 def test_small_screens_do_not_scroll_sideways(open_page: Open, live: str, dark: bool) -> None:
     case = submitted(live, "mixed")
+    page = open_page("/", width=360, dark=dark)
     for path in (*PLACES, f"/workbench/cases/{case}", f"/explain/{case}"):
-        page = open_page(path, width=360, dark=dark)
+        page.goto(path)
         assert not wide(page), path
-        page.context.close()
 
 
 @pytest.mark.parametrize("example", ["pas/mixed", "crd/order-sign-alternative"])
@@ -309,11 +316,10 @@ CONTRAST = """
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_can_be_read_in_both_modes(open_page: Open, live: str, dark: bool) -> None:
     case = submitted(live, "mixed")
-    for path in (*PLACES, f"/workbench/cases/{case}", f"/explain/{case}"):
-        page = open_page(path, dark=dark)
-        assert page.evaluate(CONTRAST) == [], path
-        page.context.close()
     page = open_page("/", dark=dark)
+    for path in (*PLACES, f"/workbench/cases/{case}", f"/explain/{case}"):
+        page.goto(path)
+        assert page.evaluate(CONTRAST) == [], path
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 200) is dark
 

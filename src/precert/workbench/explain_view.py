@@ -160,7 +160,9 @@ def _reason(line: Element, open_questions: int) -> str | None:
 def _reasons(line: Element, questions: tuple[Element, ...]) -> list[str]:
     """The further reasons, without those that only repeat the sentence or the questions."""
     first = str(questions[0].get("text")).rstrip("?") if questions else None
-    return [r for r in map(str, line.get("reasons", ())) if r != line.get("reason") and not (first and first in r)]
+    said = [r for r in map(str, line.get("reasons", ())) if r != line.get("reason") and not (first and first in r)]
+    texts = {c.get("id"): c.get("text") for c in line.get("criteria") or ()}  # a person's reasons are criterion ids
+    return [f"{reason}: {texts[reason]}" if texts.get(reason) else reason for reason in said]
 
 
 def _evidence(references: list[str], link: Link) -> list[tuple[str, str | None, str]]:

@@ -30,6 +30,11 @@ function follow(form) {
   }
   form.querySelector("[data-role-hint]").hidden = !nurse;
   const outcome = form.elements.outcome.value;
+  if (["deny", "modify"].includes(outcome) && !form.dataset.proposed) {
+    // What the rules found unmet is proposed; the physician confirms or strikes it.
+    for (const box of form.querySelectorAll("[data-unmet]")) box.checked = true;
+    form.dataset.proposed = "yes";
+  }
   for (const part of form.querySelectorAll("[data-for]")) part.hidden = !outcome || !part.dataset.for.split(" ").includes(outcome);
 }
 
@@ -48,7 +53,7 @@ function refuse(form, status, issues) {
     const field = (issue.expression ?? [])[0];
     const text = issue.details?.text ?? issue.diagnostics ?? issue.code;
     const place = field && document.getElementById(`${prefix}${field}-error`);
-    const input = field && form.querySelector(`[name="${field}"]`);
+    const input = field && form.querySelector(`[name="${field}"]:not(:disabled)`);
     if (place && !place.closest("[hidden]")) {
       place.textContent = text;
       input?.setAttribute("aria-invalid", "true");
@@ -75,8 +80,9 @@ async function send(event) {
   const says = form.querySelector(".sending");
   clear(form);
   const body = decision(form);
-  if (!body.outcome) {
-    refuse(form, 0, [{ expression: ["outcome"], details: { text: "Choose a decision." } }]);
+  const lacking = [["by", "Say who decides."], ["outcome", "Choose a decision."]].filter(([name]) => !body[name]);
+  if (lacking.length) {
+    refuse(form, 0, lacking.map(([name, text]) => ({ expression: [name], details: { text } })));
     return;
   }
   const button = form.querySelector("button[type=submit]");
