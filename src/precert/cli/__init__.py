@@ -6,6 +6,7 @@ import typer
 
 from precert import __version__
 from precert.cli import client, policy, profile, serve, store
+from precert.web import logging
 
 app = typer.Typer(
     name="precert",
@@ -22,6 +23,12 @@ app.command("validate")(profile.validate)
 app.add_typer(policy.app, name="policy")
 app.add_typer(profile.app, name="profile")
 app.add_typer(store.app, name="store")
+
+
+@app.callback()
+def quiet() -> None:
+    """Commands answer on standard output; the log speaks up only when something is wrong (``serve`` sets its own level)."""
+    logging.configure("error")
 
 
 @app.command()

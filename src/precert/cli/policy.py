@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from precert.app import TENANT
+from precert.app import TENANT, create_app
 from precert.authorization.record import Case, decode, fold
 from precert.authorization.service import line_context, who_asks
 from precert.eligibility.directory import Directory
@@ -21,6 +24,7 @@ from precert.eligibility.load import load_directory
 from precert.fhir import json
 from precert.fhir.json import load_resource
 from precert.fhir.outcome import FhirError
+from precert.fhir.types import Element, elements
 from precert.pas.intake import read_request
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.explain import explain as as_json
@@ -108,11 +112,18 @@ def run(
 
 @app.command()
 def explain(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A PAS request bundle.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A PAS request bundle or a CDS Hooks request.")
+    ],
     raw: Annotated[bool, typer.Option("--json", help="Print the whole trace.")] = False,
 ) -> None:
-    """Decide a request without sending it, and say why."""
+    """Decide a request without sending it, and say why. Nothing is stored."""
     settings = Settings()
+    body = file.read_bytes()
+    if b'"hookInstance"' in body:
+        for explained in asyncio.run(_hook_lines(file, body, settings)):
+            _out.print(json.dumps(explained, pretty=True).decode(), markup=False) if raw else _print_line(explained)
+        return
     for line, decision in _decide(file, settings):
         if raw:
             _out.print(json.dumps({"sequence": line, **as_json(decision)}, pretty=True).decode(), markup=False)
@@ -126,6 +137,41 @@ def explain(
                 _out.print(f"  {names[criterion.result]:8} {criterion.id}  {criterion.text}", markup=False)
             for question in decision.questions:
                 _out.print(f"  ask      {question.link_id}  {question.text}", markup=False)
+
+
+def _print_line(line: Element) -> None:
+    """One line of an ``/explain`` answer."""
+    _out.print(f"[bold]line {line.get('sequence')}: {line.get('outcome')}[/]  {line.get('reason') or ''}")
+    if line.get("policy"):
+        _out.print(f"  policy {line['policy']} {line.get('version')}", markup=False)
+    names = {True: "met", False: "NOT MET", None: "unknown"}
+    for criterion in elements(line.get("criteria")):
+        _out.print(f"  {names[criterion.get('result')]:8} {criterion.get('id')}  {criterion.get('text')}", markup=False)
+    for name in line.get("missing") or ():
+        _out.print(f"  ask      {name}", markup=False)
+
+
+async def _hook_lines(file: Path, body: bytes, settings: Settings) -> list[Element]:
+    """What the server would explain of a hook call: asked of an app in this process, with a store that is thrown away."""
+    with tempfile.TemporaryDirectory() as folder:
+        app_ = create_app(settings.model_copy(update={"data": Path(folder), "store": "", "security": "open"}))
+        transport = httpx.ASGITransport(app_)
+        async with (
+            app_.router.lifespan_context(app_),
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http,
+        ):
+            answer = await http.post(f"/cds-services/crd-{json.loads(body)['hook']}", content=body)
+            if not answer.is_success:
+                _err.print(f"{file}: HTTP {answer.status_code}: {answer.text[:500]}", markup=False)
+                raise typer.Exit(1)
+            found: list[Element] = []
+            for id in dict.fromkeys(_ASSERTION.findall(answer.text)):
+                explained = await http.get(f"/explain/{id}", headers={"Accept": "application/json"})
+                found += explained.json()["lines"]
+            return found
+
+
+_ASSERTION = re.compile(r'"coverage-assertion-id","valueString":"([^"]+)"')
 
 
 def _decide(file: Path, settings: Settings) -> Iterator[tuple[int, Decision]]:

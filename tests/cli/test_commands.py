@@ -1,0 +1,161 @@
+"""The ``precert`` command as its users type it: output, exit codes, and sentences instead of stack traces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from precert.cli import app
+from support import logs
+from support.app import EXAMPLES, NOW, ROOT
+
+run = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def restored_logs() -> Iterator[None]:
+    """Commands set the log up for their process, which here is everybody's."""
+    yield
+    logs.configure()
+
+
+PAS, CRD = EXAMPLES / "pas", EXAMPLES / "crd"
+SHARED = ROOT.parent / "shared" / "igs"
+
+
+def test_policy_check_passes_for_the_shipped_policies() -> None:
+    done = run.invoke(
+        app, ["policy", "check", str(EXAMPLES / "policies"), "--today", NOW.date().isoformat(), "--no-mutation"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "13 files, 0 errors" in done.output
+
+
+def test_policy_check_names_file_line_and_key(tmp_path: Path) -> None:
+    source = (EXAMPLES / "policies" / "04-mri-lumbar.yaml").read_text("utf-8")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(source.replace("role: clinical", "role: clinicl"), "utf-8")
+    done = run.invoke(app, ["policy", "check", str(broken)])
+    assert done.exit_code == 1
+    line = next(n for n, text in enumerate(broken.read_text().splitlines(), 1) if text.startswith("role:"))
+    assert f"broken.yaml:{line}: error [format] role" in done.output
+
+
+def test_policy_test_runs_tests_and_mutants() -> None:
+    done = run.invoke(app, ["policy", "test", str(EXAMPLES / "policies" / "04-mri-lumbar.yaml")])
+    assert done.exit_code == 0, done.output
+    assert "6/6" in done.output
+    assert "12/12" in done.output
+
+
+def test_policy_test_tells_which_leaf_nobody_guards(tmp_path: Path) -> None:
+    source = (EXAMPLES / "policies" / "13-limit-therapy-visits.yaml").read_text("utf-8")
+    unguarded = tmp_path / "unguarded.yaml"
+    unguarded.write_text(source.split("\ntests:")[0] + "\ntests: []\n", "utf-8")
+    done = run.invoke(app, ["policy", "test", str(unguarded)])
+    assert done.exit_code == 1
+    assert "no test notices PT-FIRST20 := true" in done.output
+
+
+@pytest.mark.parametrize(
+    ("file", "outcome", "policy"),
+    [
+        (PAS / "refer.json", "refer", "pap-osa-initial"),
+        (PAS / "not-required.json", "not-applicable", None),
+        (CRD / "order-sign-alternative.json", "pend-info", "pap-osa-initial"),
+    ],
+)
+def test_policy_explain_decides_without_sending(file: Path, outcome: str, policy: str | None) -> None:
+    done = run.invoke(app, ["policy", "explain", str(file)])
+    assert done.exit_code == 0, done.output
+    assert f"line 1: {outcome}" in done.output
+    assert policy is None or f"policy {policy}" in done.output
+    raw = run.invoke(app, ["policy", "explain", str(file), "--json"])
+    assert json.loads(raw.stdout)["outcome"] == outcome
+
+
+def test_policy_explain_says_what_is_wrong_with_a_request(tmp_path: Path) -> None:
+    bundle = json.loads((PAS / "approve.json").read_text("utf-8"))
+    bundle["entry"].reverse()
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps(bundle), "utf-8")
+    done = run.invoke(app, ["policy", "explain", str(wrong)])
+    assert done.exit_code == 1
+    assert "must be the Claim" in done.output
+
+
+def test_validate_finds_faults_and_exits_one(tmp_path: Path) -> None:
+    good = run.invoke(app, ["validate", str(PAS / "approve.json")])
+    assert good.exit_code == 0, good.output
+    bundle = json.loads((PAS / "approve.json").read_text("utf-8"))
+    del bundle["entry"][0]["resource"]["item"][0]["sequence"]
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps(bundle), "utf-8")
+    done = run.invoke(app, ["validate", str(wrong), "--json"])
+    assert done.exit_code == 1
+    paths = [finding["expression"] for finding in json.loads(done.stdout)[0]["findings"]]
+    assert "Bundle.entry[0].resource.item[0].sequence" in paths
+
+
+def test_validate_takes_folders_and_bad_json(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{", "utf-8")
+    (tmp_path / "b.json").write_text((PAS / "approve.json").read_text("utf-8"), "utf-8")
+    done = run.invoke(app, ["validate", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "2 files, 1 errors" in done.output
+    assert "not JSON" in done.output
+    assert run.invoke(app, ["validate", str(tmp_path), "--guide", "nothing"]).exit_code == 2
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not here")
+def test_profile_compile_writes_tables(tmp_path: Path) -> None:
+    package = SHARED / "hl7.fhir.uv.subscriptions-backport.r4-1.1.0.tgz"
+    done = run.invoke(app, ["profile", "compile", str(package), "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert [p.name for p in tmp_path.iterdir()] == ["hl7.fhir.uv.subscriptions-backport.r4-1.1.0.json.gz"]
+
+
+def test_profile_compile_refuses_what_is_no_package(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.tgz"
+    wrong.write_bytes(b"no archive")
+    done = run.invoke(app, ["profile", "compile", str(wrong), "--out", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "wrong.tgz" in done.output
+
+
+def test_the_store_moves_from_one_folder_to_another(tmp_path: Path) -> None:
+    old, new, moved = tmp_path / "old", tmp_path / "new", tmp_path / "moved.jsonl"
+    assert run.invoke(app, ["store", "check", "--data", str(old)]).exit_code == 0
+    assert run.invoke(app, ["store", "export", str(moved), "--data", str(old)]).exit_code == 0
+    assert run.invoke(app, ["store", "import", str(moved), "--data", str(new)]).exit_code == 0
+    assert run.invoke(app, ["store", "backup", str(tmp_path / "copy"), "--data", str(new)]).exit_code == 0
+    again = run.invoke(app, ["store", "check", "--data", str(new)])
+    assert "as it was written" in again.output
+
+
+def test_submit_without_a_server_says_so() -> None:
+    done = run.invoke(app, ["submit", str(PAS / "approve.json"), "--url", "http://127.0.0.1:9"])
+    assert done.exit_code == 1
+    assert "Is the server running" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--host", "0.0.0.0"], "this machine only"),
+        (["--port", "99999"], "port"),
+        (["--store", "postgres:x"], "mongita:DIR"),
+        (["--policies", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["--eligibility", "/nowhere/at/all"], "/nowhere/at/all"),
+    ],
+)
+def test_serve_refuses_bad_settings_in_a_sentence(options: list[str], sentence: str, tmp_path: Path) -> None:
+    done = run.invoke(app, ["serve", "--data", str(tmp_path), *options])
+    assert done.exit_code == 2, done.output
+    assert sentence in done.output
+    assert "Traceback" not in done.output
