@@ -29,7 +29,11 @@ class RequestShape(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """References and identifiers for the two sides, as they stand in the response bundle."""
+    """References and identifiers for the two sides, as they stand in the response bundle.
+
+    ``recipient`` and ``sender`` are the practitioner or organization behind a requester's role: a CommunicationRequest
+    may name no role. ``None`` when there is none to name.
+    """
 
     patient: Element
     insurer: Element
@@ -37,6 +41,8 @@ class Parties:
     requestor: Element
     requestor_identifier: Element
     claim: Element
+    recipient: Element | None
+    sender: Element | None
 
 
 def information_requests(case: Case, parties: Parties, shape: RequestShape, fhir: str) -> list[Element]:
@@ -112,16 +118,19 @@ class _Asked:
         }
         if extensions:
             resource["extension"] = extensions
-        return resource | {
+        resource |= {
             "identifier": [{"system": urls.ATTACHMENT_CONTROL, "value": self.list_id}],
             "status": "active",
             "category": [{"coding": [{"system": urls.X12_REPORT_TYPE, "code": "PY"}]}],
             "medium": [{"coding": [{"system": urls.TEMP_CODES, "code": "CDEX"}]}],
             "payload": [({"extension": more} if more else {}) | {"contentString": payload["contentString"]}],
             "requester": self.parties.insurer,
-            "recipient": [self.parties.requestor],
-            "sender": self.parties.requestor,
         }
+        if self.parties.recipient:
+            resource["recipient"] = [self.parties.recipient]
+        if self.parties.sender:
+            resource["sender"] = self.parties.sender
+        return resource
 
     def questionnaire_task(self) -> Resource:
         asked = "; ".join(str(question["text"]) for question in self.questions.questions)

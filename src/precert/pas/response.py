@@ -83,7 +83,7 @@ def response_bundle(answer: Answer) -> Resource:
         if "error" in claim_response:  # keep the published element order
             claim_response["error"] = claim_response.pop("error")
     entries = [bundle_entry(f"{answer.fhir}/ClaimResponse/{answer.claim_response}", claim_response)]
-    entries += [bundle_entry(e.full_url, e.resource) for e in _echoed(request, [claim_response])]
+    entries += [bundle_entry(e.full_url, e.resource) for e in echoed(request, [claim_response])]
     entries += asking
     if answer.submission.warnings and not answer.inquiry:
         entries.append(
@@ -250,10 +250,24 @@ def _parties(answer: Answer, request: BundleIndex) -> Parties:
         insurer_identifier=_identifier(request, claim["insurer"]) or case_number,
         requestor=full_reference(request, claim["provider"]),
         requestor_identifier=_identifier(request, claim["provider"]) or case_number,
+        recipient=_behind(request, claim["provider"], "organization", "practitioner"),
+        sender=_behind(request, claim["provider"], "organization"),
         claim={"reference": answer.case.claim}
         if answer.case.claim.startswith("http")
         else {"reference": f"{answer.fhir}/Claim/{answer.case.submission}"},
     )
+
+
+def _behind(request: BundleIndex, reference: Element, *elements: str) -> Element | None:
+    """Who is meant by ``reference``: of a PractitionerRole the first of ``elements`` that it has, else the target itself
+    when it is of such a type."""
+    target = request.resolve(reference, request.entries[0])
+    if target is None:  # a logical reference, by identifier
+        return reference
+    if target.type != "PractitionerRole":
+        return {"reference": target.full_url} if target.full_url and target.type.lower() in elements else None
+    inner = (request.resolve(target.resource.get(element), target) for element in elements)
+    return next(({"reference": found.full_url} for found in inner if found and found.full_url), None)
 
 
 def _identifier(request: BundleIndex, reference: Element) -> Element | None:
@@ -276,7 +290,7 @@ def error(rejection: Rejection, shape: Shape) -> Element:
     }
 
 
-def _echoed(request: BundleIndex, origins: list[Resource]) -> list[Entry]:
+def echoed(request: BundleIndex, origins: list[Resource]) -> list[Entry]:
     """The entries of the request that the answer refers to, and theirs, verbatim (spec-13, spec-33). Never the Claim."""
     wanted: dict[int, Entry] = {}
     base = request.entries[0].full_url
