@@ -182,6 +182,14 @@ async def test_an_authorization_for_something_else_does_not(world, asked):
     assert info["pa-needed"] != "satisfied"
 
 
+async def test_an_authorization_for_one_of_the_codes_of_an_order_counts(world):
+    number = await authorize(world)
+    snomed = {"system": "http://snomed.info/sct", "code": "241646009"}
+    both = {"code": {"coding": [snomed, {"system": CPT, "code": "72148"}]}}
+    (info,) = infos(await world.ask(hook(mri() | both, member="COM-0001", version="2.2")))
+    assert info["satisfied-pa-id"] == number
+
+
 async def test_an_authorization_for_another_performer_does_not(world):
     await authorize(world, provider="1245319599")
     body = hook(mri(performer=[{"reference": "Practitioner/doc"}]), member="COM-0001", version="2.2")

@@ -254,6 +254,16 @@ async def test_a_member_the_directory_does_not_know_is_trusted_when_presented(wo
     assert (info["covered"], info["pa-needed"]) == ("covered", "auth-needed")
 
 
+async def test_a_presented_coverage_that_has_ended_by_its_own_word(world):
+    ended = coverage(
+        "MA-0001", subscriberId="ZZ-9999", identifier=None, period={"start": "2020-01-01", "end": "2025-06-30"}
+    )
+    sent = prefetch(patient=stranger(), coverage=searchset(ended))
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
+    assert info["covered"] == "not-covered"
+    assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"
+
+
 async def test_without_a_line_of_business_a_policy_is_not_said_not_to_apply(world):
     """Unknown is not "does not apply": the plan that Coverage.class does not name may be one that needs authorization."""
     unknown = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, **{"class": None})
@@ -355,6 +365,16 @@ async def test_row_14_an_encounter_without_needs(world):
         prefetch=prefetch(encounter=encounter),
     )
     assert await world.ask(body) == {"cards": []}
+
+
+# Row 15: the deadline.
+async def test_row_15_what_cannot_be_decided_in_time_is_said(world, monkeypatch):
+    from precert.crd.fetch import Deadline
+
+    monkeypatch.setattr(Deadline, "after", classmethod(lambda cls, seconds: cls(float("-inf"))))
+    found = infos(await world.ask(hook(order("E1390"), order("E0100", id_="o2"), version="2.2")))
+    assert [info["covered"] for info in found] == ["indeterminate", "indeterminate"]
+    assert "no time" in found[0]["reason"][0]["text"]
 
 
 # Row 16: the unexpected.

@@ -24,7 +24,9 @@ from precert.authorization.context import (
 from precert.authorization.numbers import NumberKind, issue, reservation
 from precert.authorization.record import Authorization, Line, LineRequest, decode, fold
 from precert.eligibility.directory import Directory, Found, NoMember
-from precert.fhir.types import Resource
+from precert.fhir.coding import codes
+from precert.fhir.dates import parse_date
+from precert.fhir.types import Resource, elements
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Answer, Decision, EvidenceItem, LineContext
 from precert.runtime import Runtime
@@ -76,7 +78,8 @@ class Held:
     def covers(self, order: OrderAsked, day: date) -> bool:
         """Whether it authorizes this order on ``day``: same service, within its period, quantity and provider."""
         grant, requested = self.authorization, self.line.requested
-        if requested.code != order.line.code or day < grant.start or (grant.end is not None and day > grant.end):
+        named = {str(code) for code in codes(order.line.item.get("productOrService"))}
+        if requested.code not in named or day < grant.start or (grant.end is not None and day > grant.end):
             return False
         asked, granted = order.line.quantity, grant.quantity
         same_unit = order.line.unit is None or grant.unit is None or order.line.unit == grant.unit
@@ -161,6 +164,9 @@ class ConsultService:
         who = identified.who
         if who.member is not None and who.member.coverage_on(day) is None:
             return Consulted(order, day, trouble="no-active-coverage", text=_inactive(who, day))
+        if who.member is None and (ended := _presented_end(inquiry.coverage)) is not None and ended < day:
+            text = f"The Coverage that was sent ended on {ended.isoformat()}."
+            return Consulted(order, day, trouble="no-active-coverage", text=text)
         record = who.member.coverage_on(day) if who.member else None
         try:
             decision = self.catalogue().decide(self.line_context(order, inquiry, who, day, today))
@@ -240,6 +246,11 @@ _NOT_FOUND = {
     NoMember.NOT_FOUND: "The member number sent is not known to this plan.",
     NoMember.BIRTH_DATE: "The member number sent belongs to somebody with another birth date.",
 }
+
+
+def _presented_end(coverage: Resource) -> date | None:
+    """The last day of a Coverage that the directory does not know, by its own word."""
+    return next((parse_date(period.get("end")) for period in elements(coverage.get("period"))), None)
 
 
 def _inactive(who: Standing, day: date) -> str:

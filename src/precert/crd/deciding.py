@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,8 @@ _DEPENDABLE = (
     "VisionPrescription",
     "Appointment",
 )
+
+_NO_TIME = "There was no time left to decide about this order. Ask again."
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Decider:
         evidence = self._evidence()
         found: list[Answered] = []
         for order in orders:
+            await asyncio.sleep(0)  # many orders must not keep other calls waiting
             for one in insurance.for_order(insured, order.insurance, self.call.version):
                 at = one.reference
                 inquiry = _for_order(people[at], order, evidence)
@@ -108,8 +112,9 @@ class Decider:
         return clinical_evidence(self.gathered.pool.of_patient(self.context.patient))
 
     def _ask(self, order: Order, inquiry: Inquiry, identified: Identified, held: Sequence[Held]) -> Consulted:
-        if order.failure is not None:
-            return Consulted(order.asked, self.consult.today(), trouble="technical", text=order.failure)
+        failure = order.failure or (_NO_TIME if self.gathered.deadline.over else None)
+        if failure is not None:
+            return Consulted(order.asked, self.consult.today(), trouble="technical", text=failure)
         return self.consult.ask(order.asked, inquiry, identified, held)
 
     def _assertion(self, order: Order, consulted: Consulted, coverage: str, note: str | None) -> CoverageInfo:

@@ -23,6 +23,7 @@ from precert.fhir.types import Resource
 TokenUse = Literal["used", "not-used", "rejected"]
 
 FETCH_LIMITS = Limits(bytes=5 * 1024 * 1024, depth=64, entries=1_000)
+_DECIDING = 0.5  # seconds between the end of fetching and the client's limit, for rules and the commit
 _ONE_FETCH = 2.5  # seconds, bodies included; connecting and each read have their own, shorter limits
 
 
@@ -38,7 +39,13 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
+        """Seconds left for fetching."""
         return max(0.0, self.at - asyncio.get_running_loop().time())
+
+    @property
+    def over(self) -> bool:
+        """Whether even deciding must stop: what is kept for it after the fetching is used up too."""
+        return asyncio.get_running_loop().time() > self.at + _DECIDING
 
 
 @dataclass(frozen=True, slots=True)
