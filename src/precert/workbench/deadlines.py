@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from precert.authorization.record import CaseOpened
 from precert.workbench import words
@@ -36,12 +36,20 @@ def due(opened: CaseOpened, zone: str, now: datetime) -> Due:
     if opened.track == "expedited":
         at = opened.received + EXPEDITED
     else:
-        local = opened.received.astimezone(ZoneInfo(zone))
+        local = opened.received.astimezone(_zone(zone))
         last = local.date() + timedelta(days=STANDARD_DAYS)
-        at = datetime.combine(last, time(23, 59, 59), ZoneInfo(zone)).astimezone(UTC)
+        at = datetime.combine(last, time(23, 59, 59), _zone(zone)).astimezone(UTC)
     whole = (at - opened.received).total_seconds()
     used = (now - opened.received).total_seconds() / whole if whole > 0 else 1.0
     return Due(at, used, span(at - now))
+
+
+def _zone(name: str) -> ZoneInfo:
+    """The plan's time zone; a name that nobody knows must not cost the reviewers their list."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 def span(left: timedelta) -> str:
@@ -60,5 +68,5 @@ def span(left: timedelta) -> str:
 
 def written(at: datetime, zone: str) -> str:
     """``Fri 27 Nov, 23:59 EST`` in the plan's zone."""
-    local = at.astimezone(ZoneInfo(zone))
+    local = at.astimezone(_zone(zone))
     return f"{local:%a} {words.day(local)}, {local:%H:%M %Z}"

@@ -106,7 +106,7 @@ def _document(entry: Entry, source: str, questions: Mapping[str, str]) -> Docume
         anchor=reference_anchor(where),
         name=_NAMES.get(entry.type, entry.type),
         type=entry.type,
-        title=_title(resource),
+        title=_title(resource, entry.type),
         source=source,
         clinical=entry.type not in _ADMINISTRATIVE,
         fields=tuple(fields),
@@ -115,11 +115,11 @@ def _document(entry: Entry, source: str, questions: Mapping[str, str]) -> Docume
     )
 
 
-def _title(resource: Resource) -> str:
+def _title(resource: Resource, kind: str) -> str:
     for name in elements(resource.get("name")):
         if shown := person_name(name):
             return shown
-    keys = ["name", *(() if resource.get("resourceType") in _UNTITLED else _TITLES)]
+    keys = ["name", *(() if kind in _UNTITLED else _TITLES)]
     return next((shown for key in keys if (shown := say(resource.get(key)))), "")
 
 

@@ -151,10 +151,10 @@ async def _read(service: AuthorizationService, query: Query) -> tuple[list[Docum
     params = [Param("state", states)] if states else []
     found: dict[str, Document] = {}
     if query.find:
-        for name in ("number", "member"):  # either meaning of the number may be meant
-            page = await service.store.search(
-                service.tenant, "Case", [*params, Param(name, [query.find, query.find.upper()])], limit=200
-            )
+        written = query.find.upper()
+        spellings = list(dict.fromkeys((query.find, written, written.replace("-", "").replace(" ", ""))))
+        for name in ("number", "member"):  # either may be meant; people write our numbers in any case and with hyphens
+            page = await service.store.search(service.tenant, "Case", [*params, Param(name, spellings)], limit=200)
             found |= {document.id: document for document in page.documents}
         return list(found.values()), False
     oldest_first = query.state in ("open", "info", "nurse", "physician")

@@ -158,7 +158,7 @@ function coverage(resource, info) {
     const name = NAMES[part.url] ?? part.url;
     rows.set(name, [...(rows.get(name) ?? []), said(part)]);
   }
-  const service = say(resource.code ?? resource.codeCodeableConcept ?? resource.medicationCodeableConcept ?? list(resource.serviceType)[0]);
+  const service = say(resource.code ?? resource.codeCodeableConcept ?? resource.medicationCodeableConcept ?? list(resource.serviceType)[0]) || value("billingCode");
   return el(
     "section",
     { class: "answer-line" },
@@ -188,7 +188,7 @@ export function hook(body) {
   const cards = list(body.cards);
   return [
     el("p", { class: "headline" }, `${cards.length} card${cards.length === 1 ? "" : "s"}, ${infos.length} coverage statement${infos.length === 1 ? "" : "s"}`),
-    infos.map(([resource, info]) => coverage(resource, info)),
     cards.map(card),
+    infos.map(([resource, info]) => coverage(resource, info)),
   ].flat();
 }
