@@ -9,14 +9,30 @@ from typing import Literal
 SecurityMode = Literal["open", "smart"]
 
 
+class SecuritySetupError(Exception):
+    """Security cannot start. The message names the file and key at fault and how to mend it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The system that sends a request. ``id`` scopes what it may read: only what it submitted itself."""
+    """The system that sends a request. ``id`` scopes what it may read: only what it submitted itself.
+
+    ``scopes`` are those of its token as granted. ``organizations`` are the identifiers (X12 sender ids, or
+    ``system|value``) that it acts for (PAS spec-58, spec-59); ``None`` = nobody bound any to it, as in open mode.
+    ``roles`` are those of the staff whom this system signs in itself; empty for provider systems.
+    """
 
     id: str
+    scopes: frozenset[str] = frozenset()
+    organizations: frozenset[str] | None = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    def owns(self, identifier: str) -> bool:
+        """Whether it may act for the organization ``identifier``; compared as written."""
+        return self.organizations is None or identifier in self.organizations
 
 
-OPEN_CLIENT = Client("open")
+OPEN_CLIENT = Client("open", organizations=None)
 """Everybody, in open mode."""
 
 
