@@ -1,0 +1,228 @@
+"""The libraries: CQL and ELM say the same as the rules' own facts on the same chart.
+
+Executed with npm's cql-execution where Node and the packages are present (PRECERT_NODE_MODULES, or
+tests/dtr/cql/node_modules); the rest is checked anywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dtr_support import SITE
+from tools.requests import Json, concept
+
+from precert.dtr.form import Form
+from precert.dtr.forms import Served
+from precert.dtr.library import cql_text, elm_library, libraries
+from precert.fhir import json
+from precert.policy.compiled import CompiledPolicy
+from precert.policy.evidence import EvidenceIndex
+from precert.policy.fixtures import unfold
+from precert.policy.library import PolicyLibrary
+from precert.policy.types import EvidenceItem, LineContext
+from support.app import EXAMPLES, NOW
+
+LIBRARY = PolicyLibrary(EXAMPLES / "policies", NOW)
+FORMS = [form for policy in LIBRARY.current if (form := Form(policy, LIBRARY.current.value_sets)).items]
+RUNNER = Path(__file__).parent / "cql" / "run.js"
+MODULES = Path(os.environ.get("PRECERT_NODE_MODULES", str(RUNNER.parent / "node_modules")))
+executed = pytest.mark.skipif(
+    shutil.which("node") is None or not (MODULES / "cql-execution").is_dir(),
+    reason="needs Node and npm's cql-execution and cql-exec-fhir (PRECERT_NODE_MODULES)",
+)
+DAY = datetime.date(2026, 11, 2)
+
+
+def run(jobs: list[Json]) -> list[Json]:
+    made = subprocess.run(
+        ["node", str(RUNNER)],
+        input=json.dumps(jobs),
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PRECERT_NODE_MODULES": str(MODULES), "TZ": "UTC"},
+        timeout=120,
+    )
+    assert made.returncode == 0, made.stderr.decode()[-3000:]
+    results: list[Json] = json.loads(made.stdout)
+    return results
+
+
+def charts(form: Form) -> Iterator[tuple[str, list[Json]]]:
+    """(name, resources): what each embedded test puts on file, and charts made to be difficult."""
+    for example in form.policy.model.tests:
+        context = unfold(example.given, form.policy.model)
+        yield example.name, [e.resource for e in context.evidence if e.source == "structured"]
+    yield from difficult()
+
+
+def observation(id: str, value: Any, unit: str = "%", code: str = "loinc|59408-5", **more: Any) -> Json:
+    return {
+        "resourceType": "Observation",
+        "id": id,
+        "status": "final",
+        "code": concept(code),
+        "effectiveDateTime": "2026-10-30",
+        "valueQuantity": {"value": value, "unit": unit, "code": unit},
+    } | more
+
+
+def condition(id: str, code: str, **more: Any) -> Json:
+    active = {"coding": [{"code": "active"}]}
+    return {"resourceType": "Condition", "id": id, "code": concept(code), "clinicalStatus": active} | more
+
+
+def difficult() -> Iterator[tuple[str, list[Json]]]:
+    yield "an empty chart", []
+    yield "several results", [observation("a", 91), observation("b", 86), observation("c", 88)]
+    yield "another unit", [observation("a", 86, unit="1")]
+    yield "only a bound", [observation("a", 86, valueQuantity={"value": 86, "unit": "%", "comparator": "<"})]
+    yield "unit without code", [observation("a", 86, valueQuantity={"value": 86, "unit": "%"})]
+    yield "entered in error", [observation("a", 86, status="entered-in-error"), observation("b", 95)]
+    yield "no value", [{k: v for k, v in observation("a", 86).items() if k != "valueQuantity"}]
+    yield (
+        "first and last day inside",
+        [
+            observation("a", 80, effectiveDateTime="2026-10-03"),
+            observation("b", 90, effectiveDateTime="2026-11-02T09:00:00Z"),
+        ],
+    )
+    yield (
+        "just outside",
+        [
+            observation("a", 80, effectiveDateTime="2026-10-02"),
+            observation("b", 81, effectiveDateTime="2026-11-03"),
+        ],
+    )
+    yield (
+        "a period",
+        [
+            {k: v for k, v in observation("a", 87).items() if k != "effectiveDateTime"}
+            | {"effectivePeriod": {"start": "2026-10-20", "end": "2026-10-21"}}
+        ],
+    )
+    yield (
+        "codes without the dot, small, of a branch",
+        [
+            condition("a", "icd10|g4733"),
+            condition("b", "icd10|I27.20"),
+            condition("c", "icd10|I509"),
+            condition("d", "icd10|C50.911"),
+        ],
+    )
+    yield (
+        "conditions that do not count",
+        [
+            condition("a", "icd10|G47.33", clinicalStatus={"coding": [{"code": "resolved"}]}),
+            condition("b", "icd10|I27.20", verificationStatus={"coding": [{"code": "refuted"}]}),
+            condition("c", "icd10|I10", clinicalStatus={"coding": [{"code": "inactive"}]}),
+        ],
+    )
+    yield (
+        "the latest counts",
+        [
+            observation("a", 12, "{events}/h", "loinc|69990-0", effectiveDateTime="2026-06-01"),
+            observation("b", 30, "{events}/h", "loinc|69990-0", effectiveDateTime="2026-09-01"),
+            observation("c", 20, "{events}/h", "loinc|69990-0", effectiveDateTime="2026-07-01"),
+            observation("d", 82.5, "kg", "loinc|29463-7", effectiveDateTime="2026-05-03"),
+            observation("e", 90, "kg", "loinc|29463-7", effectiveDateTime="2026-05-01"),
+        ],
+    )
+    yield (
+        "visits",
+        [
+            {
+                "resourceType": "Encounter",
+                "id": "v",
+                "status": "finished",
+                "class": {"code": "AMB"},
+                "type": [concept("sct|185349003")],
+                "period": {"start": "2026-08-01", "end": "2026-08-01"},
+            }
+        ],
+    )
+
+
+def engine(policy: CompiledPolicy, resources: list[Json]) -> dict[str, Any]:
+    """What the rules' own extraction makes of the chart."""
+    evidence = [EvidenceItem(r, f"{r['resourceType']}/{r['id']}") for r in resources]
+    context = LineContext(item={}, service_date=DAY, received=DAY, evidence=evidence)
+    index = EvidenceIndex(context)
+    return {name: fact.resolve(context, index) for name, fact in policy.facts.items()}
+
+
+def job(form: Form, resources: list[Json]) -> Json:
+    whole = [{"resourceType": "Patient", "id": "p"}, *(r | {"subject": {"reference": "Patient/p"}} for r in resources)]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in whole]}
+    elm = elm_library(form.library_name, form.version, form.population)
+    return {"elm": elm, "bundle": bundle, "today": DAY.isoformat()}
+
+
+@executed
+@pytest.mark.slow
+def test_a_chart_says_the_same_to_both() -> None:
+    """All charts of all forms in one run of Node, which takes longer to start than to work."""
+    cases = [(form, *chart) for form in FORMS if form.population.definitions for chart in charts(form)]
+    results = run([job(form, resources) for form, _, resources in cases])
+    known = 0
+    for (form, name, resources), found in zip(cases, results, strict=True):
+        facts = engine(form.policy, resources)
+        assert set(found) == set(form.population.definitions)
+        for link_id, value in found.items():
+            fact = facts[link_id]
+            plain = value["value"] if isinstance(value, dict) else value
+            expected = fact.values[0] if fact.values else None
+            assert plain == expected, (form.id, name, link_id, value, fact)
+            known += plain is not None
+            if isinstance(value, dict):
+                assert value["unit"] == form.items[link_id].unit
+    assert known > 50  # the charts do hold something
+
+
+def test_most_questions_with_a_source_are_populated() -> None:
+    askable = [
+        (form.id, link_id)
+        for form in FORMS
+        for link_id in form.items
+        if form.policy.fact_models[link_id].sources and "Payer" not in form.policy.fact_models[link_id].sources[0]
+    ]
+    populated = [(form.id, link_id) for form in FORMS for link_id in form.population.definitions]
+    assert set(populated) <= set(askable)
+    assert len(populated) >= 0.8 * len(askable), set(askable) - set(populated)
+
+
+def test_a_library_holds_both_languages_of_one_name() -> None:
+    form = next(f for f in FORMS if f.id == "oxygen-home")
+    (standard,) = libraries(Served(form, "standard"), SITE)
+    (adaptive,) = libraries(Served(form, "adaptive"), SITE)
+    assert (standard["name"], adaptive["name"]) == ("OxygenHome", "OxygenHomeAdaptive")
+    texts = {c["contentType"]: base64.b64decode(c["data"]) for c in adaptive["content"]}
+    assert texts["text/cql"].decode().startswith("library OxygenHomeAdaptive version '2026.2'")
+    elm = json.loads(texts["application/elm+json"])
+    assert elm["library"]["identifier"] == {"id": "OxygenHomeAdaptive", "version": "2026.2"}
+    assert "FHIRHelpers" not in texts["text/cql"].decode()
+    assert {
+        "type": "Observation",
+        "codeFilter": [{"path": "code", "code": [{"system": "http://loinc.org", "code": "59408-5"}]}],
+    } in standard["dataRequirement"]
+
+
+def test_the_cql_of_one_question() -> None:
+    form = next(f for f in FORMS if f.id == "oxygen-home")
+    text = cql_text("OxygenHome", form.version, form.population)
+    assert 'code "loinc.org 59408-5": \'59408-5\' from "loinc.org"' in text
+    assert 'define "cor_pulmonale":\n  if exists (([Condition]) R where' in text
+    assert "StartsWith(ReplaceMatches(Upper(X.code.value), '[.]', ''), 'I27')" in text
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda f: str(f.id))
+def test_elm_is_small(form: Form) -> None:
+    size = len(json.dumps(elm_library(form.library_name, form.version, form.population)))
+    assert size < 50_000
