@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from precert.fhir.validation import Mode, RuleClass
 from precert.security.identity import SecurityMode
+from precert.security.jwt import JwtConfig
 
 
 def shipped(name: str) -> Path:
@@ -37,6 +38,9 @@ class Settings(BaseSettings):
     eligibility: Path = Field(default_factory=lambda: shipped("examples") / "eligibility")
     eligibility_mode: Literal["directory", "presented"] = "presented"
     security: SecurityMode = "open"
+    clients: Path | None = None  # the registry of client systems, for security mode smart
+    crd_jwt: JwtConfig = Field(default_factory=JwtConfig)  # who may sign CDS Hooks calls; no issuers = no JWT needed
+    crd_demo_plan: str | None = None  # plan taken for patients of sandboxes that have no Coverage; never with real data
     open_anywhere: bool = False  # serve open mode beyond loopback (never with real data)
     public_url: str | None = None  # how clients reach us, when a proxy stands in between
     tls_cert: Path | None = None
@@ -57,6 +61,13 @@ class Settings(BaseSettings):
         if value and not value.startswith("mongita:"):
             raise ValueError("the store must be mongita:DIR")
         return value
+
+    @property
+    def base_url(self) -> str:
+        """The address that clients use; tokens are bound to it."""
+        scheme = "https" if self.tls_cert else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"{scheme}://{host}:{self.port}"
 
     @property
     def store_directory(self) -> Path:

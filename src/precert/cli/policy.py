@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from precert.app import TENANT, create_app
+from precert.app import create_app
 from precert.authorization.record import Case, decode, fold
 from precert.authorization.service import line_context, who_asks
 from precert.eligibility.directory import Directory
@@ -33,6 +33,7 @@ from precert.policy.lint import lint_files
 from precert.policy.load import PolicyFileError, load_file
 from precert.policy.trials import mutate, replay, run_tests
 from precert.policy.types import Decision, LineContext, Outcome
+from precert.rooms import TENANT
 from precert.runtime import Runtime
 from precert.settings import Settings
 from precert.store.embedded import EmbeddedStore

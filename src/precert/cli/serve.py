@@ -14,7 +14,7 @@ from rich.console import Console
 
 from precert.app import create_app
 from precert.eligibility.load import EligibilityError
-from precert.security.identity import is_loopback
+from precert.security.identity import SecuritySetupError, is_loopback
 from precert.settings import Settings
 from precert.store.embedded import EmbeddedStore
 from precert.store.port import StoreError
@@ -31,6 +31,9 @@ def serve(
     eligibility: Annotated[Path | None, typer.Option(help="Folder with members, plans and providers.")] = None,
     eligibility_mode: Annotated[str | None, typer.Option(help="directory | presented.")] = None,
     security: Annotated[str | None, typer.Option(help="open (loopback only, no login) | smart.")] = None,
+    clients: Annotated[
+        Path | None, typer.Option(help="Registry of client systems (YAML), for --security smart.")
+    ] = None,
     store: Annotated[str | None, typer.Option(help="mongita:DIR (default: mongita in the data folder).")] = None,
     public_url: Annotated[str | None, typer.Option(help="How clients reach this server, behind a proxy.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate; serves https.")] = None,
@@ -48,7 +51,7 @@ def serve(
     try:
         _check_store(settings)
         app = create_app(settings)
-    except (StoreError, EligibilityError, OSError) as error:
+    except (StoreError, EligibilityError, SecuritySetupError, OSError) as error:
         _stop(str(error))
     config = uvicorn.Config(
         app,

@@ -19,7 +19,7 @@ from precert.fhir.dates import instant
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element, JsonValue, elements, text
-from precert.security.identity import Client
+from precert.security.identity import OPEN_CLIENT, Client
 from precert.store.port import Document, Param
 from precert.web.http import check_content_type, read_body, wants_pretty
 
@@ -67,9 +67,10 @@ def api_router(context: ApiContext) -> APIRouter:
 
     @router.post("/cases/{case}/lines/{sequence}/determination", summary="A person decides one line")
     async def decide(request: Request, case: str, sequence: int) -> Response:
-        context.identify(request)
+        client = context.identify(request)
         check_content_type(request)
         decides = parse(await read_body(request, context.limits))
+        check_role(client, decides)
         document = await find(service, case)
         if (wanted := expected_version(request)) is not None and wanted != document.version:
             raise stale(document.version)
@@ -110,6 +111,13 @@ def parse(body: bytes) -> PersonDecides:
                 for fault in faults
             ],
         ) from error
+
+
+def check_role(client: Client, decides: PersonDecides) -> None:
+    """403 when the client may not sign in people of this role. In open mode everybody says who they are."""
+    if client != OPEN_CLIENT and decides.role not in client.roles:
+        message = f"This client signs in nobody as {decides.role}. Its registration names the roles it may use."
+        raise FhirError(403, Issue("error", "forbidden", message, "role", rule="role-not-registered"))
 
 
 def expected_version(request: Request) -> int | None:

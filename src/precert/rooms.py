@@ -1,0 +1,204 @@
+"""The rooms of one running server: built from settings, wired to each other, mounted on the app."""
+
+from __future__ import annotations
+
+import functools
+
+import httpx
+from fastapi import FastAPI, Request
+
+from precert.authorization.consult import ConsultService
+from precert.authorization.service import AuthorizationService
+from precert.cdex.holding import early_arrivals
+from precert.cdex.routes import CdexContext, cdex_router
+from precert.conformance import Conformance, conformance_router
+from precert.crd.answering import Answerer
+from precert.crd.identity import authenticator
+from precert.crd.routes import CrdContext, crd_router
+from precert.dtr import shape20 as dtr20
+from precert.dtr import shape22 as dtr22
+from precert.dtr.answers import answer_review
+from precert.dtr.forms import Forms
+from precert.dtr.routes import DtrContext, dtr_router
+from precert.eligibility.directory import Directory
+from precert.eligibility.load import load_directory
+from precert.eligibility.model import Payer
+from precert.fhir.json import Limits, load_resource
+from precert.fhir.validation import Validator
+from precert.pas import shape20, shape22
+from precert.pas.intake import read_request
+from precert.pas.presenter import Change, Presenter
+from precert.pas.routes import PasContext, pas_router
+from precert.policy.library import PolicyLibrary
+from precert.runtime import Runtime
+from precert.security.identity import Client
+from precert.security.jwt import JwtVerifier
+from precert.security.setup import SecurityConfig, build_security
+from precert.settings import Settings, shipped
+from precert.store.embedded import EmbeddedStore
+from precert.store.port import Outgoing, Store
+from precert.subscriptions.dispatcher import Dispatcher
+from precert.subscriptions.events import PasEvent, outgoing
+from precert.subscriptions.routes import SubscriptionContext, subscription_router
+from precert.subscriptions.urls import PROFILES
+from precert.web.gate import Gate
+from precert.web.metrics import Metrics
+from precert.web.reads import read_router
+from precert.workbench.api import ApiContext, api_router
+from precert.workbench.routes import WorkbenchContext, workbench_router
+
+TENANT = "default"
+READABLE = frozenset({"Claim", "ClaimResponse", "Bundle", "Task", "CommunicationRequest", "QuestionnaireResponse"})
+_TABLES = {shape22.VERSION: shape22.CONTEXT, shape20.VERSION: shape20.CONTEXT}
+
+
+class Server:
+    """What one running precert is made of. :meth:`open` opens the store, :meth:`close` lets it go."""
+
+    def __init__(self, settings: Settings, runtime: Runtime | None = None) -> None:
+        self.settings = settings
+        self.runtime = runtime or Runtime()
+        self.metrics = Metrics()
+        self.directory: Directory = load_directory(settings.eligibility, settings.eligibility_mode)
+        self.library = PolicyLibrary(settings.policies, self.runtime.now())
+        self.validator = Validator.load()
+        self.security = build_security(settings.security, _security(settings), self.runtime)
+        self.store: Store | None = None
+
+    async def open(self) -> Store:
+        """Open the store. Raises Locked when another process holds the data directory."""
+        self.store = EmbeddedStore.open(self.settings.store_directory, now=self.runtime.now)
+        return self.store
+
+    async def close(self) -> None:
+        if self.store is not None:
+            await self.store.close()
+            self.store = None
+
+    def payer(self) -> Payer:
+        """Who we are."""
+        return self.directory.payer
+
+    def identify(self, request: Request) -> Client:
+        """Who calls. Raises FhirError: 401, 403 or 429."""
+        return self.security.identify(request)
+
+
+def _security(settings: Settings) -> SecurityConfig:
+    return SecurityConfig(
+        data=settings.data,
+        base_url=settings.base_url,
+        clients=settings.clients,
+        open_anywhere=settings.open_anywhere,
+        bases=(shape20.PREFIX, shape22.PREFIX),
+    )
+
+
+def mount(
+    app: FastAPI, server: Server, store: Store, dispatcher: Dispatcher, http: httpx.AsyncClient
+) -> AuthorizationService:
+    """Build the services over ``store`` and put every room's routes on ``app``. ``http`` reads from EHR servers."""
+    settings = server.settings
+    service = AuthorizationService(
+        store=store,
+        directory=lambda: server.directory,
+        catalogue=lambda: server.library.current,
+        runtime=server.runtime,
+        tenant=TENANT,
+        read=lambda raw, submitter: read_request(raw, load_resource(raw), submitter, server.directory),
+    )
+    presenter = Presenter(server.runtime, announce=lambda change: [_event(change, server.runtime)])
+    service.changed = presenter.changed
+    service.settled = dispatcher.wake
+    consult = ConsultService(
+        store=store,
+        directory=lambda: server.directory,
+        catalogue=lambda: server.library.current,
+        runtime=server.runtime,
+        tenant=TENANT,
+    )
+    limits = Limits(bytes=settings.max_body_bytes)
+    app.include_router(server.security.router())
+    _mount_fhir(app, server, service, consult, presenter, dispatcher, limits)
+    verifier = JwtVerifier(settings.crd_jwt, server.runtime.now, http) if settings.crd_jwt.issuers else None
+    authenticate = authenticator(server.identify, verifier)
+    answerer = Answerer(consult, server.metrics, http, demo_plan=settings.crd_demo_plan)
+    app.include_router(crd_router(CrdContext(answerer, authenticate, limits, settings.public_url)))
+    app.include_router(api_router(ApiContext(service, server.identify, limits)))
+    pages = WorkbenchContext(
+        service, server.identify, examples=shipped("examples"), open_mode=settings.security == "open"
+    )
+    app.include_router(workbench_router(pages))
+    for shape in (shape20, shape22):  # last: /fhir/{type}/{id} would swallow what is mounted after it
+        app.include_router(read_router(store, TENANT, shape.PREFIX, READABLE, server.identify))
+    return service
+
+
+def _mount_fhir(
+    app: FastAPI,
+    server: Server,
+    service: AuthorizationService,
+    consult: ConsultService,
+    presenter: Presenter,
+    dispatcher: Dispatcher,
+    limits: Limits,
+) -> None:
+    """Everything below the two FHIR bases."""
+    settings = server.settings
+    gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
+    pas = PasContext(
+        service=service,
+        presenter=presenter,
+        identify=server.identify,
+        limits=limits,
+        metrics=server.metrics,
+        gate=gate,
+        arrived=functools.partial(early_arrivals, service),
+        public_url=settings.public_url,
+    )
+    forms = Forms(lambda: server.library.current)
+    dtr = DtrContext(service, consult, forms, server.identify, limits, settings.public_url)
+    review = answer_review(forms, lambda: server.runtime.now().date())
+    cdex = CdexContext(service, server.identify, limits, review)
+    subscriptions = SubscriptionContext(
+        store=service.store,
+        runtime=server.runtime,
+        identify=server.identify,
+        limits=limits,
+        wake=dispatcher.wake,
+        tenant=TENANT,
+        public_url=settings.public_url,
+        allow_private=settings.subscriptions_allow_private,
+        organizations=_organizations,
+        validate=lambda resource, version: gate.check(resource, _TABLES[version], [PROFILES[version]])[0],
+    )
+    conformance = Conformance(shipped("profiles") / "precert")
+    for shape, form_shape in ((shape20, dtr20), (shape22, dtr22)):  # the longer prefix first
+        prefix = shape.PREFIX
+        app.include_router(pas_router(pas, shape))
+        app.include_router(cdex_router(cdex, prefix))
+        app.include_router(dtr_router(dtr, form_shape))
+        app.include_router(subscription_router(subscriptions, prefix, shape.VERSION))
+        statement = f"precert-{shape.VERSION}"
+        app.include_router(conformance_router(conformance, server.payer, prefix, statement, settings.public_url))
+
+
+def _organizations(client: Client) -> frozenset[str] | None:
+    """The sender identifiers that a client may subscribe for: all in open mode, its own when clients are known."""
+    return client.organizations
+
+
+def _event(change: Change, runtime: Runtime) -> Outgoing:
+    """A changed case as the message that the subscriptions room reads."""
+    now = runtime.now()
+    event = PasEvent(
+        event=change.event,
+        case=change.case.id,
+        number=change.case.number,
+        submitter=change.case.opened.submitter,
+        filters=change.filters,
+        at=now,
+        bundles=change.bundles,
+        claim_responses=change.claim_responses,
+    )
+    return outgoing(event, now)
