@@ -1,0 +1,18 @@
+"""A desk at a precert in this process whose every answer is held against the profiles."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lifecycle.steps import Desk
+from precert.runtime import Runtime
+from support.app import running
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Desk]:
+    async with running(tmp_path / "data", runtime, validate_answers=True) as (app, client):
+        yield Desk(client, app)
