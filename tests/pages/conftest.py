@@ -56,9 +56,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     listening.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium without a screen. Missing: skip, unless PRECERT_REQUIRE_BROWSER=1 (as CI sets it)."""
+    """Chromium without a screen. Missing: skip, unless PRECERT_REQUIRE_BROWSER=1 (as CI sets it).
+
+    For one module only: while it lives, Playwright's event loop counts as running, and no asynchronous test may start.
+    """
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
         reason = "Debian's chromium is not installed (apt-get install chromium)"
