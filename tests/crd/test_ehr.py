@@ -326,17 +326,11 @@ def test_what_counts_as_public(address, public):
     assert is_public(address) is public
 
 
-async def test_five_slow_fetches_run_side_by_side(make, http):
-    """Five of 50 ms each, in two rounds (the payor is known only with the Coverage): well under five times 50 ms."""
+async def test_slow_fetches_run_side_by_side(make, http):
+    """Five, in two rounds (the payor is known only with the Coverage); benchmarks/crd_bench.py measures the time."""
     held = record(**{"Condition/c1": {"resourceType": "Condition", "id": "c1", "subject": {"reference": PATIENT}}})
-    world = make(http=http)
     async with serving(**held) as ehr:
         ehr.delay = 0.05
-        body = call(ehr, order("E0100", reasonReference=[{"reference": "Condition/c1"}]))
-        await world.ask(body)  # connections and tables are warm
-        started = time.perf_counter()
-        await world.ask(body)
-        took = time.perf_counter() - started
-    assert len(ehr.asked) == 10
-    assert ehr.open_most >= 4
-    assert took < 0.25
+        await make(http=http).ask(call(ehr, order("E0100", reasonReference=[{"reference": "Condition/c1"}])))
+    assert len(ehr.asked) == 5
+    assert ehr.open_most == 4

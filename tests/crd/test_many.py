@@ -78,7 +78,7 @@ async def test_fifty_orders(world):
     assert [a["resource"]["id"] for a in answer["systemActions"]] == [f"o{n}" for n in range(50)]
     assert [info["pa-needed"] for info in infos(answer)][:2] == ["auth-needed", "no-auth"]
     assert len(answer["cards"]) <= 10
-    assert took < 2.0
+    assert took < 5.0, "what a client waits"
 
 
 async def test_too_many_orders_are_refused_whole(world):

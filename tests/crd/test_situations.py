@@ -21,6 +21,7 @@ from crd.building import (
     searchset,
 )
 from precert.eligibility.load import load_directory
+from precert.store.port import Corrupt
 
 VERSIONS = ["2.2", "2.0"]
 
@@ -307,6 +308,18 @@ async def test_row_9_rules_that_fail_stay_in_their_order(make, policies, version
     else:
         assert (failed["covered"], failed["pa-needed"]) == ("conditional", "conditional")
         assert failed["info-needed"] == ["OTH"]
+
+
+async def test_row_9_authorizations_that_cannot_be_read(world):
+    """Damage to the record is no reason to say that authorization is needed, nor to leave the other orders unanswered."""
+
+    async def damaged(*args: Any, **options: Any) -> Any:
+        raise Corrupt("a body does not match its digest")
+
+    world.store.search = damaged
+    failed, fine = infos(await world.ask(hook(order("E1390"), order("E0100", id_="o2"), version="2.2")))
+    assert (failed["covered"], failed["pa-needed"]) == ("indeterminate", "indeterminate")
+    assert fine["pa-needed"] == "no-auth"
 
 
 # Row 10: too vague.

@@ -7,7 +7,7 @@ kept (assertions, its call log) goes into one atomic commit of :meth:`ConsultSer
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, TypeVar
 
@@ -28,7 +28,7 @@ from precert.fhir.coding import codes
 from precert.fhir.dates import parse_date
 from precert.fhir.types import Resource, elements
 from precert.policy.catalogue import Catalogue
-from precert.policy.types import Answer, Decision, EvidenceItem, LineContext
+from precert.policy.types import Answer, Decision, EvidenceItem, LineContext, Outcome
 from precert.runtime import Runtime
 from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Param, Put, Store
 
@@ -112,6 +112,20 @@ class Consulted:
     plan: str | None = None
     expiry: date | None = None  # the day after which the assertion cannot hold: coverage or policy ends
 
+    @property
+    def needs_authorization(self) -> bool:
+        """Whether an authorization in force would change the answer."""
+        return self.decision is not None and self.decision.outcome not in (Outcome.NOT_APPLICABLE, Outcome.NO_AUTH)
+
+    def failed(self, text: str) -> Consulted:
+        """The same order, when our own trouble keeps it from being answered."""
+        return replace(self, decision=None, trouble="technical", text=text)
+
+    def under(self, held: Sequence[Held]) -> Consulted:
+        """The same, with the first of ``held`` that authorizes the order."""
+        found = next((h for h in held if h.covers(self.order, self.day)), None)
+        return replace(self, held=found) if found is not None and self.needs_authorization else self
+
 
 @dataclass(slots=True)
 class ConsultService:
@@ -155,7 +169,7 @@ class ConsultService:
             if line.authorization is not None and line.state in _IN_FORCE
         )
 
-    def ask(self, order: OrderAsked, inquiry: Inquiry, identified: Identified, held: Sequence[Held]) -> Consulted:
+    def ask(self, order: OrderAsked, inquiry: Inquiry, identified: Identified) -> Consulted:
         """Decide one order. A failure of the rules stays in this order and is said to be technical."""
         today = self.today()
         day = service_day(order.line, today)
@@ -177,7 +191,6 @@ class ConsultService:
             order,
             day,
             decision=decision,
-            held=next((h for h in held if h.covers(order, day)), None),
             plan=who.plan.id if who.plan else None,
             expiry=self._expiry(decision, record.end if record else None, today),
         )

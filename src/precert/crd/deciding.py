@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+import structlog
 
 from precert.authorization.consult import Consulted, ConsultService, Held, Identified, Inquiry
 from precert.authorization.context import standing
 from precert.authorization.evidence import answers, clinical_evidence
+from precert.authorization.record import BrokenRecord
 from precert.crd import coverage as insurance
 from precert.crd import render
 from precert.crd.answer import CoverageInfo
@@ -24,6 +27,9 @@ from precert.crd.render import Shape
 from precert.fhir.bundle import type_and_id
 from precert.fhir.types import Resource, elements, text
 from precert.policy.types import EvidenceItem
+from precert.store.port import StoreError
+
+log = structlog.get_logger(__name__)
 
 _DEPENDABLE = (
     "ServiceRequest",
@@ -34,6 +40,7 @@ _DEPENDABLE = (
     "Appointment",
 )
 
+_NO_RECORD = "The authorizations on record could not be read, so it cannot be said whether this is authorized already."
 _NO_TIME = "There was no time left to decide about this order. Ask again."
 
 
@@ -63,7 +70,7 @@ class Decider:
     async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
         people = {one.reference: self.inquiry(one.resource) for one in insured}
         known = {reference: self.consult.identify(inquiry) for reference, inquiry in people.items()}
-        held = {reference: await self.consult.held(one.who) for reference, one in known.items()}
+        held: dict[str, tuple[Held, ...] | None] = {}
         evidence = self._evidence()
         found: list[Answered] = []
         for order in orders:
@@ -71,10 +78,23 @@ class Decider:
             for one in insurance.for_order(insured, order.insurance, self.call.version):
                 at = one.reference
                 inquiry = _for_order(people[at], order, evidence)
-                consulted = self._ask(order, inquiry, known[at], held[at])
+                consulted = self._ask(order, inquiry, known[at])
+                if consulted.needs_authorization:
+                    if at not in held:  # looked up once, and only if it can change an answer
+                        held[at] = await self._held(known[at])
+                    on_record = held[at]
+                    consulted = consulted.failed(_NO_RECORD) if on_record is None else consulted.under(on_record)
                 info = self._assertion(order, consulted, one.reference, one.note)
                 found.append(Answered(order, consulted, info))
         return found
+
+    async def _held(self, identified: Identified) -> tuple[Held, ...] | None:
+        """The authorizations on record; ``None`` if they cannot be read, which is our trouble and no answer (row 9)."""
+        try:
+            return await self.consult.held(identified.who)
+        except (StoreError, BrokenRecord):
+            log.exception("authorizations cannot be read")
+            return None
 
     def unseen(self, orders: Iterable[Order], why: str) -> list[Answered]:
         """The Coverage could not be read: orders that name theirs are told so, as a technical matter (resp-43)."""
@@ -93,7 +113,7 @@ class Decider:
         directory = self.consult.directory()
         who = Identified(standing(directory, None, directory.plans.get(plan or ""), {}, ()), presented=True)
         evidence, inquiry = self._evidence(), self.inquiry({})
-        return [(order, self._ask(order, _for_order(inquiry, order, evidence), who, ())) for order in orders]
+        return [(order, self._ask(order, _for_order(inquiry, order, evidence), who)) for order in orders]
 
     def inquiry(self, coverage: Resource) -> Inquiry:
         """Who the call is about, under one Coverage."""
@@ -111,11 +131,11 @@ class Decider:
     def _evidence(self) -> list[EvidenceItem]:
         return clinical_evidence(self.gathered.pool.of_patient(self.context.patient))
 
-    def _ask(self, order: Order, inquiry: Inquiry, identified: Identified, held: Sequence[Held]) -> Consulted:
+    def _ask(self, order: Order, inquiry: Inquiry, identified: Identified) -> Consulted:
         failure = order.failure or (_NO_TIME if self.gathered.deadline.over else None)
         if failure is not None:
             return Consulted(order.asked, self.consult.today(), trouble="technical", text=failure)
-        return self.consult.ask(order.asked, inquiry, identified, held)
+        return self.consult.ask(order.asked, inquiry, identified)
 
     def _assertion(self, order: Order, consulted: Consulted, coverage: str, note: str | None) -> CoverageInfo:
         info = assertion(consulted, order, coverage, note, self.consult.catalogue(), self._setting())
@@ -153,7 +173,7 @@ class Decider:
     async def _issued(self, id_: str) -> bool:
         try:
             return await self.consult.store.get(self.consult.tenant, "Assertion", id_) is not None
-        except ValueError:  # not even the form of a key: not ours
+        except (ValueError, StoreError):  # not even the form of a key, or not readable: say it anew
             return False
 
 
