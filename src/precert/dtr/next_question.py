@@ -87,7 +87,8 @@ class Interviewer:
         """What the rules may read: the case the form was opened for, or the bare service."""
         now = self.service.runtime.now()
         opened = {i.get("system"): text(i.get("value")) for i in elements(contained.get("identifier"))}
-        found = await self.service.case(opened.get(urls.CONTEXT_IDENTIFIER) or "")
+        context = opened.get(urls.CONTEXT_IDENTIFIER)
+        found = await self.service.case(context) if context is not None else None
         if found is not None:
             case = found[0]
             own = [line for line in case.ordered if line.questions is not None and line.questions.policy == form.id]

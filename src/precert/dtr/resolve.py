@@ -153,7 +153,7 @@ def _policies(order: Order, coverage: Resource, consult: ConsultService) -> Iter
     identified = consult.identify(inquiry)
     code = order.codes[0]
     line = LineRequest(sequence=1, code=str(code), item={"productOrService": order.concepts[0]})
-    consulted = consult.ask(OrderAsked(line), inquiry, identified, ())
+    consulted = consult.ask(OrderAsked(line), inquiry, identified)
     decision = consulted.decision
     return [] if decision is None else [(e.policy, e.version) for e in decision.applied if e.questions]
 
