@@ -11,7 +11,9 @@ from tools.requests import Json, request_bundle
 
 from precert.dtr import shape20, shape22
 from precert.dtr.shape import Shape
+from precert.fhir import json
 from precert.policy.library import PolicyLibrary
+from precert.store.port import Commit, Put
 from support.answers import bundle, only_fault
 from support.app import EXAMPLES, NOW
 
@@ -181,6 +183,24 @@ async def test_a_context_that_was_answered(desk: Desk) -> None:
     assert await desk.states(context) == ["active"]
     after = await desk.package(call(context=context))
     assert (after.bundles, after.issues) == ([], [("information", "nothing-needed")])
+
+
+async def test_the_context_of_a_hook(desk: Desk) -> None:
+    """What the CRD room keeps of an assertion is enough to find its forms, and nothing of the chart is filled in."""
+    line = {
+        "code": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets|E1390",
+        "policy": "oxygen-home",
+        "version": "2026.2",
+        "missing": ["tester_qualified"],
+        "facts": [{"name": "spo2_rest", "value": 86, "provenance": "structured"}],
+    }
+    kept = json.dumps({"id": "CA1", "lines": [line]})
+    put = Put("Assertion", "CA1", kept, {"submitter": ["ehr"]})
+    await desk.service.store.commit(Commit(tenant=desk.service.tenant, puts=[put]))
+    package = await desk.package(call(context="CA1", orders=(order(),)))
+    assert (package.forms, package.issues) == (["oxygen-home|2026.2"], [])
+    assert "item" not in package.draft
+    assert findings(package.body, shape22) == []
 
 
 async def test_an_unknown_context(desk: Desk) -> None:

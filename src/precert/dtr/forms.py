@@ -82,6 +82,11 @@ class Forms:
         name = urls.named_anywhere(url, "Questionnaire")
         return self.by_name(name, version, day) if name is not None else None
 
+    def warm(self, day: date) -> None:
+        """Work out the forms of all policies in effect ahead of the first call (about 0.1 s each; call it in a thread)."""
+        for form in self.current(day):
+            len(form.population.definitions)
+
     def current(self, day: date) -> list[Form]:
         """The forms of all policies in effect."""
         found = (self.form(policy.id, policy.version, day) for policy in self.catalogue().in_effect(day))
