@@ -125,6 +125,74 @@ def test_refusals_are_readable(open_page: Open) -> None:
     assert page.evaluate("document.activeElement.id") == "body"
 
 
+# --- The form ------------------------------------------------------------------------------------------------------
+
+
+def opened_form(page: Any) -> None:
+    page.wait_for_selector("#buttons:not([hidden])")
+
+
+def test_order_form_answers_decision(open_page: Open) -> None:
+    page = open_page("/")
+    choose(page, "pas/pend-information")
+    send(page)
+    page.click("text=Answer the questions >> nth=0")
+    opened_form(page)
+    assert page.is_checked("[name=osa_dx][value=true]")  # said by the request
+    assert page.locator("[name=ahi]").is_hidden()
+    page.click("text=Send the answers")
+    assert page.inner_text("[id='q-eval_before_test-error']") == "This question needs an answer."
+    page.check("[name=eval_before_test][value=true]")
+    assert page.inner_text("[id='q-eval_before_test-error']") == ""
+    page.fill("[name=ahi]", "twenty")
+    page.click("text=Send the answers")
+    assert "Write a number" in page.inner_text("[id='q-ahi-error']")
+    assert page.evaluate("document.activeElement.name") == "ahi"
+    page.fill("[name=ahi]", "22.5")
+    page.fill("[name=events]", "140")
+    page.click("text=Send the answers")
+    page.wait_for_url("**/explain/*")
+    assert "approved" in page.inner_text("main .verdict")
+    assert "22.5" in page.inner_text("main")
+    assert "Answer the questions" not in page.inner_text("main")
+
+
+def test_a_draft_is_kept(open_page: Open, live: str) -> None:
+    case = submitted(live, "pend-information")
+    page = open_page(f"/form/{case}")
+    opened_form(page)
+    page.check("[name=eval_before_test][value=true]")
+    page.fill("[name=ahi]", "22.5")
+    page.click("text=Save draft")
+    assert "saved in this browser" in page.inner_text("#status")
+    page.reload()
+    opened_form(page)
+    assert page.is_checked("[name=eval_before_test][value=true]")
+    assert page.input_value("[name=ahi]") == "22.5"
+
+
+def test_form_on_a_small_screen_without_empty_groups(open_page: Open, live: str) -> None:
+    page = open_page(f"/form/{submitted(live, 'mixed')}", width=360)
+    opened_form(page)
+    assert not wide(page)
+    assert page.locator("h2:visible").all_inner_texts() == ["For the clinician"]
+    assert page.evaluate(CONTRAST) == []
+
+
+def test_form_by_keyboard_alone(open_page: Open, live: str) -> None:
+    page = open_page(f"/form/{submitted(live, 'pend-information')}")
+    opened_form(page)
+    page.focus("[name=osa_dx][value=true]")
+    for keys in (["Tab", "Space"], ["Tab", "2", "2"], ["Tab", "4", "0"], ["Tab", "Space"], ["Tab"]):
+        for key in keys:
+            page.keyboard.press(key)
+    page.keyboard.press("Tab")
+    assert page.inner_text(":focus") == "Send the answers"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/explain/*")
+    assert "approved" in page.inner_text("main .verdict")
+
+
 # --- Deciding by hand ----------------------------------------------------------------------------------------------
 
 

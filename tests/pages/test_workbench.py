@@ -199,3 +199,17 @@ async def test_others_are_kept_out_of_open_mode(app: Any, submit: Submit) -> Non
             assert response.status_code == 403
             assert "Not allowed" in response.text
             assert "Lindqvist" not in response.text
+
+
+async def test_form_page_of_a_pended_line(client: httpx.AsyncClient, submit: Submit) -> None:
+    case = await submit("mixed")
+    shown = await page(client, f"/form/{case}")
+    assert "Power wheelchair, Group 2 standard" in shown.words
+    assert "line 2 (HCPCS K0823)" in shown.words
+    assert f"/form/{case}?line=2" in (await page(client, f"/explain/{case}")).links
+    assert (await client.get(f"/form/{case}", headers=HTML)).headers["cache-control"] == "no-store"
+
+
+async def test_form_page_without_questions(client: httpx.AsyncClient, submit: Submit) -> None:
+    assert "No open questions" in (await page(client, f"/form/{await submit('approve')}")).words
+    await page(client, "/form/none", status=404)

@@ -12,10 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from precert.authorization.record import decode, fold
 from precert.authorization.service import AuthorizationService
 from precert.fhir.outcome import FhirError, Issue
 from precert.security.identity import Client
 from precert.workbench.api import find, json_response
+from precert.workbench.asking import asked
 from precert.workbench.cases import case_view
 from precert.workbench.examples import Examples, shipped_examples
 from precert.workbench.explain_view import explanation_view
@@ -164,6 +166,15 @@ def _private(router: APIRouter, context: PagesContext, pages: Pages) -> None:
             return json_response(request, explained, headers={"Vary": "Accept", "Cache-Control": "no-store"})
         view = explanation_view(explained, service.catalogue())
         return pages.render(request, "explain.html", private=True, view=view)
+
+    @router.get("/form/{case}", summary="The questions of a pended line, to be answered", include_in_schema=False)
+    async def form(request: Request, case: str, line: int | None = None) -> Response:
+        client = context.identify(request)
+        record = fold(decode((await find(service, case)).body))
+        if record.opened.submitter != client.id:
+            raise FhirError(404, Issue("error", "not-found", "There is no such request of yours.", rule="unknown-id"))
+        wanted, others = asked(service, record, line)
+        return pages.render(request, "form.html", private=True, number=record.number, asked=wanted, others=others)
 
     @router.get("/workbench", summary="The reviewers' worklist", include_in_schema=False)
     async def work(request: Request) -> Response:

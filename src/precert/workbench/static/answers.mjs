@@ -107,7 +107,13 @@ function line(item, response, services) {
 function caseLink(response) {
   const number = list(response.identifier).find((each) => each.system === "urn:precert:case")?.value;
   if (!number) return null;
-  return el("p", {}, el("a", { href: `/workbench/cases/${encodeURIComponent(number)}` }, "Open the case in the workbench"));
+  const path = encodeURIComponent(number);
+  return el(
+    "p",
+    { class: "actions" },
+    list(response.communicationRequest).length ? el("a", { class: "button", href: `/form/${path}` }, "Answer the questions") : null,
+    el("a", { href: `/workbench/cases/${path}` }, "Open the case in the workbench"),
+  );
 }
 
 export function decisions(body, request) {

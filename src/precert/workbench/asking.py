@@ -1,0 +1,50 @@
+"""What the form page needs to know about a line that waits for answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from precert.authorization.record import Case, Line
+from precert.authorization.service import AuthorizationService
+from precert.workbench import words
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One line's open questions: ``context`` leads the DTR client to the form and is the tracking id of the answers."""
+
+    context: str
+    line: int
+    service: str
+    title: str | None
+    due: datetime | None
+    member: str
+    system: str
+    npi: str
+
+
+def asked(service: AuthorizationService, case: Case, line: int | None) -> tuple[Asked | None, list[int]]:
+    """The wanted line's open questions (else the first line's that has some), and the other lines that have some."""
+    waiting = {each.sequence: each for each in case.ordered if each.questions is not None}
+    chosen = line if line in waiting else next(iter(waiting), None)
+    if chosen is None:
+        return None, []
+    return _asked(service, case, waiting[chosen]), [sequence for sequence in waiting if sequence != chosen]
+
+
+def _asked(service: AuthorizationService, case: Case, line: Line) -> Asked:
+    questions = line.questions
+    assert questions is not None
+    number = case.opened.member or next(iter(case.opened.member_numbers), "")
+    member = service.directory().by_number(number) if number else None
+    return Asked(
+        context=questions.id,
+        line=line.sequence,
+        service=words.code(line.requested.code),
+        title=line.determination.title if line.determination else None,
+        due=questions.due,
+        member=number,
+        system=member.system if member else "",
+        npi=case.opened.requester.npi or "unknown",
+    )

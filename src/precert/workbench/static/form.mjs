@@ -1,0 +1,157 @@
+// The form page: fetches the questionnaire of a pended line as a DTR client does ($questionnaire-package), shows it, and
+// sends the answers with $submit-attachment. There is no EHR behind it; it plays the provider's side.
+
+import { el, linked } from "./dom.mjs";
+import { answered, completed, fault, help, options, questions, read, shown, unit } from "./questionnaire.mjs";
+
+const form = document.getElementById("questionnaire");
+const status = document.getElementById("status");
+const FHIR = "application/fhir+json";
+
+async function post(path, parameter) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": FHIR, Accept: FHIR },
+    body: JSON.stringify({ resourceType: "Parameters", parameter }),
+  });
+  const body = await response.json();
+  if (!response.ok) throw new Error((body.issue ?? []).map((issue) => issue.details?.text ?? issue.code).join(" "));
+  return body;
+}
+
+/** The first package that holds a form of its own (not an adaptive one). */
+function unpack(parameters) {
+  for (const { resource } of parameters.parameter ?? []) {
+    const inside = (resource?.entry ?? []).map((entry) => entry.resource);
+    const questionnaire = inside.find((each) => each.resourceType === "Questionnaire" && each.item);
+    const draft = inside.find((each) => each.resourceType === "QuestionnaireResponse");
+    if (questionnaire) return { questionnaire, draft: draft ?? { resourceType: "QuestionnaireResponse", questionnaire: `${questionnaire.url}|${questionnaire.version}` } };
+  }
+  throw new Error("There is no form for this request.");
+}
+
+function control(item, id, value) {
+  const common = { id, name: item.linkId, "aria-describedby": `${id}-help ${id}-error`, "aria-required": item.required ? "true" : null };
+  const known = value === undefined ? null : String(value);
+  if (item.type === "choice") {
+    return el("select", common, el("option", { value: "" }, "Choose …"), options(item).map((coding) => el("option", { value: coding.code, selected: coding.code === known }, coding.display ?? coding.code)));
+  }
+  if (item.type === "text") return Object.assign(el("textarea", { ...common, rows: 3 }), { value: known ?? "" });
+  const numeric = ["decimal", "integer", "quantity"].includes(item.type);
+  return el("input", { ...common, type: item.type === "date" ? "date" : "text", inputmode: numeric ? (item.type === "integer" ? "numeric" : "decimal") : null, autocomplete: "off", value: known });
+}
+
+function question(item, before) {
+  const id = `q-${item.linkId}`;
+  const value = before?.value;
+  const required = item.required ? " (required)" : "";
+  const hints = [...help(item), ...(before ? ["Filled in from the request; change it if it is wrong."] : [])];
+  const below = [el("span", { id: `${id}-help`, class: "hint" }, hints.flatMap((text, at) => [at ? el("br") : null, ...linked(text)])), el("span", { id: `${id}-error`, class: "error" })];
+  if (item.type === "boolean") {
+    const choice = (word, given) => el("label", {}, el("input", { type: "radio", name: item.linkId, value: String(given), checked: value === given }), ` ${word}`);
+    return el("fieldset", { class: "question", "data-link": item.linkId, "aria-describedby": `${id}-help ${id}-error` }, el("legend", {}, item.text, el("span", { class: "hint" }, required)), el("div", { class: "choices" }, choice("Yes", true), choice("No", false)), below);
+  }
+  const suffix = unit(item);
+  return el("p", { class: "question field", "data-link": item.linkId }, el("label", { for: id }, item.text, el("span", { class: "hint" }, required)), el("span", { class: "with-unit" }, control(item, id, value), suffix ? el("span", {}, suffix.display ?? suffix.code) : null), below);
+}
+
+function section(item, before) {
+  if (item.type === "group") return el("section", { "data-link": item.linkId }, el("h2", {}, item.text), (item.item ?? []).flatMap((child) => section(child, before)));
+  return item.type === "display" ? el("p", { class: "hint" }, item.text) : question(item, before.get(item.linkId));
+}
+
+function written(item) {
+  const field = form.elements.namedItem(item.linkId);
+  return field ? field.value : "";
+}
+
+function values(questionnaire) {
+  const found = questions(questionnaire.item).map((item) => [item.linkId, read(item, written(item))]);
+  return new Map(found.filter(([, value]) => value !== undefined && !Number.isNaN(value)));
+}
+
+/** Only the questions that can still matter are shown. */
+function follow(questionnaire) {
+  const visible = shown(questionnaire.item, values(questionnaire));
+  for (const box of form.querySelectorAll(".question")) box.hidden = !visible.has(box.dataset.link);
+  for (const box of form.querySelectorAll("section[data-link]")) box.hidden = box.querySelector(".question:not([hidden])") === null;
+  const asked = questions(questionnaire.item).filter((item) => visible.has(item.linkId));
+  const open = asked.filter((item) => written(item) === "").length;
+  document.getElementById("progress").textContent = `${asked.length - open} of ${asked.length} questions answered.`;
+  return asked;
+}
+
+/** The first answer that does not fit gets the focus; every one says what is wrong. */
+function check(asked) {
+  let first = null;
+  for (const each of form.querySelectorAll(".error")) each.textContent = "";
+  for (const item of asked) {
+    const wrong = fault(item, written(item));
+    if (wrong === null) continue;
+    document.getElementById(`q-${item.linkId}-error`).textContent = wrong;
+    first ??= form.querySelector(`[name="${CSS.escape(item.linkId)}"]`);
+  }
+  first?.focus();
+  return first === null;
+}
+
+function draftKey() {
+  return `precert-form-${form.dataset.context}`;
+}
+
+function restore(questionnaire) {
+  const kept = JSON.parse(window.localStorage.getItem(draftKey()) ?? "{}");
+  for (const item of questions(questionnaire.item)) {
+    const field = form.elements.namedItem(item.linkId);
+    if (field && kept[item.linkId] !== undefined) field.value = kept[item.linkId];
+  }
+}
+
+async function send(questionnaire, draft) {
+  const response = completed(questionnaire, draft, values(questionnaire), new Date().toISOString());
+  const { context, line, member, memberSystem, npi, caseNumber } = form.dataset;
+  const identifier = (name, system, value) => ({ name, valueIdentifier: { ...(system ? { system } : {}), value } });
+  await post("/fhir/$submit-attachment", [
+    identifier("TrackingId", "urn:precert:attachment-control", context),
+    { name: "AttachTo", valueCode: "preauthorization" },
+    identifier("MemberId", memberSystem, member),
+    identifier("ProviderId", "http://hl7.org/fhir/sid/us-npi", npi),
+    { name: "Attachment", part: [{ name: "LineItem", valueString: line }, { name: "Content", resource: response }] },
+  ]);
+  window.localStorage.removeItem(draftKey());
+  window.location.assign(`/explain/${encodeURIComponent(caseNumber)}`);
+}
+
+async function start() {
+  const { questionnaire, draft } = unpack(await post("/fhir/Questionnaire/$questionnaire-package", [{ name: "context", valueString: form.dataset.context }]));
+  const before = answered(draft);
+  document.getElementById("items").replaceChildren(...questionnaire.item.map((item) => section(item, before)));
+  restore(questionnaire);
+  follow(questionnaire);
+  document.getElementById("buttons").hidden = false;
+  status.textContent = "";
+  form.addEventListener("input", (event) => {
+    follow(questionnaire);
+    const wrong = event.target.closest(".question")?.querySelector(".error");
+    if (wrong) wrong.textContent = "";
+  });
+  document.getElementById("save").addEventListener("click", () => {
+    const kept = Object.fromEntries(questions(questionnaire.item).map((item) => [item.linkId, written(item)]).filter(([, value]) => value !== ""));
+    window.localStorage.setItem(draftKey(), JSON.stringify(kept));
+    status.textContent = "The draft is saved in this browser.";
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!check(follow(questionnaire))) return;
+    status.textContent = "Sending …";
+    await send(questionnaire, draft).catch((error) => {
+      status.textContent = `Not accepted: ${error.message}`;
+    });
+  });
+}
+
+if (form !== null) {
+  start().catch((error) => {
+    status.textContent = `The form could not be fetched: ${error.message}`;
+  });
+}

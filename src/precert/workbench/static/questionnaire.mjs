@@ -1,0 +1,137 @@
+// A FHIR Questionnaire without a page: which questions are shown, whether an answer fits, and the response made of answers.
+// Values are plain: true and false, numbers, strings; an unanswered question has none.
+
+const ORIGIN = "http://hl7.org/fhir/us/davinci-dtr/StructureDefinition/information-origin";
+const KEYS = { boolean: "valueBoolean", decimal: "valueDecimal", integer: "valueInteger", date: "valueDate", choice: "valueCoding", "open-choice": "valueString", text: "valueString", string: "valueString", quantity: "valueQuantity" };
+
+const list = (value) => (Array.isArray(value) ? value : []);
+
+/** Every question, however deep, in order. Groups and displays are not questions. */
+export function questions(items) {
+  return list(items).flatMap((item) => [...(["group", "display"].includes(item.type) ? [] : [item]), ...questions(item.item)]);
+}
+
+/** The help text of an item: its children of type display. */
+export function help(item) {
+  return list(item.item).filter((child) => child.type === "display").map((child) => child.text);
+}
+
+/** The unit in which a quantity is asked for. */
+export function unit(item) {
+  const found = list(item.extension).find((each) => /questionnaire-unit(Option)?$/.test(each.url));
+  return found?.valueCoding ?? null;
+}
+
+/** The codings to choose from. */
+export function options(item) {
+  return list(item.answerOption).map((option) => option.valueCoding ?? { code: String(option.valueString ?? option.valueInteger ?? option.valueDate), display: undefined });
+}
+
+function plain(answer) {
+  const key = Object.keys(answer).find((name) => name.startsWith("value"));
+  const value = answer[key];
+  if (key === "valueCoding") return value.code;
+  return key === "valueQuantity" ? value.value : value;
+}
+
+/** The answers that stand in a response: linkId to {value, answer}. */
+export function answered(response) {
+  const found = new Map();
+  const walk = (items) => {
+    for (const item of list(items)) {
+      if (list(item.answer).length) found.set(item.linkId, { value: plain(item.answer[0]), answer: item.answer[0] });
+      walk(item.item);
+    }
+  };
+  walk(response?.item);
+  return found;
+}
+
+function holds(condition, values) {
+  const value = values.get(condition.question);
+  const key = Object.keys(condition).find((name) => name.startsWith("answer"));
+  const wanted = plain({ [key.replace("answer", "value")]: condition[key] });
+  if (condition.operator === "exists") return (value !== undefined) === wanted;
+  if (value === undefined) return false;
+  const tests = { "=": value === wanted, "!=": value !== wanted, ">": value > wanted, "<": value < wanted, ">=": value >= wanted, "<=": value <= wanted };
+  return tests[condition.operator] ?? false;
+}
+
+function enabled(item, values) {
+  const conditions = list(item.enableWhen);
+  if (conditions.length === 0) return true;
+  return item.enableBehavior === "any" ? conditions.some((each) => holds(each, values)) : conditions.every((each) => holds(each, values));
+}
+
+/** The linkIds that are shown. The answer of a hidden question counts as not given, so this settles step by step. */
+export function shown(items, values) {
+  let current = new Set();
+  for (let round = 0; round <= questions(items).length; round += 1) {
+    const counted = round === 0 ? values : new Map([...values].filter(([linkId]) => current.has(linkId)));
+    const next = new Set();
+    const walk = (level) => {
+      for (const item of list(level)) {
+        if (!enabled(item, counted)) continue;
+        next.add(item.linkId);
+        walk(item.item);
+      }
+    };
+    walk(items);
+    if (round > 0 && next.size === current.size && [...next].every((each) => current.has(each))) break;
+    current = next;
+  }
+  return current;
+}
+
+/** What is wrong with an answer, or null. ``written`` is what was typed. */
+export function fault(item, written) {
+  if (written === "" || written === null || written === undefined) return item.required ? "This question needs an answer." : null;
+  if (["decimal", "integer", "quantity"].includes(item.type)) {
+    const number = Number(written);
+    if (!Number.isFinite(number)) return "Write a number, with a point for decimals.";
+    if (item.type === "integer" && !Number.isInteger(number)) return "Write a whole number.";
+    const limit = (name) => list(item.extension).find((each) => each.url.endsWith(name));
+    const bound = (found) => (found ? plain(found) : undefined);
+    const low = bound(limit("minQuantity") ?? limit("minValue"));
+    const high = bound(limit("maxQuantity") ?? limit("maxValue"));
+    if (low !== undefined && number < low) return `At least ${low}.`;
+    if (high !== undefined && number > high) return `At most ${high}.`;
+  }
+  return null;
+}
+
+/** What was typed as a value of the item's type. */
+export function read(item, written) {
+  if (written === "" || written === null || written === undefined) return undefined;
+  if (item.type === "boolean") return written === true || written === "true";
+  return ["decimal", "integer", "quantity"].includes(item.type) ? Number(written) : written;
+}
+
+function answer(item, value, before) {
+  if (before && before.value === value) return before.answer;
+  const source = { url: ORIGIN, extension: [{ url: "source", valueCode: before ? "override" : "manual" }] };
+  let wire = value;
+  if (item.type === "choice") wire = options(item).find((coding) => coding.code === value) ?? { code: value };
+  if (item.type === "quantity") {
+    const coding = unit(item);
+    wire = { value, ...(coding ? { unit: coding.display ?? coding.code, system: coding.system, code: coding.code } : {}) };
+  }
+  return { extension: [source], [KEYS[item.type] ?? "valueString"]: wire };
+}
+
+/** The draft completed: the answers of the questions that are shown, in the questionnaire's own order and groups. */
+export function completed(questionnaire, draft, values, now) {
+  const visible = shown(questionnaire.item, values);
+  const before = answered(draft);
+  const walk = (items) =>
+    list(items).flatMap((item) => {
+      if (!visible.has(item.linkId) || item.type === "display") return [];
+      const made = { linkId: item.linkId, text: item.text };
+      const value = values.get(item.linkId);
+      if (item.type !== "group" && value !== undefined) made.answer = [answer(item, value, before.get(item.linkId))];
+      const inner = walk(item.item);
+      if (inner.length) made.item = inner;
+      return made.answer || made.item ? [made] : [];
+    });
+  return { ...draft, status: "completed", authored: now, item: walk(questionnaire.item) };
+}
