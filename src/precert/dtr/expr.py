@@ -172,7 +172,7 @@ def quantity(value: Expr, unit: str) -> Expr:
     unit_ = text(unit)
     members = [{"name": "value", "value": value.elm}, {"name": "unit", "value": unit_.elm}]
     elm = {"classType": f"{_SYSTEM}Quantity", "type": "Instance", "element": members}
-    return Expr(f"Quantity {{ value: {value.cql}, unit: {unit_.cql} }}", elm)
+    return Expr(f"System.Quantity {{ value: {value.cql}, unit: {unit_.cql} }}", elm)
 
 
 def code_list(codes: Sequence[tuple[str, str]], names: Sequence[str]) -> Expr:
