@@ -164,11 +164,6 @@ def code(written: str | None) -> str:
     return f"{_NAMES.get(url, url)} {value}".strip()
 
 
-def short_code(written: str | None) -> str:
-    """The code alone: ``E0601``."""
-    return (written or "").rpartition("|")[2] or "no code"
-
-
 def state(name: str) -> str:
     return STATES.get(name, name.replace("_", " "))
 
