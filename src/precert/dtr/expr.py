@@ -175,19 +175,19 @@ def quantity(value: Expr, unit: str) -> Expr:
     return Expr(f"System.Quantity {{ value: {value.cql}, unit: {unit_.cql} }}", elm)
 
 
-def code_list(codes: Sequence[tuple[str, str]], names: Sequence[str]) -> Expr:
-    """``{"name", ...}``: declared codes by their names in the library."""
-    elm = {"type": "List", "element": [{"name": name, "type": "CodeRef"} for name in names]}
-    return Expr(f"{{ {', '.join(f'{chr(34)}{name}{chr(34)}' for name in names)} }}", elm)
+def retrieve(kind: str) -> Expr:
+    """``[Kind]``: all of that type."""
+    return Expr(f"[{kind}]", {"dataType": f"{_FHIR}{kind}", "type": "Retrieve"})
 
 
-def retrieve(kind: str, codes: Expr | None = None, where: str = "code") -> Expr:
-    """``[Kind]``, or only those with one of the codes."""
-    elm: Element = {"dataType": f"{_FHIR}{kind}", "type": "Retrieve"}
-    if codes is None:
-        return Expr(f"[{kind}]", elm)
-    elm |= {"codeProperty": where, "codeComparator": "in", "codes": codes.elm}
-    return Expr(f"[{kind}: {where} in {codes.cql}]", elm)
+def retrieve_coded(kind: str, where: str, codes: Sequence[str]) -> Expr:
+    """Those with one of the declared codes, each code a retrieve of its own: lists of codes are compiled differently."""
+    parts = []
+    for name in codes:
+        coded = {"type": "ToList", "operand": {"name": name, "type": "CodeRef"}}
+        elm = {"codeProperty": where, "codeComparator": "~", "codes": coded, **retrieve(kind).elm}
+        parts.append(Expr(f'[{kind}: {where} ~ "{name}"]', elm))
+    return _joined("Union", "union", parts)
 
 
 def query(source: Expr, alias: str, where: Expr, result: Expr | None = None) -> Expr:

@@ -1,6 +1,6 @@
 """All forms that are served: one per policy version that has questions, found by canonical, kept once issued.
 
-A form is worked out once per policy file (its digest tells). What was issued is stored as it went out, so that it can
+A form is worked out once per policy as loaded. What was issued is stored as it went out, so that it can
 still be read, and answers to it still be understood, after its policy has left the library.
 """
 
@@ -47,9 +47,9 @@ class Forms:
             compiled = catalogue.get(policy, version)
         if compiled is None:
             return None
-        made = self._made.get((compiled.id, compiled.digest))
-        if made is None:
-            made = self._made[compiled.id, compiled.digest] = Form(compiled, catalogue.value_sets)
+        made = self._made.get((compiled.id, compiled.version))
+        if made is None or made.policy is not compiled:  # a reload may bring the same version with other code sets
+            made = self._made[compiled.id, compiled.version] = Form(compiled, catalogue.value_sets)
         return made if made.items else None
 
     def by_name(self, name: str, version: str | None, day: date) -> Served | None:

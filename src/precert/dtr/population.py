@@ -175,8 +175,7 @@ class _Template:
         for pattern in self.patterns:
             key = pattern.system, pattern.code
             names.append(self.declared.setdefault(key, f"{pattern.system.rsplit('/', 1)[-1]} {pattern.code}"))
-        codes = [(pattern.system, pattern.code) for pattern in self.patterns]
-        return expr.retrieve(kind, expr.code_list(codes, names), _SOURCES[kind].retrieved_by)
+        return expr.retrieve_coded(kind, _SOURCES[kind].retrieved_by, names)
 
     def _filtered(self) -> bool:
         return all(not pattern.prefix and pattern.system in _EXACT for pattern in self.patterns)
