@@ -20,7 +20,8 @@ from precert.fhir.dates import instant
 from precert.fhir.extension import extension_value
 from precert.fhir.types import Element, Resource, elements
 from precert.pas import urls
-from precert.pas.response import Answer, Shape, echoed, error, full_reference, response_bundle
+from precert.pas.parties import full_reference
+from precert.pas.response import Answer, Shape, echoed, error, response_bundle
 
 _ANY_SERVICE = "not-applicable"
 

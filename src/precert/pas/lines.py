@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
@@ -13,17 +14,33 @@ from precert.fhir.types import Element
 from precert.pas import urls
 from precert.pas.notes import line_notes
 
+_PROVIDER: Element = {"coding": [{"system": urls.X12_ENTITY, "code": "1P"}]}
 _SUBMITTED = {"coding": [{"system": urls.ADJUDICATION, "code": "submitted"}]}
 
 
 class ItemShape(Protocol):
     """The parts of an item that differ between IG versions."""
 
-    def authorized_provider(self, party: Party) -> Element: ...
+    def authorized_provider(self, party: Party, kind: Element) -> Element: ...
     def authorized_detail(self, line: Line, modified: bool) -> Element | None: ...
     def add_item(
-        self, line: Line, authorization: Authorization, provider: str | None, stay: list[Element]
+        self, line: Line, authorization: Authorization, provider: Element | None, stay: list[Element]
     ) -> Element | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all items of an answer share: the server's root URL, the fullUrls that the answer's bundle can hold, the
+    extensions with the dates of an inpatient stay, and the role (X12 98) that the request gives somebody, by fullUrl."""
+
+    root: str
+    known: frozenset[str]
+    stay: list[Element]
+    roles: Mapping[str, Element]
+
+    def kind(self, party: Party) -> Element:
+        """The type of an authorized provider: the role in the request's care team, else "provider"."""
+        return self.roles.get(party.reference or "", _PROVIDER)
 
 
 class Notes:
@@ -44,12 +61,11 @@ def result(line: Line) -> str:
     return review.result if review else line.state
 
 
-def item(line: Line, notes: Notes, shape: ItemShape, root: str, known: frozenset[str], stay: list[Element]) -> Element:
-    """The answer to one submitted item. ``known`` are the fullUrls that the answer's bundle can hold, ``stay`` the
-    extensions with the dates of an inpatient stay."""
-    numbers = [notes.number(text) for text in line_notes(line, root)]
+def item(line: Line, notes: Notes, shape: ItemShape, setting: Setting) -> Element:
+    """The answer to one submitted item."""
+    numbers = [notes.number(text) for text in line_notes(line, setting.root)]
     made: Element = {}
-    if found := [*_extensions(line, shape, known), *stay]:
+    if found := [*_extensions(line, shape, setting), *setting.stay]:
         made["extension"] = found
     made["itemSequence"] = line.sequence
     if numbers:
@@ -59,17 +75,25 @@ def item(line: Line, notes: Notes, shape: ItemShape, root: str, known: frozenset
     return made
 
 
-def add_items(lines: Iterable[Line], shape: ItemShape, known: frozenset[str], stay: list[Element]) -> list[Element]:
+def add_items(lines: Iterable[Line], shape: ItemShape, setting: Setting) -> list[Element]:
     """What was authorized of modified lines, where the IG version says so in ``addItem``."""
     added = []
     for line in lines:
         if result(line) == "modified" and line.authorization is not None:
-            provider = line.requested.provider.reference if line.requested.provider else None
-            made = shape.add_item(line, line.authorization, provider if provider in known else None, stay)
+            made = shape.add_item(line, line.authorization, _provider(line, setting), setting.stay)
             if made is not None:
                 made["adjudication"] = [_adjudication("A1", None, line)]
                 added.append(made)
     return added
+
+
+def _provider(line: Line, setting: Setting) -> Element | None:
+    """``addItem.provider``: who is authorized to render the service, if the answer's bundle can hold them."""
+    party = line.requested.provider
+    if party is None or party.reference not in setting.known:
+        return None
+    kind = {"url": urls.AUTHORIZED_PROVIDER_TYPE, "valueCodeableConcept": setting.kind(party)}
+    return {"extension": [kind], "reference": party.reference}
 
 
 def _adjudication(action: str, reason: str | None, line: Line) -> Element:
@@ -84,7 +108,7 @@ def _adjudication(action: str, reason: str | None, line: Line) -> Element:
     return {"extension": [{"extension": parts, "url": urls.REVIEW_ACTION}], "category": _SUBMITTED}
 
 
-def _extensions(line: Line, shape: ItemShape, known: frozenset[str]) -> list[Element]:
+def _extensions(line: Line, shape: ItemShape, setting: Setting) -> list[Element]:
     asked, authorization, what = line.requested, line.authorization, result(line)
     granted = authorization is not None and what in ("approved", "modified")
     found: list[Element] = list(extensions(asked.item, urls.ITEM_TRACE_NUMBER))
@@ -100,8 +124,8 @@ def _extensions(line: Line, shape: ItemShape, known: frozenset[str]) -> list[Ele
         found.append({"url": urls.REQUESTED_DATE, "valuePeriod": period(asked.service_start, asked.service_end)})
     if asked.diagnoses:
         found.append({"url": urls.COMMUNICATED_DIAGNOSIS, "valueCodeableConcept": asked.diagnoses[0]})
-    if granted and asked.provider is not None and asked.provider.reference in known:
-        found.append(shape.authorized_provider(asked.provider))
+    if granted and asked.provider is not None and asked.provider.reference in setting.known:
+        found.append(shape.authorized_provider(asked.provider, setting.kind(asked.provider)))
     if granted and (detail := shape.authorized_detail(line, what == "modified")) is not None:
         found.append(detail)
     return found

@@ -19,9 +19,10 @@ from precert.fhir.dates import instant
 from precert.fhir.outcome import operation_outcome
 from precert.fhir.types import Element, Resource, elements
 from precert.pas import urls
-from precert.pas.lines import Notes, add_items, item, period, result
+from precert.pas.lines import Notes, Setting, add_items, item, period, result
 from precert.pas.notes import disposition
-from precert.pas.requests import Parties, information_requests
+from precert.pas.parties import full_reference, parties, roles
+from precert.pas.requests import information_requests
 
 _CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
 
@@ -34,11 +35,11 @@ class Shape(Protocol):
     CONTEXT: str
     INQUIRY_IN_PARAMETERS: bool
 
-    def authorized_provider(self, party: Party) -> Element: ...
+    def authorized_provider(self, party: Party, kind: Element) -> Element: ...
     def error_element(self, reject: Reject) -> Element: ...
     def authorized_detail(self, line: Line, modified: bool) -> Element | None: ...
     def add_item(
-        self, line: Line, authorization: Authorization, provider: str | None, stay: list[Element]
+        self, line: Line, authorization: Authorization, provider: Element | None, stay: list[Element]
     ) -> Element | None: ...
     def header_extensions(self, lines: list[Line], known: frozenset[str]) -> list[Element]: ...
     def stay_extensions(self, admission: Element | str | None, discharge: str | None) -> list[Element]: ...
@@ -75,7 +76,12 @@ def response_bundle(answer: Answer) -> Resource:
     asking = (
         []
         if answer.rejection
-        else information_requests(answer.case, _parties(answer, request), answer.shape, answer.fhir)
+        else information_requests(
+            answer.case,
+            parties(answer.case, answer.submission.claim_resource, request, answer.fhir),
+            answer.shape,
+            answer.fhir,
+        )
     )
     communications = [e["fullUrl"] for e in asking if e["resource"]["resourceType"] == "CommunicationRequest"]
     if communications:
@@ -113,8 +119,9 @@ def _claim_response(answer: Answer, request: BundleIndex) -> Resource:
     known = frozenset(entry.full_url for entry in request.entries)
     if not answer.rejection:
         stay = answer.shape.stay_extensions(*_stay(claim))
-        items = [item(line, notes, answer.shape, answer.root, known, stay) for line in case.ordered]
-        added = add_items(case.ordered, answer.shape, known, stay)
+        setting = Setting(answer.root, known, stay, roles(request))
+        items = [item(line, notes, answer.shape, setting) for line in case.ordered]
+        added = add_items(case.ordered, answer.shape, setting)
     pended = any(result(line) == "pended" for line in case.ordered)
     kind: OutcomeKind = "error" if answer.rejection else "pended" if pended else "decided"
     resource: Resource = {
@@ -196,23 +203,6 @@ def _root_extensions(case: Case, rejection: Rejection | None) -> list[Element]:
     return [*found, {"extension": parts, "url": urls.REVIEWER}]
 
 
-def full_reference(request: BundleIndex, sent: Element) -> Element:
-    """The request's reference, made absolute with the fullUrl of the entry it means, so that it resolves in any bundle.
-
-    A party that was contained in the Claim has no address outside it: it is named by its identifier.
-    """
-    target = request.resolve(sent, request.entries[0])
-    if target is None:
-        return sent
-    if target.full_url:
-        return {"reference": target.full_url}
-    named: Element = {}
-    if identifier := next((i for i in elements(target.resource.get("identifier")) if i.get("value")), None):
-        named["identifier"] = identifier
-    name = target.resource.get("name")
-    return named | {"display": name if isinstance(name, str) else target.type}
-
-
 def request_reference(case: Case, claim: Resource) -> Element:
     """``ClaimResponse.request``: the Claim where the client exposes it.
 
@@ -239,41 +229,6 @@ def _stay(claim: Resource) -> tuple[Element | str | None, str | None]:
             dates.setdefault(code.code, info)
     admission, discharge = dates.get("admissionDates", {}), dates.get("dischargeDates", {})
     return admission.get("timingPeriod") or admission.get("timingDate"), discharge.get("timingDate")
-
-
-def _parties(answer: Answer, request: BundleIndex) -> Parties:
-    claim = answer.submission.claim_resource
-    case_number = {"system": urls.CASE_NUMBER, "value": answer.case.number}
-    return Parties(
-        patient=full_reference(request, claim["patient"]),
-        insurer=full_reference(request, claim["insurer"]),
-        insurer_identifier=_identifier(request, claim["insurer"]) or case_number,
-        requestor=full_reference(request, claim["provider"]),
-        requestor_identifier=_identifier(request, claim["provider"]) or case_number,
-        recipient=_behind(request, claim["provider"], "organization", "practitioner"),
-        sender=_behind(request, claim["provider"], "organization"),
-        claim={"reference": answer.case.claim}
-        if answer.case.claim.startswith("http")
-        else {"reference": f"{answer.fhir}/Claim/{answer.case.submission}"},
-    )
-
-
-def _behind(request: BundleIndex, reference: Element, *elements: str) -> Element | None:
-    """Who is meant by ``reference``: of a PractitionerRole the first of ``elements`` that it has, else the target itself
-    when it is of such a type."""
-    target = request.resolve(reference, request.entries[0])
-    if target is None:  # a logical reference, by identifier
-        return reference
-    if target.type != "PractitionerRole":
-        return {"reference": target.full_url} if target.full_url and target.type.lower() in elements else None
-    inner = (request.resolve(target.resource.get(element), target) for element in elements)
-    return next(({"reference": found.full_url} for found in inner if found and found.full_url), None)
-
-
-def _identifier(request: BundleIndex, reference: Element) -> Element | None:
-    target = request.resolve(reference, request.entries[0])
-    known = elements(target.resource.get("identifier")) if target else elements(reference.get("identifier"))
-    return next((i for i in known if i.get("system") and i.get("value")), None)
 
 
 def error(rejection: Rejection, shape: Shape) -> Element:

@@ -17,9 +17,8 @@ INQUIRY_IN_PARAMETERS = False
 """``$inquire`` answers one Bundle that holds all matches."""
 
 
-def authorized_provider(party: Party) -> Element:
+def authorized_provider(party: Party, kind: Element) -> Element:
     """``extension-itemAuthorizedProvider`` (2.0.1: the provider's type is a plain sub-extension)."""
-    kind = {"coding": [{"system": urls.X12_ENTITY, "code": "1P"}]}
     return {
         "extension": [
             {"url": "provider", "valueReference": {"reference": party.reference}},
@@ -48,7 +47,7 @@ def authorized_detail(line: Line, modified: bool) -> Element | None:
     return {"extension": detail, "url": urls.AUTHORIZED_DETAIL}
 
 
-def add_item(line: Line, authorization: Authorization, provider: str | None, stay: list[Element]) -> Element | None:
+def add_item(line: Line, authorization: Authorization, provider: Element | None, stay: list[Element]) -> Element | None:
     """2.0.1 says what was authorized on the item itself."""
     return None
 

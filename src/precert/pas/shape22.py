@@ -31,15 +31,14 @@ _CARRIED = tuple(
         "certificationType",
     )
 )
-_PROVIDER_TYPE = {"coding": [{"system": urls.X12_ENTITY, "code": "1P"}]}
 
 
-def authorized_provider(party: Party) -> Element:
+def authorized_provider(party: Party, kind: Element) -> Element:
     """``extension-itemAuthorizedProvider`` (2.2.1: the provider's type is an extension of its own)."""
     return {
         "extension": [
             {"url": "provider", "valueReference": {"reference": party.reference}},
-            {"url": urls.AUTHORIZED_PROVIDER_TYPE, "valueCodeableConcept": _PROVIDER_TYPE},
+            {"url": urls.AUTHORIZED_PROVIDER_TYPE, "valueCodeableConcept": kind},
         ],
         "url": urls.AUTHORIZED_PROVIDER,
     }
@@ -64,7 +63,7 @@ def authorized_detail(line: Line, modified: bool) -> Element | None:
     return {"extension": detail, "url": urls.AUTHORIZED_DETAIL}
 
 
-def add_item(line: Line, authorization: Authorization, provider: str | None, stay: list[Element]) -> Element | None:
+def add_item(line: Line, authorization: Authorization, provider: Element | None, stay: list[Element]) -> Element | None:
     """2.2.1: what was really authorized of a modified line, as ``addItem`` with the same sequence and action A1."""
     item = line.requested.item
     carried = [e for url in _CARRIED for e in extensions(item, url)]
@@ -83,8 +82,7 @@ def add_item(line: Line, authorization: Authorization, provider: str | None, sta
         "itemSequence": [line.sequence],
     }
     if provider:
-        kind = {"url": urls.AUTHORIZED_PROVIDER_TYPE, "valueCodeableConcept": _PROVIDER_TYPE}
-        added["provider"] = [{"extension": [kind], "reference": provider}]
+        added["provider"] = [provider]
     added["productOrService"] = item["productOrService"]
     if "modifier" in item:
         added["modifier"] = item["modifier"]
