@@ -48,7 +48,7 @@ def encounter(folder: Folder, person: Json, organization: Json, problem: Json) -
             }
         ],
         "period": {"start": DAY, "end": "2027-01-08"},
-        "reasonCode": [coded(SNOMED, "73211009")],
+        "reasonCode": [coded(SNOMED, "24700007")],
         "reasonReference": [problem],
         "hospitalization": {
             "admitSource": x12("1314", "5"),
