@@ -149,8 +149,16 @@ async def test_relative_references_resolve_in_the_answer(client: httpx.AsyncClie
 
 
 async def test_a_version_in_a_reference_is_no_hindrance(client: httpx.AsyncClient) -> None:
-    body = changed(lambda b: part(b, CLAIM)["patient"].update(reference=b["entry"][PATIENT]["fullUrl"] + "/_history/2"))
-    assert [d.action for d in decisions(bundle(await submit(client, body)))] == ["A1"]
+    url = "https://ehr.example/r4/Patient/" + part(example(), PATIENT)["id"]
+
+    def versioned(b: Json) -> None:
+        b["entry"][PATIENT]["fullUrl"] = url
+        part(b, CLAIM)["patient"]["reference"] = f"{url}/_history/2"
+        part(b, 2)["beneficiary"]["reference"] = url
+        part(b, 5)["subject"]["reference"] = url
+
+    answer = bundle(await submit(client, changed(versioned)))
+    assert [d.action for d in decisions(answer)] == ["A1"]
 
 
 async def test_parties_named_by_identifier_alone(client: httpx.AsyncClient) -> None:
