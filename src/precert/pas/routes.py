@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
@@ -28,6 +28,11 @@ from precert.store.port import Busy, StorageFull
 from precert.web.gate import Gate, combined
 from precert.web.http import busy, fhir_response, read_resource
 from precert.web.metrics import Metrics
+
+_HOPELESS = frozenset({"not-a-bundle", "no-entries", "claim-first"})
+"""Faults of something that is no request at all: what else is wrong with it is of no interest."""
+_READ = frozenset({"full-url-duplicate", "reference-unresolved"})
+"""What the reader has judged itself, knowing more: which repetition does harm, and every way a reference may be spelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +67,16 @@ class PasContext:
                 raw, bundle, client.id, directory, root=root, version=shape.VERSION, inquiry=inquiry
             )
         except FhirError as error:
-            if bundle.get("resourceType") != "Bundle":
+            if _HOPELESS & {issue.rule for issue in error.issues}:
                 raise
             refused, _ = self.gate.check(bundle, shape.CONTEXT, [profile])
-            raise combined(error, refused) from error
+            raise combined(error, [issue for issue in refused if issue.rule not in _READ]) from error
         refused, warnings = self.gate.check(bundle, shape.CONTEXT, [profile])
+        refused = [issue for issue in refused if issue.rule not in _READ]
         if refused:
             raise FhirError(400, refused)
-        said = {issue.expression for issue in submission.warnings}
-        more = [issue for issue in warnings if issue.expression not in said]
+        said = [issue.expression or "" for issue in submission.warnings]
+        more = [w for w in warnings if not _told(w.expression or "", said) and not _grandparent(w)]
         return replace(submission, warnings=(*submission.warnings, *more))
 
 
@@ -84,7 +90,7 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
         client = context.identify(request)
         raw, bundle = await read_resource(request, context.limits)
         root = context.root(request)
-        submission = read_request(raw, bundle, client.id, service.directory(), root=root, version=shape.VERSION)
+        submission = context.admit(raw, bundle, client, root, shape)
         render = context.presenter.renderer(shape, root)
         use_case = update_request if submission.prior else submit_request
         try:
@@ -115,6 +121,16 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
         return fhir_response(request, answer)
 
     return router
+
+
+def _told(where: str, said: Sequence[str]) -> bool:
+    """Whether the reader has spoken of this place, or of one around or inside it, in its own words."""
+    return any(where.startswith(place) or place.startswith(where) for place in said)
+
+
+def _grandparent(issue: Issue) -> bool:
+    """A prior Claim's own predecessor is not in the bundle: it must not be (spec-66), and 2.0.1 has room for one Claim."""
+    return issue.rule == "reference-unresolved" and ".related[" in (issue.expression or "")
 
 
 def storage_full() -> FhirError:
