@@ -47,7 +47,14 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         finally:
             await server.close()
 
-    app = FastAPI(title="precert", version=__version__, lifespan=lifespan, openapi_url="/openapi.json")
+    app = FastAPI(
+        title="precert",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.server = server
     errors.install(app)
     if server.settings.validate_answers:

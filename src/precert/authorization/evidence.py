@@ -30,6 +30,13 @@ _ADMINISTRATIVE = frozenset(
     }
 )
 _UNUSABLE = frozenset({"entered-in-error", "stopped"})
+_ORIGINS: dict[str, Literal["auto", "override", "manual"]] = {
+    "auto": "auto",
+    "auto-client": "auto",
+    "auto-server": "auto",
+    "override": "override",
+    "manual": "manual",
+}
 _ORIGIN = "http://hl7.org/fhir/us/davinci-dtr/StructureDefinition/information-origin"
 
 
@@ -85,7 +92,7 @@ def questionnaire_answers(response: Resource, where: str) -> Iterator[tuple[str,
         stack.extend(reversed([*elements(item.get("item")), *nested]))
         value = answer_value(given[0]) if given else None
         if link_id and value is not None:
-            yield link_id, Answer(value, f"{where}#{link_id}", _origin(item, given[0]))
+            yield link_id, Answer(value, f"{where}#{link_id}", _origin(item, given[0]), _unit(given[0]))
 
 
 def answer_value(answer: Element) -> Any:
@@ -100,9 +107,17 @@ def answer_value(answer: Element) -> Any:
     return None
 
 
+def _unit(answer: Element) -> str | None:
+    """The unit of an answer that is a Quantity: its code, else its text."""
+    quantity = answer.get("valueQuantity")
+    if not isinstance(quantity, dict):
+        return None
+    return text(quantity.get("code")) or text(quantity.get("unit"))
+
+
 def _origin(item: Element, answer: Element) -> Literal["auto", "override", "manual"]:
     for element in (answer, item):
         source = extension_value(extension(element, _ORIGIN), "source")
-        if source in ("auto", "override", "manual"):
-            return source  # type: ignore[no-any-return]
+        if isinstance(source, str) and source in _ORIGINS:
+            return _ORIGINS[source]
     return "manual"

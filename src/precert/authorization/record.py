@@ -195,6 +195,7 @@ class Case(msgspec.Struct, kw_only=True):
             "state": sorted({line.state for line in self.ordered}),
             "code": sorted({line.requested.code for line in self.ordered}),
             "submitter": [self.opened.submitter],
+            "track": [self.opened.track],
         }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -26,6 +27,14 @@ ServiceCode = Annotated[str, AfterValidator(_a_code)]
 """``system|code``, systems by short name."""
 
 
+def _known_zone(zone: str) -> str:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{zone!r} is no time zone; write for example America/New_York") from error
+    return zone
+
+
 class Plan(BaseModel):
     """A product that members are enrolled in.
 
@@ -42,7 +51,7 @@ class Plan(BaseModel):
     state: str | None = None
     funding: Literal["fully-insured", "self-funded"] | None = None
     not_eligible: Automation = "refer"
-    zone: str = "America/New_York"
+    zone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
 
 
 class Provider(BaseModel):

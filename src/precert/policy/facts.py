@@ -150,6 +150,10 @@ class CompiledFact:
         return tuple(m for m in (fitted(member, None) for member in members) if m is not None)
 
     def _attested(self, answer: Answer, notes: list[str]) -> Any:
+        expected = (self.model.ask.unit if self.model.ask else None) or self.model.unit
+        if answer.unit is not None and expected is not None and answer.unit != expected:
+            notes.append(f"{answer.reference}: is in {answer.unit}, the fact is in {expected}")
+            return None
         value = fitted(answer.value, self._kind)
         if value is None:
             notes.append(f"{answer.reference}: {answer.value!r} is not an answer of type {self._kind}")

@@ -51,6 +51,7 @@ class Answer:
     value: Any
     reference: str  # where it stands, for example ``QuestionnaireResponse/1#ahi``
     origin: Literal["auto", "override", "manual"] = "manual"
+    unit: str | None = None  # of an answer that is a quantity; another unit than the question's says nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from precert.authorization.determine import Stale, determine
 from precert.authorization.explain import explain_case
+from precert.authorization.numbers import is_valid
 from precert.authorization.people import OPEN_STATES, Closed, Forbidden, Incomplete, PersonDecides
 from precert.authorization.record import Case, decode, fold
 from precert.authorization.service import AuthorizationService
@@ -134,6 +135,8 @@ def stale(current: int) -> FhirError:
 
 async def find(service: AuthorizationService, case: str) -> Document:
     """The record by its id or any of its numbers. Raises FhirError(404)."""
+    if is_valid(case):  # people write our numbers in any case and with hyphens
+        case = case.strip().upper().replace("-", "")
     document = await service.store.get(service.tenant, "Case", case)
     if document is None:
         page = await service.store.search(service.tenant, "Case", [Param("number", [case])], limit=1)
