@@ -11,11 +11,14 @@ import pytest
 from fastapi import FastAPI
 from tools.make_examples import by_name
 
+from support import shared
 from support.answers import Fault, bundle, claim_response, decisions, extension, faults, faults_of, only_fault
 from support.app import running
 from support.pas import CLAIM, COVERAGE, PATIENT, PAYER, REQUESTER, changed, example, part, submit
 
 Json = dict[str, Any]
+pytestmark = shared.in_one_loop
+precert, app, client = shared.precert, shared.app, shared.client  # one server for all tests here
 Edit = Callable[[Json], Any]
 CLAIM_PATH = "Bundle.entry[0].resource"
 
