@@ -108,6 +108,8 @@ class EmbeddedStore(Store):
             db = Collections.of(Client(SqliteEngine(open_writer(directory / FILE))))
             try:
                 db.create()
+                with db.client.engine.lock:
+                    outbox.release_all(db)
                 return cls(
                     db=db,
                     lock=lock,

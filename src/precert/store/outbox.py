@@ -76,6 +76,15 @@ def lease(db: Collections, queue: str, worker: str, *, n: int, ttl: float, now: 
     return tuple(taken)
 
 
+def release_all(db: Collections) -> int:
+    """Take back every lease; how many there were. For the start of the one process that may use the store: whoever held
+    them is dead, and its messages need not wait until the leases run out."""
+    held = list(db.outbox.find({"until": {"$gt": 0}}))
+    for stored in held:
+        db.outbox.replace_one({"_id": stored["_id"]}, {**stored, "until": 0, "worker": ""})
+    return len(held)
+
+
 def ack(db: Collections, number: int, fence: int) -> bool:
     """Forget a message. ``False`` if ``fence`` is not its latest lease."""
     if _held(db, number, fence) is None:

@@ -122,8 +122,14 @@ def fhir_response(
     return Response(body, status, dict(headers or {}), FHIR_JSON)
 
 
+_WITHOUT_OUTCOME = "/fhir/v2.0"
+"""PAS 2.0.1 says that a 5xx, a temporary failure, carries no OperationOutcome."""
+
+
 def error_response(request: Request, error: FhirError) -> Response:
-    """One OperationOutcome with the error's status and headers."""
+    """One OperationOutcome with the error's status and headers; on the 2.0.1 base a 5xx is a plain sentence."""
+    if error.status >= 500 and request.scope["path"].startswith(_WITHOUT_OUTCOME):
+        return Response(str(error), error.status, dict(error.headers), "text/plain")
     return fhir_response(request, error.resource, error.status, error.headers)
 
 
