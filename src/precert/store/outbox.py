@@ -79,7 +79,9 @@ def lease(db: Collections, queue: str, worker: str, *, n: int, ttl: float, now: 
 def release_all(db: Collections) -> int:
     """Take back every lease; how many there were. For the start of the one process that may use the store: whoever held
     them is dead, and its messages need not wait until the leases run out."""
-    held = list(db.outbox.find({"until": {"$gt": 0}}))
+    unreadable: list[str] = []  # a damaged message stays where it is; ``lease`` and ``verify`` name it
+    wanted = conditions({"until": {"$gt": 0}})
+    held = list(db.client.engine.find(db.outbox.full_name, wanted, damaged=unreadable))
     for stored in held:
         db.outbox.replace_one({"_id": stored["_id"]}, {**stored, "until": 0, "worker": ""})
     return len(held)
