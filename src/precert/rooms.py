@@ -24,7 +24,8 @@ from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.eligibility.model import Payer
 from precert.fhir.json import Limits, load_resource
-from precert.fhir.validation import Validator
+from precert.fhir.types import JsonValue
+from precert.fhir.validation import Mode, Validator
 from precert.pas import shape20, shape22
 from precert.pas.intake import read_request
 from precert.pas.presenter import Change, Presenter
@@ -49,6 +50,8 @@ from precert.workbench.routes import WorkbenchContext, workbench_router
 
 TENANT = "default"
 READABLE = frozenset({"Claim", "ClaimResponse", "Bundle", "Task", "CommunicationRequest", "QuestionnaireResponse"})
+_CRD_TABLES = {"2.2": "crd-2.2.1", "2.0": "crd-2.0.1"}
+_DTR_TABLES = {"2.2": "dtr-2.2.0", "2.0": "dtr-2.0.1"}
 _TABLES = {shape22.VERSION: shape22.CONTEXT, shape20.VERSION: shape20.CONTEXT}
 
 
@@ -123,7 +126,24 @@ def mount(
     verifier = JwtVerifier(settings.crd_jwt, server.runtime.now, http) if settings.crd_jwt.issuers else None
     authenticate = authenticator(server.identify, verifier)
     answerer = Answerer(consult, server.metrics, http, demo_plan=settings.crd_demo_plan)
-    app.include_router(crd_router(CrdContext(answerer, authenticate, limits, settings.public_url)))
+    gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
+
+    def hooks(value: JsonValue, path: str, version: str) -> None:
+        if isinstance(value, dict) and "resourceType" in value:
+            gate.observe(value, _CRD_TABLES[version], path, 422)
+
+    app.include_router(
+        crd_router(
+            CrdContext(
+                answerer,
+                authenticate,
+                limits,
+                settings.public_url,
+                observe=hooks,
+                strict=settings.validation is Mode.STRICT,
+            )
+        )
+    )
     app.include_router(api_router(ApiContext(service, server.identify, limits)))
     pages = WorkbenchContext(
         service, server.identify, examples=shipped("examples"), open_mode=settings.security == "open"
@@ -157,9 +177,17 @@ def _mount_fhir(
         public_url=settings.public_url,
     )
     forms = Forms(lambda: server.library.current)
-    dtr = DtrContext(service, consult, forms, server.identify, limits, settings.public_url)
+    dtr = DtrContext(
+        service,
+        consult,
+        forms,
+        server.identify,
+        limits,
+        settings.public_url,
+        lambda resource, version: gate.observe(resource, _DTR_TABLES[version]),
+    )
     review = answer_review(forms, lambda: server.runtime.now().date())
-    cdex = CdexContext(service, server.identify, limits, review)
+    cdex = CdexContext(service, server.identify, limits, review, lambda resource: gate.observe(resource, "cdex-2.1.0"))
     subscriptions = SubscriptionContext(
         store=service.store,
         runtime=server.runtime,

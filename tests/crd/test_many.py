@@ -61,10 +61,11 @@ async def test_fetched_data_of_two_hundred_patients_never_mix(make):
             body["fhirAuthorization"] = {"access_token": f"token-{n}"}
             return infos(await world.ask(body))
 
-        for batch in range(0, 200, 50):
-            answers = await asyncio.gather(*(one(n) for n in range(batch, batch + 50)))
+        # Ten at a time: the hook's own time limit counts, and a busy CI machine must not decide this test.
+        for batch in range(0, 200, 10):
+            answers = await asyncio.gather(*(one(n) for n in range(batch, batch + 10)))
             assert [found[0]["coverage"]["reference"] for found in answers] == [
-                f"Coverage/c{n}" for n in range(batch, batch + 50)
+                f"Coverage/c{n}" for n in range(batch, batch + 10)
             ]
 
 

@@ -32,6 +32,8 @@ class CdexContext:
     identify: Callable[[Request], Client]
     limits: Limits
     review: Review = accept_any
+    observe: Callable[[Resource], None] = lambda resource: None
+    """Holds the request against its profiles (handed in by the composition)."""
 
 
 def cdex_router(context: CdexContext, prefix: str) -> APIRouter:
@@ -42,6 +44,7 @@ def cdex_router(context: CdexContext, prefix: str) -> APIRouter:
     async def submit_attachment(request: Request) -> Response:
         client = context.identify(request)
         _, resource = await read_resource(request, context.limits)
+        context.observe(resource)
         try:
             answer = await attach(context.service, resource, client.id, context.review)
         except Busy as full:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
 
 from precert.crd import shape20, shape22
 from precert.crd.answering import Answerer
 from precert.crd.discovery import discovery
-from precert.crd.envelope import read_call
+from precert.crd.envelope import HookCall, read_call
 from precert.crd.faults import Version
 from precert.crd.feedback import keep_feedback, overridden, read_feedback
 from precert.crd.hooks import HOOK_BY_ID, Hook
@@ -40,10 +41,20 @@ class CrdContext:
     limits: Limits = field(default_factory=Limits)
     public_url: str | None = None
     default_version: Version = "2.0"
+    observe: Callable[[JsonValue, str, Version], None] = lambda value, path, version: None
+    """Holds a resource of the call's context against its profiles (handed in by the composition)."""
+    strict: bool = (
+        False  # before the answer, and faults refuse; otherwise after it, for the log: no clinician waits for it
+    )
 
     def root(self, request: Request) -> str:
         """The server's root URL without a trailing slash."""
         return (self.public_url or str(request.base_url)).rstrip("/")
+
+    def look(self, call: HookCall) -> None:
+        """Hold the resources of the call's context against their profiles. Raises FhirError(422) when faults refuse."""
+        for name, value in call.context.items():
+            self.observe(value, f"context.{name}.", call.version)
 
     async def client(self, request: Request) -> Client:
         """Who calls. Raises FhirError(401)."""
@@ -69,9 +80,14 @@ def crd_router(context: CrdContext) -> APIRouter:
         client = await context.client(request)
         body = await _read(request, context.limits)
         parsed = read_call(body, hook, context.default_version)
+        if context.strict:
+            context.look(parsed)
         shape = _SHAPES[parsed.version]
         answer = await _durably(context.answerer.answer(parsed, shape, context.root(request), client.id))
-        return _json(request, answer)
+        response = _json(request, answer)
+        if not context.strict:
+            response.background = BackgroundTask(context.look, parsed)
+        return response
 
     @router.post("/cds-services/{id}/feedback", summary="Tell what became of cards")
     async def feedback(request: Request, id: str) -> Response:

@@ -23,6 +23,7 @@ from precert.dtr.shape import Shape
 from precert.dtr.valuesets import expanded
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import Resource
 from precert.security.identity import Client
 from precert.store.port import Busy, StorageFull
 from precert.web.http import busy, check_accept, fhir_response, read_resource
@@ -38,6 +39,14 @@ class DtrContext:
     identify: Callable[[Request], Client]
     limits: Limits
     public_url: str | None = None
+    observe: Callable[[Resource, str], None] = lambda resource, version: None
+    """Holds a request of an IG version against its profiles (handed in by the composition)."""
+
+    async def read(self, request: Request, version: str) -> Resource:
+        """The resource in the body. Raises FhirError."""
+        _, resource = await read_resource(request, self.limits)
+        self.observe(resource, version)
+        return resource
 
     def site(self, request: Request) -> Site:
         """Where this server is, as the client reached it."""
@@ -63,7 +72,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
 
     async def package(request: Request) -> Response:
         context.identify(request)
-        _, resource = await read_resource(request, context.limits)
+        resource = await context.read(request, shape.VERSION)
         asked = read_package_request(resource)
         with _store():
             return fhir_response(request, await packager.package(asked, shape, context.site(request)))
@@ -75,14 +84,14 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
     @router.post("/Questionnaire/$next-question", summary="The next questions of an adaptive form (SDC)")
     async def next_question(request: Request) -> Response:
         context.identify(request)
-        _, resource = await read_resource(request, context.limits)
+        resource = await context.read(request, shape.VERSION)
         response, path = read_response(resource)
         return fhir_response(request, await interviewer.step(response, path, shape, context.site(request)))
 
     @router.post("/Questionnaire/$log-questionnaire-errors", summary="Report what is wrong with a form (DTR)")
     async def log_errors(request: Request) -> Response:
         client = context.identify(request)
-        _, resource = await read_resource(request, context.limits)
+        resource = await context.read(request, shape.VERSION)
         logged = read_report(resource)
         with _store():
             await context.errors.add(logged, client.id)
@@ -91,7 +100,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
     async def expand(request: Request, id: str | None = None) -> Response:
         context.identify(request)
         if request.method == "POST":
-            _, resource = await read_resource(request, context.limits)
+            resource = await context.read(request, shape.VERSION)
             values = from_parameters(resource)
         else:
             check_accept(request)

@@ -8,7 +8,7 @@ the profiles before it leaves; used in all our own tests.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,6 +44,13 @@ class Gate:
                 "profile warnings", context=context, count=len(warnings), rules=sorted({w.rule or "" for w in warnings})
             )
         return assessed.refuse, warnings[:_MOST_WARNINGS]
+
+    def observe(self, resource: Resource, context: str, path: str = "", status: int = 400) -> None:
+        """Hold the request of a room that judges for itself against its profiles: strict mode refuses every error with
+        ``status``, otherwise what is found is logged. ``path`` stands before the FHIRPaths. Raises FhirError."""
+        refused, _ = self.check(resource, context)
+        if refused and self.policy.default is Mode.STRICT:
+            raise FhirError(status, [replace(issue, expression=f"{path}{issue.expression}") for issue in refused])
 
 
 def combined(error: FhirError, refused: Sequence[Issue]) -> FhirError:
