@@ -229,11 +229,11 @@ def test_findings_are_capped() -> None:
 
 def test_unknown_names_are_not_remembered() -> None:
     schemas = VALIDATOR.schemas("pas-2.2.1")
-    VALIDATOR.validate(b.claim())
-    before = len(schemas._roots)
+    before = None
     for number in range(200):
         claim = b.claim()
         claim["meta"]["profile"] += [f"https://x.test/p{number}", f"{b.PAS}profile-claim|{number}"]
         claim["extension"].append(b.extension(f"https://x.test/e{number}", "Code", "x"))
         VALIDATOR.validate(claim)
+        before = before or len(schemas._roots)  # the first round reads in what every such claim needs
     assert len(schemas._roots) == before
