@@ -34,7 +34,9 @@ from precert.dtr.library import elm_library
 from precert.dtr.routes import DtrContext, dtr_router
 from precert.eligibility.load import load_directory
 from precert.fhir import json
-from precert.fhir.json import Limits
+from precert.fhir.json import Limits, load_resource
+from precert.pas.intake import read_request
+from precert.pas.presenter import Presenter
 from precert.policy.catalogue import Catalogue
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.library import PolicyLibrary
@@ -110,7 +112,14 @@ async def measure(calls: int, folder: Path) -> None:
     catalogue = Catalogue(policies, library.current.value_sets)
     directory = load_directory(ROOT / "examples" / "eligibility", "presented")
     store = EmbeddedStore.open(folder, now=runtime.now)
-    service = AuthorizationService(store, lambda: directory, lambda: catalogue, runtime)
+    service = AuthorizationService(
+        store,
+        lambda: directory,
+        lambda: catalogue,
+        runtime,
+        read=lambda raw, submitter: read_request(raw, load_resource(raw), submitter, directory),
+        changed=Presenter(runtime, announce=lambda change: []).changed,
+    )
     consult = ConsultService(store, lambda: directory, lambda: catalogue, runtime)
     forms = Forms(lambda: catalogue)
     context = DtrContext(service, consult, forms, lambda request: OPEN_CLIENT, Limits(), "http://bench")

@@ -102,6 +102,7 @@ def mount(
 ) -> AuthorizationService:
     """Build the services over ``store`` and put every room's routes on ``app``. ``http`` reads from EHR servers."""
     settings = server.settings
+    presenter = Presenter(server.runtime, announce=lambda change: [_event(change, server.runtime)])
     service = AuthorizationService(
         store=store,
         directory=lambda: server.directory,
@@ -109,10 +110,9 @@ def mount(
         runtime=server.runtime,
         tenant=TENANT,
         read=lambda raw, submitter: read_request(raw, load_resource(raw), submitter, server.directory),
+        changed=presenter.changed,
+        settled=dispatcher.wake,
     )
-    presenter = Presenter(server.runtime, announce=lambda change: [_event(change, server.runtime)])
-    service.changed = presenter.changed
-    service.settled = dispatcher.wake
     consult = ConsultService(
         store=store,
         directory=lambda: server.directory,

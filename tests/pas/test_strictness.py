@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from precert.web.gate import Gate
 from support.app import EXAMPLES, frozen_runtime, running
 
 
@@ -29,10 +32,15 @@ def _hook() -> tuple[str, Any]:
 
 
 def _attachment() -> tuple[str, Any]:
-    return "/fhir/$submit-attachment", {
-        "resourceType": "Parameters",
-        "parameter": [{"name": "Unknown", "valueString": "x"}],
-    }
+    body = _document("dtr", "submit-attachment-early")
+    body["parameter"][0]["sugar"] = True  # the room itself passes over what it does not know
+    return "/fhir/$submit-attachment", body
+
+
+def _form() -> tuple[str, Any]:
+    body = _document("dtr", "next-question-first")
+    body["authored"] = "yesterday"
+    return "/fhir/Questionnaire/$next-question", body
 
 
 @pytest.mark.parametrize(
@@ -40,7 +48,8 @@ def _attachment() -> tuple[str, Any]:
     [
         (_pas, 400, "item[0]"),
         (_hook, 422, "context.draftOrders.Bundle.entry[0].resource.intent"),
-        (_attachment, 400, "Parameters.parameter"),
+        (_attachment, 400, "Parameters.parameter[0]"),
+        (_form, 400, "QuestionnaireResponse.authored"),
     ],
 )
 async def test_strict_mode_refuses(make: Any, status: int, where: str, tmp_path: Path) -> None:
@@ -51,9 +60,31 @@ async def test_strict_mode_refuses(make: Any, status: int, where: str, tmp_path:
     assert any(where in (issue.get("expression") or [""])[0] for issue in answer.json()["issue"]), answer.text
 
 
-@pytest.mark.parametrize("make", [_pas, _hook])
-async def test_lenient_mode_goes_on(make: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("make", "context"), [(_pas, "pas-2.2.1"), (_hook, "crd-2.2.1"), (_form, "dtr-2.2.0"), (_attachment, "cdex-2.1.0")]
+)
+async def test_lenient_mode_goes_on_and_logs(make: Any, context: str, tmp_path: Path) -> None:
     url, body = make()
     async with running(tmp_path, frozen_runtime()) as (_, client):
-        answer = await client.post(url, json=copy.deepcopy(body))
+        with capture_logs() as logs:
+            answer = await client.post(url, json=copy.deepcopy(body))
     assert answer.status_code == 200, answer.text
+    warned = [log for log in logs if log["event"] == "profile warnings"]
+    assert [log["context"] for log in warned] == [context]
+    assert "wish" not in str(warned), "rules are logged, never content"
+
+
+async def test_hooks_are_checked_on_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The FHIRPath engine behind the validator must not run in two threads at once."""
+    threads: list[int] = []
+    whole = Gate.observe
+
+    def noted(self: Gate, *args: Any) -> None:
+        threads.append(threading.get_ident())
+        whole(self, *args)
+
+    monkeypatch.setattr(Gate, "observe", noted)
+    url, body = _hook()
+    async with running(tmp_path, frozen_runtime()) as (_, client):
+        await client.post(url, json=body)
+    assert set(threads) == {threading.get_ident()}

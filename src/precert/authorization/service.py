@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NoReturn
 
 import structlog
 
@@ -75,10 +74,6 @@ class Budget:
         return self._clock() >= self._until
 
 
-def _unwired(*_: object) -> NoReturn:
-    raise NotImplementedError("the composition has not wired this part")
-
-
 @dataclass(slots=True)
 class AuthorizationService:
     """Decides and records. ``directory`` and ``catalogue`` are asked for at each use, so that they can be reloaded.
@@ -92,8 +87,8 @@ class AuthorizationService:
     catalogue: Callable[[], Catalogue]
     runtime: Runtime = field(default_factory=Runtime)
     tenant: str = "default"
-    read: Callable[[bytes, str], Submission] = _unwired
-    changed: Notifier = _unwired
+    read: Callable[[bytes, str], Submission] = field(kw_only=True)
+    changed: Notifier = field(kw_only=True)
     settled: Callable[[], None] = lambda: None
     """Called after a commit that put messages into the outbox, so that whoever delivers them need not poll."""
 

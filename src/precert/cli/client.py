@@ -127,9 +127,7 @@ def _print_hook(answer: Element) -> None:
         for information in elements(resource.get("extension")):
             if information.get("url") == _COVERAGE_INFORMATION:
                 for part in elements(information.get("extension")):
-                    value = next((v for k, v in part.items() if k.startswith("value")), None)
-                    shown = value if not isinstance(value, dict) else json.dumps(value).decode()
-                    _out.print(f"  {part.get('url')}: {shown if value is not None else _nested(part)}", markup=False)
+                    _out.print(f"  {part.get('url')}: {_shown(part) or _nested(part)}", markup=False)
     for card in elements(answer.get("cards")):
         _out.print(f"[bold]card[/] ({card.get('indicator')}): {card.get('summary')}")
         if card.get("detail"):
@@ -138,8 +136,14 @@ def _print_hook(answer: Element) -> None:
         _out.print("Nothing to say about this.")
 
 
+def _shown(part: Element) -> str:
+    """The value of an extension: as it is, as its first code, or as JSON."""
+    value = next((v for k, v in part.items() if k.startswith("value")), "")
+    coding = elements(value.get("coding")) if isinstance(value, dict) else []
+    if coding:
+        return str(coding[0].get("code"))
+    return value if isinstance(value, str) else json.dumps(value).decode()
+
+
 def _nested(part: Element) -> str:
-    return "; ".join(
-        f"{p.get('url')} {next((v for k, v in p.items() if k.startswith('value')), '')}"
-        for p in elements(part.get("extension"))
-    )
+    return "; ".join(f"{p.get('url')} {_shown(p)}" for p in elements(part.get("extension")))

@@ -51,8 +51,12 @@ class CrdContext:
         """The server's root URL without a trailing slash."""
         return (self.public_url or str(request.base_url)).rstrip("/")
 
-    def look(self, call: HookCall) -> None:
-        """Hold the resources of the call's context against their profiles. Raises FhirError(422) when faults refuse."""
+    async def look(self, call: HookCall) -> None:
+        """Hold the resources of the call's context against their profiles. Raises FhirError(422) when faults refuse.
+
+        A coroutine, so that as a background task it stays on the event loop: the validator's FHIRPath engine must not
+        run in two threads.
+        """
         for name, value in call.context.items():
             self.observe(value, f"context.{name}.", call.version)
 
@@ -81,7 +85,7 @@ def crd_router(context: CrdContext) -> APIRouter:
         body = await _read(request, context.limits)
         parsed = read_call(body, hook, context.default_version)
         if context.strict:
-            context.look(parsed)
+            await context.look(parsed)
         shape = _SHAPES[parsed.version]
         answer = await _durably(context.answerer.answer(parsed, shape, context.root(request), client.id))
         response = _json(request, answer)

@@ -9,28 +9,25 @@ OAuth clients. ``iat`` is no claim of SMART's assertion, so it is checked only w
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import json
 import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, NoReturn
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
 from precert.security.clients import ClientRegistry, Registered
+from precert.security.compact import is_time, unverified
 from precert.security.keysets import KeySets, PublicKey
 
 ALGORITHMS = ("RS384", "ES384")
 LONGEST = 300
 """Seconds that an assertion may live, SMART's five minutes."""
-_MOST_CHARACTERS = 8 * 1024
 _MOST_SEEN = 200_000
 _TYPES = frozenset({"jwt", "client-authentication+jwt"})
 
@@ -84,7 +81,7 @@ class AssertionVerifier:
 
     async def verify(self, assertion: str, client_id: str | None = None) -> Registered:
         """Whose assertion this is. ``client_id`` is that of the request, if it has one. Raises AssertionRefused."""
-        header, claims = _unverified(assertion)
+        header, claims = unverified(assertion) or _refuse("it is not a signed JWT, or too long")
         client = self._client(claims, client_id)
         key = await self._key(client, header)
         try:
@@ -128,14 +125,14 @@ class AssertionVerifier:
         # One audience: an assertion that is also for somebody else could be used here by that somebody.
         if (audience[0] if isinstance(audience, list) and len(audience) == 1 else audience) != self.token_url:
             _refuse(f"aud must be {self.token_url}")
-        if not _is_time(expires):
+        if not is_time(expires):
             _refuse("exp must be a number of seconds")
         if expires <= now - self.leeway:
             _refuse("it has expired")
         if expires > now + LONGEST + self.leeway:
             _refuse("exp is more than five minutes ahead")
         for claim in ("iat", "nbf"):
-            if claim in claims and not _is_time(claims[claim]):
+            if claim in claims and not is_time(claims[claim]):
                 _refuse(f"{claim} must be a number of seconds")
             if claims.get(claim, now) > now + self.leeway:
                 _refuse(f"{claim} is in the future; check the clocks")
@@ -145,24 +142,6 @@ class AssertionVerifier:
             _refuse("it has no jti")
         if not self.seen.first(client.entry.client_id, jti, float(expires) + self.leeway, now):
             _refuse("it was used before (jti); sign a new one for each request")
-
-
-def _unverified(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The header and claims as sent, only to find the client's key."""
-    parts = assertion.split(".")
-    if len(assertion) > _MOST_CHARACTERS or len(parts) != 3:
-        _refuse("it is not a signed JWT, or too long")
-    try:
-        header, claims = (json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2])
-    except (ValueError, binascii.Error, RecursionError):
-        _refuse("it is not a signed JWT")
-    if not isinstance(header, dict) or not isinstance(claims, dict):
-        _refuse("it is not a signed JWT")
-    return header, claims
-
-
-def _is_time(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
 
 
 def _refuse(why: str) -> NoReturn:

@@ -8,15 +8,13 @@ symmetric algorithms are never accepted.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NoReturn, TypeGuard
+from typing import Any, Literal, NoReturn
 
 import httpx
 import structlog
@@ -27,12 +25,12 @@ from joserfc.jws import JWSRegistry
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from precert.fhir.outcome import FhirError, Issue
+from precert.security.compact import is_time, unverified
 
 log = structlog.get_logger(__name__)
 
 Algorithm = Literal["ES384", "RS384", "ES256", "RS256", "ES512", "RS512"]
 
-_TOKEN_MOST = 8 * 1024
 _JWKS_MOST = 256 * 1024
 _SEEN_MOST = 100_000
 _FETCH_SECONDS = 3.0
@@ -108,7 +106,7 @@ class JwtVerifier:
 
     async def verify(self, token: str, url: str) -> Verified:
         """Whose token this is, for a call of exactly ``url``. Raises FhirError(401); the reason never holds the token."""
-        header, claims = _unverified(token)
+        header, claims = unverified(token) or _refuse("it is not a signed JWT")
         issuer = self._issuer(claims)
         algorithm = header.get("alg")
         if algorithm not in issuer.algorithms:
@@ -134,7 +132,7 @@ class JwtVerifier:
         now = self.now().timestamp()
         leeway = self.config.leeway
         expires, issued, jti = claims.get("exp"), claims.get("iat"), claims.get("jti")
-        if not _is_time(expires) or not _is_time(issued):
+        if not is_time(expires) or not is_time(issued):
             _refuse("exp and iat must be numbers")
         if expires <= now - leeway:
             _refuse("the token has expired")
@@ -234,24 +232,6 @@ def _imported(jwks: Any) -> dict[str, ECKey | RSAKey]:
         if isinstance(key, ECKey | RSAKey):
             found[kid] = key
     return found
-
-
-def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The header and claims as sent, only to find the issuer's key."""
-    parts = token.split(".")
-    if len(token) > _TOKEN_MOST or len(parts) != 3:
-        _refuse("it is not a signed JWT")
-    try:
-        header, claims = (json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2])
-    except (ValueError, binascii.Error, RecursionError):
-        _refuse("it is not a signed JWT")
-    if not isinstance(header, dict) or not isinstance(claims, dict):
-        _refuse("it is not a signed JWT")
-    return header, claims
-
-
-def _is_time(value: Any) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12
 
 
 def _refuse(why: str) -> NoReturn:

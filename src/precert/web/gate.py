@@ -50,7 +50,10 @@ class Gate:
         ``status``, otherwise what is found is logged. ``path`` stands before the FHIRPaths. Raises FhirError."""
         refused, _ = self.check(resource, context)
         if refused and self.policy.default is Mode.STRICT:
-            raise FhirError(status, [replace(issue, expression=f"{path}{issue.expression}") for issue in refused])
+            raise FhirError(
+                status,
+                [replace(issue, expression=f"{path}{issue.expression or ''}".rstrip(".") or None) for issue in refused],
+            )
 
 
 def combined(error: FhirError, refused: Sequence[Issue]) -> FhirError:
