@@ -59,6 +59,7 @@ async def test_fetched_data_of_two_hundred_patients_never_mix(make, monkeypatch)
         cover = coverage("MA-0001", f"c{n}", subscriberId=f"ZZ-{n}", beneficiary={"reference": f"Patient/p{n}"})
         held[f"Coverage?patient=p{n}&status=active"] = searchset(cover | {"identifier": [{"value": f"ZZ-{n}"}]})
     async with http_client(allow_private=True) as http, serving(**held) as ehr:
+        http.timeout = 60.0
         world = make(http=http)
 
         async def one(n: int):
@@ -68,10 +69,10 @@ async def test_fetched_data_of_two_hundred_patients_never_mix(make, monkeypatch)
             body["fhirAuthorization"] = {"access_token": f"token-{n}"}
             return infos(await world.ask(body))
 
-        for batch in range(0, 200, 50):
-            answers = await asyncio.gather(*(one(n) for n in range(batch, batch + 50)))
+        for batch in range(0, 200, 20):
+            answers = await asyncio.gather(*(one(n) for n in range(batch, batch + 20)))
             assert [found[0]["coverage"]["reference"] for found in answers] == [
-                f"Coverage/c{n}" for n in range(batch, batch + 50)
+                f"Coverage/c{n}" for n in range(batch, batch + 20)
             ]
 
 
