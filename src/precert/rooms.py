@@ -8,7 +8,10 @@ import httpx
 from fastapi import FastAPI, Request
 
 from precert.authorization.consult import ConsultService
-from precert.authorization.service import AuthorizationService
+from precert.authorization.record import Case
+from precert.authorization.service import AuthorizationService, Rejection, Rendered
+from precert.authorization.submission import Submission
+from precert.authorization.unsolicited import Unsolicited
 from precert.cdex.holding import early_arrivals
 from precert.cdex.routes import CdexContext, cdex_router
 from precert.conformance import Conformance, conformance_router
@@ -125,7 +128,17 @@ def mount(
     _mount_fhir(app, server, service, consult, presenter, dispatcher, limits)
     verifier = JwtVerifier(settings.crd_jwt, server.runtime.now, http) if settings.crd_jwt.issuers else None
     authenticate = authenticator(server.identify, verifier)
-    answerer = Answerer(consult, server.metrics, http, demo_plan=settings.crd_demo_plan)
+
+    def respond(case: Case, submission: Submission, rejection: Rejection | None) -> Rendered:
+        return presenter.renderer(shape22, case.opened.root)(case, submission, rejection)
+
+    answerer = Answerer(
+        consult,
+        server.metrics,
+        http,
+        demo_plan=settings.crd_demo_plan,
+        unsolicited=Unsolicited(service, consult, respond),
+    )
     gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
 
     def hooks(value: JsonValue, path: str, version: str) -> None:

@@ -18,11 +18,17 @@ from fastapi import FastAPI, Request
 from crd.building import ROOT
 from crd.checks import check_answer
 from precert.authorization.consult import ConsultService
+from precert.authorization.service import AuthorizationService
+from precert.authorization.unsolicited import Unsolicited
 from precert.crd.answering import Answerer
 from precert.crd.cors import CdsCors
 from precert.crd.routes import CrdContext, crd_router
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
+from precert.fhir import json
+from precert.pas import shape22
+from precert.pas.intake import read_request
+from precert.pas.presenter import Presenter
 from precert.policy.library import PolicyLibrary
 from precert.runtime import Runtime
 from precert.security.identity import Client
@@ -109,6 +115,18 @@ async def make(tmp_path: Path, policies: PolicyLibrary, directory: Directory) ->
             for key in ("authenticate", "public_url", "default_version", "limits")
             if key in changes
         }
+        presenter = Presenter(runtime, announce=lambda change: [])
+        service = AuthorizationService(
+            store,
+            lambda: known,
+            catalogue,
+            runtime,
+            read=lambda raw, submitter: read_request(raw, json.load_resource(raw), submitter, known),
+            changed=presenter.changed,
+        )
+        changes.setdefault(
+            "unsolicited", Unsolicited(service, consult, presenter.renderer(shape22, "http://precert.test"))
+        )
         answerer = Answerer(consult, metrics, **changes)
 
         async def anybody(request: Request, url: str) -> Client:

@@ -146,7 +146,14 @@ async def test_decisions_are_counted(world):
     assert 'precert_decisions_total{channel="crd",outcome="not-applicable"} 1.0' in text
 
 
-async def test_criteria_met_without_an_authorization_is_not_satisfied(world):
+@pytest.fixture
+def advising(make):
+    """A server that authorizes nothing unasked."""
+    return make(unsolicited=None)
+
+
+async def test_criteria_met_without_an_authorization_is_not_satisfied(advising):
+    world = advising
     (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
     assert (info["covered"], info["pa-needed"]) == ("covered", "auth-needed")
     assert "doc-needed" not in info
@@ -176,7 +183,8 @@ async def test_an_authorization_in_force_satisfies(world, version):
     ],
     ids=["another service", "before it begins", "after it ends", "more than authorized"],
 )
-async def test_an_authorization_for_something_else_does_not(world, asked):
+async def test_an_authorization_for_something_else_does_not(advising, asked):
+    world = advising
     await authorize(world)
     (info,) = infos(await world.ask(hook(mri() | asked, member="COM-0001", version="2.2")))
     assert info["pa-needed"] != "satisfied"
@@ -190,14 +198,16 @@ async def test_an_authorization_for_one_of_the_codes_of_an_order_counts(world):
     assert info["satisfied-pa-id"] == number
 
 
-async def test_an_authorization_for_another_performer_does_not(world):
+async def test_an_authorization_for_another_performer_does_not(advising):
+    world = advising
     await authorize(world, provider="1245319599")
     body = hook(mri(performer=[{"reference": "Practitioner/doc"}]), member="COM-0001", version="2.2")
     (info,) = infos(await world.ask(body))
     assert info["pa-needed"] == "auth-needed"
 
 
-async def test_an_authorization_of_another_member_does_not(world):
+async def test_an_authorization_of_another_member_does_not(advising):
+    world = advising
     await authorize(world)
     (info,) = infos(
         await world.ask(hook(mri(subject={"reference": "Patient/pat-COM-0002"}), member="COM-0002", version="2.2"))

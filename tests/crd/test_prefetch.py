@@ -89,7 +89,7 @@ async def test_answers_of_an_earlier_questionnaire_count(world):
     sent = prefetch("MA-0002", responses=response)
     body = hook(order("E0601", "MA-0002", quantityQuantity=quantity), member="MA-0002", version="2.2", prefetch=sent)
     (info,) = infos(await world.ask(body))
-    assert info["pa-needed"] == "auth-needed"
+    assert info["pa-needed"] == "satisfied"
     assert "doc-needed" not in info
 
 

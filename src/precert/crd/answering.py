@@ -13,6 +13,7 @@ import httpx
 import structlog
 
 from precert.authorization.consult import Consulted, ConsultService
+from precert.authorization.unsolicited import Unsolicited
 from precert.crd import cards as making
 from precert.crd import coverage as insurance
 from precert.crd import extras, render
@@ -44,7 +45,8 @@ class Answerer:
     """Answers calls of all hooks. ``http`` is how the clients' servers are read; without it only prefetch counts.
 
     ``lenient``: a client that names no CRD version and has no Coverage gets cards instead of an error. ``demo_plan`` is
-    then taken as the patient's plan. ``apps`` are offered with the policies that they name.
+    then taken as the patient's plan. ``apps`` are offered with the policies that they name. ``unsolicited`` authorizes
+    orders whose criteria are met; without it they are told that their request will be approved.
     """
 
     consult: ConsultService
@@ -53,6 +55,7 @@ class Answerer:
     lenient: bool = True
     demo_plan: str | None = None
     apps: Sequence[making.SmartApp] = ()
+    unsolicited: Unsolicited | None = None
 
     async def answer(self, call: HookCall, shape: Shape, root: str, client: str) -> bytes:
         """The response body. Raises FhirError by crd.md 1.5 and the store's errors; when it returns, all is durable."""
@@ -88,7 +91,16 @@ class _Answering:
             orders = orders_in_scope(self.call, self.context, self.gathered, on_order=self.shape.ANNOTATE_BASED_ON)
         if not orders:
             return await self._finish([], [], [])
-        decider = Decider(self.consult, self.call, self.context, self.gathered, self.shape, self.root)
+        decider = Decider(
+            self.consult,
+            self.call,
+            self.context,
+            self.gathered,
+            self.shape,
+            self.root,
+            self.client,
+            self.owner.unsolicited,
+        )
         directory = self.consult.directory()
         insured = insurance.ours(self.gathered.pool, self.context.patient, directory, self.call.version)
         if not insured:

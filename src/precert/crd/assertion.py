@@ -1,7 +1,7 @@
 """From what the core says about an order to one coverage-information assertion (um.md 4.5, crd.md 1.5 and 1.8).
 
-Nothing is decided here. An approval that was not asked for becomes ``auth-needed`` without documents: the hook creates
-no authorization, and ``satisfied`` is said only of one that exists.
+Nothing is decided here. ``satisfied`` is said only of an authorization that exists; criteria that are met without one are
+``auth-needed`` without documents.
 """
 
 from __future__ import annotations

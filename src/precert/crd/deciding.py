@@ -12,10 +12,12 @@ from precert.authorization.consult import Consulted, ConsultService, Held, Ident
 from precert.authorization.context import standing
 from precert.authorization.evidence import answers, clinical_evidence
 from precert.authorization.record import BrokenRecord
+from precert.authorization.unsolicited import OrderRequest, Unsolicited
 from precert.crd import coverage as insurance
 from precert.crd import render
 from precert.crd.answer import CoverageInfo
 from precert.crd.assertion import Setting, assertion
+from precert.crd.claim import request_bundle
 from precert.crd.context import HookContext
 from precert.crd.coverage import Insured
 from precert.crd.envelope import HookCall
@@ -26,7 +28,7 @@ from precert.crd.orders import Order
 from precert.crd.render import Shape
 from precert.fhir.bundle import type_and_id
 from precert.fhir.types import Resource, elements, text
-from precert.policy.types import EvidenceItem
+from precert.policy.types import EvidenceItem, Outcome
 from precert.store.port import StoreError
 
 log = structlog.get_logger(__name__)
@@ -46,7 +48,7 @@ _NO_TIME = "There was no time left to decide about this order. Ask again."
 
 @dataclass(slots=True)
 class Decider:
-    """Asks the core about the orders of one call."""
+    """Asks the core about the orders of one call. ``unsolicited`` authorizes those whose criteria are met, for ``client``."""
 
     consult: ConsultService
     call: HookCall
@@ -54,6 +56,8 @@ class Decider:
     gathered: Gathered
     shape: Shape
     root: str
+    client: str = ""
+    unsolicited: Unsolicited | None = None
 
     async def decide(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
         """One answer per order and coverage, and a second look when the client's system could fill what is missing."""
@@ -65,6 +69,8 @@ class Decider:
             await fetch(self.gathered, queries_for(open_, self.consult.catalogue(), self.context.patient, prefetched))
             if len(self.gathered.pool.accessed) > before:
                 answered = await self._once(orders, insured)
+        if self.unsolicited is not None and self.call.authorizes:
+            answered = [await self._authorized(one, insured, self.unsolicited) for one in answered]
         return [await self._repeated(one) for one in answered]
 
     async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
@@ -87,6 +93,34 @@ class Decider:
                 info = self._assertion(order, consulted, one.reference, one.note)
                 found.append(Answered(order, consulted, info))
         return found
+
+    async def _authorized(self, one: Answered, insured: list[Insured], unsolicited: Unsolicited) -> Answered:
+        """The same, ``satisfied`` by a new authorization if the criteria are met and the plan gives it unasked."""
+        decision, held = one.consulted.decision, one.consulted.held
+        if decision is None or held is not None or decision.outcome is not Outcome.APPROVE or one.order.unbillable:
+            return one
+        under = next(i for i in insured if i.reference == one.info.coverage)
+        pool = self.gathered.pool
+        patient = pool.index.resolve(f"Patient/{self.context.patient}")
+        user = pool.index.resolve(self.context.user) if self.context.user else None
+        inquiry = self.inquiry(under.resource)
+        who = self.consult.identify(inquiry)
+        if patient is None or not unsolicited.allowed(who):
+            return one
+        evidence = {ref for e in decision.applied for fact in e.facts for ref in fact.evidence}
+        payer = dict(self.consult.directory().payer.resource)
+        raw = request_bundle(one.order, patient, under.entry, user, payer, evidence, pool, self.consult.runtime)
+        if raw is None:
+            return one
+        origin = {"origin": "crd", "hook": self.call.hook.name, "hookInstance": self.call.instance[:128]}
+        asked = OrderRequest(raw, self.client, self.root, {**origin, "order": one.order.reference})
+        found = await unsolicited.authorize(asked, one.order.asked, one.consulted.day, who)
+        if found is None:
+            return one
+        consulted = one.consulted.under([found])
+        return replace(
+            one, consulted=consulted, info=self._assertion(one.order, consulted, under.reference, under.note)
+        )
 
     async def _held(self, identified: Identified) -> tuple[Held, ...] | None:
         """The authorizations on record; ``None`` if they cannot be read, which is our trouble and no answer (row 9)."""

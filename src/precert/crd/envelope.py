@@ -32,6 +32,12 @@ class HookCall:
     configuration: Configuration
     version_asked: bool = False  # the client said which version it speaks
 
+    @property
+    def authorizes(self) -> bool:
+        """Whether this call may bring an authorization: an order is being placed, the answer is wanted, and it is no
+        what-if question (crd.md 1.11)."""
+        return self.hook.primary and self.configuration.coverage_info and not self.configuration.what_if
+
 
 def requested_version(body: object, default: Version) -> tuple[Version, bool]:
     """The version to answer in: what the client asks for, else ``default``. Raises FhirError(422) for an unknown one."""

@@ -87,7 +87,7 @@ def assertion_document(assertion: str, answered: Sequence[Answered], record: Cal
     call = record.call
     body: Element = {
         "id": assertion,
-        "case": None,
+        "case": next((one.consulted.held.case for one in answered if one.consulted.held), None),
         "assertion": assertion,
         "received": instant(record.received),
         "hook": call.hook.name,

@@ -76,6 +76,8 @@ class Order:
     concept: Element
     unbillable: bool = False
     failure: str | None = None  # why nothing can be said about it
+    requesters: tuple[Entry, ...] = ()
+    performers: tuple[Entry, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -116,6 +118,7 @@ def read_order(
     if place := _place(entry, index):
         item["locationCodeableConcept"] = place
     diagnoses = list(_diagnoses(entry, index))
+    requesters = _parties(entry, index, _REQUESTERS)
     performers = [performer] if performer is not None else _parties(entry, index, _PERFORMERS)
     performer_npis = _all_npis(performers, index)
     line = LineRequest(
@@ -135,7 +138,7 @@ def read_order(
         target=target or entry,
         asked=OrderAsked(
             line,
-            requester_npis=_all_npis(_parties(entry, index, _REQUESTERS), index),
+            requester_npis=_all_npis(requesters, index),
             performer_npis=performer_npis,
             performer_known=bool(performers),
         ),
@@ -144,6 +147,8 @@ def read_order(
         billing=billing,
         concept=service,
         unbillable=not billing and entry.type != "CommunicationRequest",
+        requesters=tuple(requesters),
+        performers=tuple(performers),
     )
 
 

@@ -41,6 +41,7 @@ class Plan(BaseModel):
     ``lob`` is the line of business that policies and clocks name (``medicare-advantage``, ``commercial``, ``qhp``,
     ``medicaid-mco``, ``medicaid-ffs``). ``not_eligible`` says what automation may do alone when coverage is not active on
     the service date: ``deny`` (administrative, A3) or ``refer`` to a person; off (``refer``) unless the plan says so.
+    ``unsolicited``: an order whose criteria are met is authorized when it is signed (CRD), without a PAS request.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +52,7 @@ class Plan(BaseModel):
     state: str | None = None
     funding: Literal["fully-insured", "self-funded"] | None = None
     not_eligible: Automation = "refer"
+    unsolicited: bool = True
     zone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
 
 

@@ -1,0 +1,112 @@
+"""The use case "authorize an order whose criteria are met": an unsolicited determination, without a PAS request.
+
+The order travels as a PAS request that precert writes for the provider, and is decided by the same steps as one that was
+submitted; so it can be read, inquired about, updated and explained like any other. Nothing is stored unless the rules
+approve every line of it. Source: um.md 4.5 (approve, evidence in prefetch), CRD 2.2.1 option ``unsolicited-determ``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import structlog
+
+from precert.authorization.consult import ConsultService, Held, Identified, OrderAsked
+from precert.authorization.numbers import reservation
+from precert.authorization.record import Case, Recorder, fold
+from precert.authorization.service import AuthorizationService, Renderer
+from precert.authorization.submission import Submission
+from precert.authorization.submit import decide, record_put, system_event
+from precert.fhir.outcome import FhirError
+from precert.fhir.types import Element
+from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Param
+
+log = structlog.get_logger(__name__)
+_ATTEMPTS = 25  # of n orders for one member that are signed at once, one gets through in each round
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """One order as a request: ``raw`` is a PAS Request Bundle, ``root`` the server's URL as the caller reached it, and
+    ``origin`` what the record keeps about where it came from (hook, call, order)."""
+
+    raw: bytes
+    submitter: str
+    root: str
+    origin: Element
+
+
+@dataclass(slots=True)
+class Unsolicited:
+    """Authorizes orders. ``render`` makes the ClaimResponse that the provider can read (the PAS edge's, handed in)."""
+
+    service: AuthorizationService
+    consult: ConsultService
+    render: Renderer
+
+    def allowed(self, who: Identified) -> bool:
+        """Whether orders of this member may be authorized: the plan's word; never for members we do not know."""
+        standing = who.who
+        plan = standing.plan if standing is not None and standing.member is not None else None
+        return plan is not None and plan.unsolicited
+
+    async def authorize(self, asked: OrderRequest, order: OrderAsked, day: date, who: Identified) -> Held | None:
+        """The authorization of ``order`` on ``day``: a new one, or the one that a faster call got meanwhile.
+
+        ``None`` when the rules do not approve what the request says, or it cannot be read. Raises the store's errors.
+        """
+        if not self.allowed(who):
+            return None
+        try:
+            submission = self.service.read(asked.raw, asked.submitter)
+        except FhirError as error:
+            log.warning("order cannot be written as a request", rules=[issue.rule for issue in error.issues])
+            return None
+        submission = replace(submission, root=asked.root)
+        for _ in range(_ATTEMPTS):
+            place = await self._place(who)
+            found = next((held for held in await self.consult.held(who.who) if held.covers(order, day)), None)
+            if found is not None:
+                return found
+            case, numbers, rejection = decide(self.service, submission)
+            if rejection is not None or not _approved(case):
+                return None
+            try:
+                return await self._store(case, numbers, place, submission, asked.origin)
+            except (AlreadyTaken, Conflict):  # another order of this member was faster: look at what it got
+                continue
+        return None
+
+    async def _place(self, who: Identified) -> str:
+        """The place after the member's newest record. Of two calls that see the same one, only one can take it."""
+        member = who.who.member if who.who else None
+        assert member is not None
+        page = await self.consult.store.search(self.consult.tenant, "Case", [Param("member", [member.id])], limit=1)
+        newest = page.documents[0] if page.documents else None
+        return f"unsolicited:{member.id}|after:{newest.id if newest else ''}"
+
+    async def _store(self, case: Case, numbers: list[str], place: str, submission: Submission, origin: Element) -> Held:
+        at = case.opened.received
+        recorder = Recorder(case.events)
+        recorder.append(system_event("note", at, detail=origin))
+        case = fold(recorder.events)
+        rendered = self.render(case, submission, None)
+        line = case.ordered[0]
+        assert line.authorization is not None
+        audit = Audit(
+            "unsolicited-determination", submission.submitter, case.number, at, {"number": line.authorization.number}
+        )
+        await self.service.store.commit(
+            Commit(
+                tenant=self.service.tenant,
+                puts=[record_put(case, rendered, at, 0), *rendered.puts],
+                audit=[audit],
+                reserve=[place, *map(reservation, numbers)],
+            )
+        )
+        return Held(line, line.authorization, case.number)
+
+
+def _approved(case: Case) -> bool:
+    return bool(case.lines) and all(line.authorization is not None for line in case.ordered)

@@ -1,0 +1,174 @@
+"""An order as the PAS request that its provider would send: what an unsolicited determination is made on.
+
+Only what the decision needs is taken along: the parties, the order, and the resources that the rules' facts rest on
+(CRD sec-6: data of a call are kept for audit only). Source: PAS 2.2.1 profiles Request Bundle and Claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from precert.crd import urls
+from precert.crd.gather import pointed_to
+from precert.crd.orders import BILLING_SYSTEMS, Order
+from precert.crd.prefetch import Pool
+from precert.fhir import json
+from precert.fhir.bundle import Entry, bundle_entry, type_and_id
+from precert.fhir.coding import codes
+from precert.fhir.dates import instant
+from precert.fhir.types import Element, Resource, elements
+from precert.runtime import Runtime
+
+_REQUESTED = ("DeviceRequest", "MedicationRequest", "NutritionOrder", "ServiceRequest")
+"""What extension-requestedService may point to."""
+_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+
+
+@dataclass(slots=True)
+class _Request:
+    """The entries of one request, each resource once."""
+
+    pool: Pool
+    runtime: Runtime
+    entries: list[Element] = field(default_factory=list)
+    placed: dict[int, str] = field(default_factory=dict)
+
+    def place(self, entry: Entry, *, follow: bool = True) -> str:
+        """Take a resource in, with those that it points to; returns the URL under which it stands."""
+        known = self.placed.get(id(entry.resource))
+        if known is not None:
+            return known
+        url = entry.full_url or f"urn:uuid:{self.runtime.new_id()}"  # a contained resource has none
+        self.placed[id(entry.resource)] = url
+        self.entries.append(bundle_entry(url, entry.resource))
+        for reference in pointed_to(entry) if follow else ():
+            target = self.pool.index.resolve(reference, entry)
+            if target is not None and target.full_url:
+                self.place(target)
+        return url
+
+    def party(self, entry: Entry) -> str:
+        """A provider. Somebody who is named alone gets a role: PAS claims name organizations and roles only."""
+        if entry.type != "Practitioner":
+            return self.place(entry)
+        role = {"resourceType": "PractitionerRole", "practitioner": {"reference": self.place(entry)}}
+        url = f"urn:uuid:{self.runtime.new_id()}"
+        self.entries.append(bundle_entry(url, role))
+        return url
+
+
+def request_bundle(
+    order: Order,
+    patient: Entry,
+    coverage: Entry,
+    user: Entry | None,
+    payer: Resource,
+    evidence: Iterable[str],
+    pool: Pool,
+    runtime: Runtime,
+) -> bytes | None:
+    """The request for ``order``, or ``None`` when nobody is known who asks for it.
+
+    ``user`` stands in for a requester that the order does not name; ``evidence`` are the references of the facts.
+    """
+    provider = next(iter(order.requesters), user)
+    if provider is None:
+        return None
+    request = _Request(pool, runtime)
+    claim_id, trace = runtime.new_id(), runtime.new_id()
+    insurer = f"urn:uuid:{runtime.new_id()}"
+    now = instant(runtime.now())
+    claim: Resource = {
+        "resourceType": "Claim",
+        "id": claim_id,
+        "meta": {"profile": [urls.PAS_CLAIM]},
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{claim_id}"}],
+        "status": "active",
+        "type": _code("http://terminology.hl7.org/CodeSystem/claim-type", "professional"),
+        "use": "preauthorization",
+        "patient": {"reference": request.place(patient, follow=False)},
+        "created": now,
+        "insurer": {"reference": insurer},
+        "provider": {"reference": request.party(provider)},
+        "priority": _code("http://terminology.hl7.org/CodeSystem/processpriority", "normal"),
+        "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": request.place(coverage)}}],
+    }
+    diagnoses = order.asked.line.diagnoses
+    if diagnoses:
+        claim["diagnosis"] = [
+            {"sequence": n, "diagnosisCodeableConcept": concept} for n, concept in enumerate(diagnoses, start=1)
+        ]
+    performers = [request.party(performer) for performer in order.performers]
+    if performers:
+        claim["careTeam"] = [
+            {
+                "extension": [{"url": urls.PAS_CARE_TEAM_SCOPE, "valueBoolean": False}],
+                "sequence": n,
+                "provider": {"reference": url},
+            }
+            for n, url in enumerate(performers, start=1)
+        ]
+    claim["item"] = [_item(order, request, trace, len(diagnoses), len(performers))]
+    request.entries.append(bundle_entry(insurer, payer))
+    for entry in _supporting(pool, evidence, patient):
+        request.place(entry, follow=False)
+    bundle = {
+        "resourceType": "Bundle",
+        "id": runtime.new_id(),
+        "meta": {"profile": [urls.PAS_REQUEST_BUNDLE]},
+        "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{runtime.new_id()}"},
+        "type": "collection",
+        "timestamp": now,
+        "entry": [bundle_entry(f"urn:uuid:{claim_id}", claim), *request.entries],
+    }
+    return json.dumps(bundle)
+
+
+def _item(order: Order, request: _Request, trace: str, diagnoses: int, performers: int) -> Element:
+    extensions: list[Element] = [
+        {"url": urls.PAS_REQUEST_TYPE, "valueCodeableConcept": _code("https://codesystem.x12.org/005010/1525", "HS")},
+        {"url": urls.PAS_CERTIFICATION, "valueCodeableConcept": _code("https://codesystem.x12.org/005010/1322", "I")},
+        {
+            "url": urls.PAS_TRACE_NUMBER,
+            "valueIdentifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{trace}"},
+        },
+    ]
+    if order.entry.type in _REQUESTED:
+        reference = {"reference": request.place(order.entry)}
+        extensions.insert(0, {"url": urls.PAS_REQUESTED_SERVICE, "valueReference": reference})
+    item: Element = {
+        "extension": extensions,
+        "sequence": order.asked.line.sequence,
+        "locationCodeableConcept": {"extension": [{"url": _ABSENT, "valueCode": "unknown"}]},
+        **order.asked.line.item,
+        "category": _code("https://codesystem.x12.org/005010/1365", "1"),
+        "productOrService": _billed_first(order.concept),
+    }
+    if performers:
+        item["careTeamSequence"] = list(range(1, performers + 1))
+    if diagnoses:
+        item["diagnosisSequence"] = list(range(1, diagnoses + 1))
+    return item
+
+
+def _billed_first(concept: Element) -> Element:
+    """The code that is billed leads: a request is known by its first coding."""
+    sent = elements(concept.get("coding"))
+    billed = [c for c in sent if any(code.system in BILLING_SYSTEMS for code in codes({"coding": [c]}))]
+    return {**concept, "coding": [*billed, *(c for c in sent if c not in billed)]}
+
+
+def _supporting(pool: Pool, evidence: Iterable[str], patient: Entry) -> list[Entry]:
+    """The resources behind the facts, and the patient's questionnaire answers, which facts name by question."""
+    named = frozenset(evidence)
+    wanted = {found for reference in named if (found := type_and_id(reference)) is not None}
+    return [
+        entry
+        for entry in pool.of_patient(patient.id)
+        if (entry.type, entry.id) in wanted or entry.path in named or entry.type == "QuestionnaireResponse"
+    ]
+
+
+def _code(system: str, code: str) -> Element:
+    return {"coding": [{"system": system, "code": code}]}

@@ -1,0 +1,247 @@
+"""Criteria that are met when the order is placed: an authorization without a request, on record like any other."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from crd.building import CPT, ROOT, configured, hook, infos, order, practitioner, prefetch, searchset
+from crd.conftest import NOW, World
+from precert.authorization.record import Case, decode, fold
+from precert.eligibility.directory import Directory
+from precert.fhir import json
+from precert.fhir.validation import Validator
+from precert.store.port import Param
+
+CANCER = [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C50.911"}]}]
+CLAIM = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-claim"
+
+
+def mri(member: str = "COM-0001", **changes: Any) -> dict[str, Any]:
+    changes = {"reasonCode": CANCER, "occurrenceDateTime": "2026-12-01"} | changes
+    return order("72148", member, system=CPT, **changes)
+
+
+async def cases(world: World) -> list[Case]:
+    page = await world.store.search(world.consult.tenant, "Case", [])
+    return [fold(decode(document.body)) for document in page.documents]
+
+
+async def stored(world: World, kind: str, *params: Param) -> list[dict[str, Any]]:
+    page = await world.store.search(world.consult.tenant, kind, params)
+    return [json.loads(document.body) for document in page.documents]
+
+
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_an_order_that_meets_the_criteria_is_authorized(world, version):
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version=version)))
+    (case,) = await cases(world)
+    (line,) = case.ordered
+    assert (info["covered"], info["pa-needed"]) == ("covered", "satisfied")
+    assert line.authorization is not None
+    assert info["satisfied-pa-id"] == line.authorization.number
+    assert line.authorization.start.isoformat() == "2026-12-01"
+    if version == "2.2":
+        assert line.authorization.end is not None
+        assert info["expiry-date"] == line.authorization.end.isoformat()
+    assert (case.opened.member, case.opened.requester.npi, line.state) == ("COM-0001", "1992817498", "active")
+    assert line.requested.code == f"{CPT}|72148"
+
+
+async def test_the_assertion_the_case_and_the_call_are_one_thread(world):
+    body = hook(mri(), member="COM-0001", version="2.2")
+    (info,) = infos(await world.ask(body))
+    (case,) = await cases(world)
+    (explained,) = await stored(world, "Assertion")
+    assert explained["case"] == case.number
+    assert explained["lines"][0]["authorization"] == {"number": info["satisfied-pa-id"], "case": case.number}
+    note = next(event for event in case.events if event.ev == "note")
+    assert note.detail == {
+        "origin": "crd",
+        "hook": "order-sign",
+        "hookInstance": body["hookInstance"],
+        "order": "ServiceRequest/o1",
+    }
+    page = await world.store.search(world.consult.tenant, "Case", [Param("number", [info["satisfied-pa-id"]])])
+    assert [document.id for document in page.documents] == [case.id]
+
+
+async def test_the_record_is_kept_as_a_request_that_fits_the_profile(world):
+    """What was decided on can be read as the Claim that a provider would have sent, with its answer."""
+    performer = practitioner("1245319599", "lab")
+    sent = prefetch("COM-0001", practitioners=searchset(practitioner(), performer))
+    asked = mri(performer=[{"reference": "Practitioner/lab"}], quantityQuantity={"value": 1, "unit": "units"})
+    await world.ask(hook(asked, member="COM-0001", version="2.2", prefetch=sent))
+    (case,) = await cases(world)
+    (claim,) = await stored(world, "Claim")
+    found = Validator.load().validate(claim, profiles=[CLAIM], context="pas-2.2.1")
+    wrong = [f"{f.expression}: {f.text}" for f in found if f.severity in ("error", "fatal")]
+    assert wrong == []
+    assert claim["item"][0]["productOrService"]["coding"][0]["code"] == "72148"
+    assert case.ordered[0].requested.provider is not None
+    assert case.ordered[0].requested.provider.npi == "1245319599"
+    (response,) = await stored(world, "ClaimResponse")
+    assert response["outcome"] == "complete"
+    assert response["preAuthRef"] == case.ordered[0].authorization.number  # type: ignore[union-attr]
+
+
+async def test_only_the_data_that_the_decision_rests_on_are_kept(world):
+    """CRD sec-6: the rest of the prefetch is not retained."""
+    gossip = {
+        "resourceType": "Observation",
+        "id": "unrelated",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "72166-2"}]},
+        "subject": {"reference": "Patient/pat-COM-0001"},
+        "valueString": "private",
+    }
+    sent = prefetch("COM-0001", observations=searchset(gossip))
+    await world.ask(hook(mri(), member="COM-0001", version="2.2", prefetch=sent))
+    (case,) = await cases(world)
+    document = await world.store.get(world.consult.tenant, "Bundle", case.submission)
+    assert document is not None
+    kinds = [entry["resource"]["resourceType"] for entry in json.loads(document.body)["entry"]]
+    assert sorted(kinds) == [
+        "Claim",
+        "Coverage",
+        "Organization",
+        "Organization",  # the Coverage's payor, and we ourselves as insurer
+        "Patient",
+        "Practitioner",
+        "PractitionerRole",
+        "ServiceRequest",
+    ]
+
+
+async def test_signing_again_brings_the_same_authorization(world):
+    body = hook(mri(), member="COM-0001", version="2.2")
+    first = await world.ask(body)
+    second = await world.ask(body)
+    assert infos(first)[0]["satisfied-pa-id"] == infos(second)[0]["satisfied-pa-id"]
+    assert len(await cases(world)) == 1
+    carried = first["systemActions"][0]["resource"]
+    assert "systemActions" not in await world.ask(hook(carried, member="COM-0001", version="2.2"))
+
+
+async def test_calls_at_the_same_time_bring_one_authorization(world):
+    body = hook(mri(), member="COM-0001", version="2.2")
+    answers = await asyncio.gather(*(world.ask(body) for _ in range(12)))
+    assert len({infos(answer)[0]["satisfied-pa-id"] for answer in answers}) == 1
+    assert len(await cases(world)) == 1
+
+
+async def test_each_order_of_a_call_gets_its_own(world):
+    told = {
+        "osa_dx": True,
+        "eval_before_test": True,
+        "ahi": 22,
+        "events": 140,
+        "head_30": True,
+        "frequent_changes": True,
+    }
+    response = {
+        "resourceType": "QuestionnaireResponse",
+        "id": "qr",
+        "status": "completed",
+        "subject": {"reference": "Patient/pat-MA-0001"},
+        "item": [
+            {"linkId": name, "answer": [{"valueBoolean" if isinstance(v, bool) else "valueDecimal": v}]}
+            for name, v in told.items()
+        ],
+    }
+    months = {"value": 3, "unit": "months"}
+    body = hook(
+        order("E0601", quantityQuantity=months),
+        order("E0260", id_="o2", quantityQuantity={"value": 13, "unit": "months"}),
+        version="2.2",
+        prefetch=prefetch("MA-0001", responses=response),
+    )
+    found = infos(await world.ask(body))
+    numbers = [info["satisfied-pa-id"] for info in found]
+    assert len(set(numbers)) == 2
+    held = [line.authorization for case in await cases(world) for line in case.ordered]
+    assert sorted(a.number for a in held if a) == sorted(numbers)
+
+
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_a_what_if_question_authorizes_nothing(world, version):
+    body = configured(hook(mri(), member="COM-0001", version=version), unsolicited_determ=False)
+    (info,) = infos(await world.ask(body))
+    assert info["pa-needed"] == "auth-needed"
+    assert "doc-needed" not in info
+    assert await cases(world) == []
+
+
+async def test_who_does_not_want_coverage_information_gets_no_authorization(world):
+    await world.ask(configured(hook(mri(), member="COM-0001", version="2.2"), coverage_info=False))
+    assert await cases(world) == []
+
+
+async def test_a_draft_that_is_only_selected_is_not_authorized(world):
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", name="order-select", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
+async def test_facts_that_are_missing_bring_no_authorization(world):
+    (info,) = infos(await world.ask(hook(mri(reasonCode=None), member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert info["doc-needed"]
+    assert await cases(world) == []
+
+
+async def test_a_plan_can_keep_it_to_requests(make, directory):
+    plans = {id_: plan.model_copy(update={"unsolicited": False}) for id_, plan in directory.plans.items()}
+    members = [
+        replace(m, coverages=tuple(replace(c, plan=plans[c.plan.id]) for c in m.coverages)) for m in directory.members
+    ]
+    changed = Directory(directory.payer, members, directory.providers.values(), plans, directory.mode)
+    world = make(directory=changed)
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
+async def test_a_member_we_do_not_know_is_told_to_submit(world):
+    """The Coverage is trusted for an answer, but a promise to pay needs a member on record."""
+    body = hook(mri(), member="COM-0001", version="2.2")
+    body = json.loads(json.dumps(body).replace(b'"COM-0001"', b'"ZZ-9999"'))
+    (info,) = infos(await world.ask(body))
+    assert (info["covered"], info["pa-needed"]) == ("covered", "auth-needed")
+    assert await cases(world) == []
+
+
+async def test_an_order_of_nobody_is_told_to_submit(world):
+    """Without a requester and without a user there is nobody to authorize."""
+    sent = prefetch("COM-0001", practitioners=...)
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2", prefetch=sent)))
+    assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
+async def test_the_audit_says_who_got_it(world):
+    await world.ask(hook(mri(), member="COM-0001", version="2.2"))
+    actions = {entry.action: entry for entry in await world.store.audit(world.consult.tenant)}
+    (case,) = await cases(world)
+    assert actions["unsolicited-determination"].subject == case.number
+    assert case.opened.received == NOW
+
+
+async def test_the_whole_server_finds_it_by_its_number(client):
+    """From the number in the order to the explanation, the ClaimResponse and the plan's own view of the case."""
+    body = json.loads((ROOT / "examples" / "crd" / "order-sign-criteria-met.json").read_bytes())
+    (info,) = infos((await client.post("/cds-services/crd-order-sign", json=body)).json())
+    number = info["satisfied-pa-id"]
+    explained = (await client.get(f"/explain/{number}", headers={"Accept": "application/json"})).json()
+    (line,) = explained["lines"]
+    assert (line["policy"], line["decision"], line["authorization"]["number"]) == ("mri-lumbar", "A1", number)
+    assert [e["detail"]["hook"] for e in explained["events"] if e["event"] == "note"] == ["order-sign"]
+    response = await client.get(f"/fhir/ClaimResponse/{explained['claim_response']}")
+    assert response.json()["preAuthRef"] == number
+    assertion = (
+        await client.get(f"/explain/{info['coverage-assertion-id']}", headers={"Accept": "application/json"})
+    ).json()
+    assert assertion["case"] == explained["case"]
