@@ -91,6 +91,22 @@ async def test_a_hook_assertion(client: httpx.AsyncClient) -> None:
     assert "authorization needed" in shown.text
 
 
+async def test_an_order_that_was_authorized_when_it_was_signed(client: httpx.AsyncClient) -> None:
+    """From the assertion on the order to the authorization, and from there to the case as the plan sees it."""
+    body = json.loads((EXAMPLES / "crd" / "order-sign-criteria-met.json").read_text())
+    answer = (await client.post("/cds-services/crd-order-sign", json=body)).json()
+    said = {part["url"]: part for part in answer["systemActions"][0]["resource"]["extension"][0]["extension"]}
+    number = said["satisfied-pa-id"]["valueString"]
+    shown = await page(client, f"/explain/{said['coverage-assertion-id']['valueString']}")
+    assert number in shown.words
+    assert "satisfied" in shown.words
+    case = next(link for link in shown.links if link.startswith("/workbench/cases/"))
+    reviewed = await page(client, case)
+    assert number in reviewed.words
+    explained = await page(client, f"/explain/{number}")
+    assert "order-sign" in explained.words
+
+
 async def test_a_policy_that_changed_since_is_shown_flat(
     app: FastAPI, client: httpx.AsyncClient, submit: Submit
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import unescape
 from pathlib import Path
 
@@ -49,9 +50,15 @@ async def test_start_page_leads_everywhere(client: httpx.AsyncClient) -> None:
 
 async def test_console_offers_every_example_and_only_what_is_served(client: httpx.AsyncClient) -> None:
     source = (await client.get("/", headers=HTML)).text
-    for folder in ("pas", "crd"):
+    for folder in ("pas", "crd", "dtr"):
         for path in (EXAMPLES / folder).glob("*.json"):
             assert f'value="{folder}/{path.stem}"' in source
+    assert 'data-operation=""' not in source, "each example is sent where it belongs"
+    assert 'value="dtr/expand" data-operation="expand"' in source
+    assert 'value="dtr/log-questionnaire-errors" data-operation="form-errors"' in source
+    assert set(re.findall('data-operation="([^"]+)"', source)) <= set(
+        re.findall('<option value="([^"]+)" data-path', source)
+    )
     assert 'value="pas/approve" data-operation="submit"' in source
     assert 'data-path="/Claim/$submit"' in source
     assert 'value="hook-order-sign"' in source

@@ -16,7 +16,7 @@ from precert.fhir.coding import CodePattern
 from precert.fhir.types import Element
 from precert.store.port import Document
 from precert.workbench import words
-from precert.workbench.documents import DocumentView, documents, reference_anchor
+from precert.workbench.documents import DocumentView, distinct, documents, reference_anchor
 from precert.workbench.explain_view import EventView, LineView, event_view, explanation_view
 from precert.workbench.speak import say
 from precert.workbench.worklist import Row, row
@@ -70,7 +70,7 @@ async def case_view(service: AuthorizationService, document: Document, now: date
     """The page's content for the record in ``document``."""
     case = fold(decode(document.body))
     catalogue = service.catalogue()
-    shown = await _documents(service, case)
+    shown = distinct(await _documents(service, case))
     member = service.directory().by_number(case.opened.member) if case.opened.member else None
     claims = tuple(_claim(entry, now) for entry in (member.history if member else ()))
     places = {field.anchor for view in shown for field in view.fields} | {view.anchor for view in shown}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from precert.authorization.evidence import questionnaire_answers, unpacked
@@ -83,6 +83,28 @@ def documents(bundle: Resource, source: str, questions: Mapping[str, str]) -> li
     index = BundleIndex(bundle)
     found = [_document(entry, source, questions) for entry in unpacked(index) if entry.type not in ("", "Bundle")]
     return sorted(found, key=lambda document: not document.clinical)
+
+
+def distinct(shown: list[DocumentView]) -> list[DocumentView]:
+    """The same with every element id once: two bundles, or two systems in one, may use the same ``Type/id``. Evidence
+    leads to the first."""
+    taken: set[str] = set()
+
+    def free(anchor: str) -> str:
+        number = 1
+        while (name := anchor if number == 1 else f"{anchor}-{number}") in taken:
+            number += 1
+        taken.add(name)
+        return name
+
+    return [
+        replace(
+            view,
+            anchor=free(view.anchor),
+            fields=tuple(replace(f, anchor=free(f.anchor)) if f.anchor else f for f in view.fields),
+        )
+        for view in shown
+    ]
 
 
 def reference_anchor(reference: str) -> str:

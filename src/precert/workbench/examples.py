@@ -92,6 +92,10 @@ def operation(body: Element) -> str:
         names = {str(p.get("name")) for p in elements(body.get("parameter"))}
         if "TrackingId" in names:
             return "attach"
+        if "operationOutcome" in names:
+            return "form-errors"
+        if names & {"url", "valueSet"}:
+            return "expand"
         if names & {"questionnaire", "order", "coverage", "context"}:
             return "package"
         return "inquire"

@@ -57,6 +57,13 @@ _OPERATIONS = (
     Operation("attach", "$submit-attachment: send documents", "/$submit-attachment", True),
     Operation("package", "$questionnaire-package: fetch the form", "/Questionnaire/$questionnaire-package", True),
     Operation("next", "$next-question: the next question of a form", "/Questionnaire/$next-question", True),
+    Operation(
+        "form-errors",
+        "$log-questionnaire-errors: tell of a faulty form",
+        "/Questionnaire/$log-questionnaire-errors",
+        True,
+    ),
+    Operation("expand", "$expand: the codes of a value set", "/ValueSet/$expand", True),
     *(Operation(f"hook-{hook}", f"{hook} hook", f"/cds-services/crd-{hook}", False) for hook in _HOOKS),
 )
 
