@@ -58,6 +58,7 @@ CONTEXT_IDENTIFIER = "urn:precert:dtr-context"
 
 ADAPTIVE_SUFFIX = "-adaptive"
 _MOST = 64
+_LOCAL = re.compile(r"^https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$")
 _PATH = re.compile(r"^.*/(Questionnaire|Library|ValueSet)/([^/|?#]+)$")
 
 
@@ -83,13 +84,18 @@ def split(written: str) -> tuple[str, str | None]:
 def named(url: str, root: str, kind: str) -> str | None:
     """The name in one of our canonicals; ``None`` for anything that is not served under ``root``.
 
-    The base of either version is accepted, since clients build such addresses from the base they talk to.
+    The base of either version is accepted, since clients build such addresses from the base they talk to; and on a
+    development machine any of its names and ports, since a server without a public URL is known by the one it is called by.
     """
     match = _PATH.match(url)
     if match is None or match[1] != kind:
         return None
     base = url[: match.start(1)]
-    return unquote(match[2]) if base in (f"{root}/fhir/", f"{root}/fhir/v2.0/") else None
+    for path in ("/fhir/v2.0/", "/fhir/"):
+        if base.endswith(path):
+            there = base.removesuffix(path)
+            return unquote(match[2]) if there == root or (_LOCAL.match(there) and _LOCAL.match(root)) else None
+    return None
 
 
 def named_anywhere(url: str, kind: str) -> str | None:
