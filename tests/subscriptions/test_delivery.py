@@ -148,7 +148,8 @@ async def test_a_dead_receiver_delays_nobody(tmp_path: Path, receiver: Receiver)
         await receiver.until(lambda: len(receiver.got) == 9)
         receiver.hanging = {f"/dead-{n}" for n in range(8)}
         await server.emit(1)
-        await asyncio.sleep(3)  # by now all eight have failed and crowd the retry lane only
+        await receiver.until(lambda: all(receiver.hung.count(f"/dead-{n}") > 1 for n in range(8)), 30)
+        # by now all eight have failed and crowd the retry lane only
         worst = 0.0
         for n in range(2, 8):
             started = asyncio.get_running_loop().time()
@@ -187,7 +188,7 @@ async def test_a_change_by_the_client_outruns_an_attempt_under_way(tmp_path: Pat
         receiver.hanging = {"/hook"}
         await server.emit(1)
         under_way = asyncio.create_task(server.dispatcher.drain())
-        await asyncio.sleep(0.2)
+        await receiver.until(lambda: receiver.hung == ["/hook"])
         await server.put(id, subscription(f"{receiver.url}/new"))
         await under_way
         assert (await server.record(id)).progress.failures == 0

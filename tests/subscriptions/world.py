@@ -95,6 +95,7 @@ class Receiver:
     got: list[Got] = field(default_factory=list)
     answers: dict[str, list[int]] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
+    hung: list[str] = field(default_factory=list)  # paths of requests that wait for an answer in vain
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def of(self, path: str) -> list[Got]:
@@ -119,6 +120,8 @@ class Receiver:
             raw = await request.body()
             where = f"/{path}"
             if where in self.hanging:
+                self.hung.append(where)
+                self.arrived.set()
                 await asyncio.sleep(60)
             planned = self.answers.get(where, [200])
             status = planned.pop(0) if len(planned) > 1 else planned[0]
