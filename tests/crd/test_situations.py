@@ -190,6 +190,12 @@ async def test_row_6_two_coverages_and_one_is_ours(world):
     assert info["coverage"] == {"reference": "Coverage/cov-MA-0001"}
 
 
+async def test_a_cancelled_coverage_beside_an_active_one_is_passed_over(world):
+    sent = searchset(coverage("MA-0001", "old", status="cancelled"), coverage("MA-0001"))
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=prefetch(coverage=sent))))
+    assert info["coverage"] == {"reference": "Coverage/cov-MA-0001"}
+
+
 async def test_an_order_that_names_its_coverages_gets_one_answer_for_each(world):
     both = searchset(coverage("MA-0001"), coverage("MA-0001", "second"))
     named = order("E1390", insurance=[{"reference": "Coverage/second"}, {"reference": "Coverage/cov-MA-0001"}])
@@ -260,6 +266,14 @@ async def test_a_presented_coverage_that_has_ended_by_its_own_word(world):
         "MA-0001", subscriberId="ZZ-9999", identifier=None, period={"start": "2020-01-01", "end": "2025-06-30"}
     )
     sent = prefetch(patient=stranger(), coverage=searchset(ended))
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
+    assert info["covered"] == "not-covered"
+    assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"
+
+
+async def test_a_presented_coverage_that_is_cancelled_by_its_own_word(world):
+    cancelled = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, status="cancelled")
+    sent = prefetch(patient=stranger(), coverage=searchset(cancelled))
     (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
     assert info["covered"] == "not-covered"
     assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"
