@@ -27,7 +27,7 @@ from precert.crd.ledger import Answered, CallRecord, ShownCard, documents, patie
 from precert.crd.options import COVERAGE_UPDATE, FORMS
 from precert.crd.orders import Order
 from precert.crd.render import Shape
-from precert.crd.scope import orders_in_scope, relevant_drafts
+from precert.crd.scope import ordered, orders_in_scope, relevant_drafts
 from precert.eligibility.directory import npis
 from precert.fhir import json
 from precert.fhir.types import Element, Resource
@@ -138,6 +138,7 @@ class _Answering:
             replaceable=self.call.hook.content == "orders",
             out_of_network=self._out_of_network(asked),
             apps=tuple(self.owner.apps),
+            ordered=ordered(self.gathered, self.context.patient),
         )
         return making.cards(asked, self.consult.catalogue(), setting, self.call.configuration)
 
@@ -184,7 +185,7 @@ class _Answering:
         def prepare(ids: Sequence[str]) -> tuple[bytes, list[Put]]:
             by_coverage = dict(zip(coverages, ids, strict=True))
             body, cards = self._rendered(by_coverage, news, shown, actions)
-            return body, documents(by_coverage, answered, self._record(cards), self.consult.runtime)
+            return body, documents(by_coverage, answered, self._record(cards, actions), self.consult.runtime)
 
         return await self.consult.keep(prepare, len(coverages), audit)
 
@@ -204,7 +205,7 @@ class _Answering:
         body = json.dumps(render.response(cards, [*updates, *(render.action(a) for a in actions)]))
         return body, [_shown(made, card) for made, card in zip(cards, shown, strict=True)]
 
-    def _record(self, cards: list[ShownCard]) -> CallRecord:
+    def _record(self, cards: list[ShownCard], actions: list[Action]) -> CallRecord:
         pool, ehr = self.gathered.pool, self.gathered.ehr
         user = pool.index.resolve(self.context.user) if self.context.user else None
         numbers = npis(user.resource) if user else []
@@ -213,6 +214,7 @@ class _Answering:
         return CallRecord(
             call=self.call,
             context=self.context,
+            shape=self.shape,
             client=self.client,
             payer=self.consult.directory().payer.npi,
             received=self.received,
@@ -228,6 +230,7 @@ class _Answering:
                 ),
             ],
             cards=cards,
+            actions=actions,
         )
 
 
@@ -238,4 +241,5 @@ def _shown(made: Element, card: Card) -> ShownCard:
         policies=card.policies,
         resources=card.resources,
         suggestions=tuple(s["uuid"] for s in made.get("suggestions", ())),
+        said={key: made[key] for key in ("summary", "detail", "indicator", "links") if key in made},
     )

@@ -16,6 +16,7 @@ from precert.crd.envelope import HookCall, read_call
 from precert.crd.faults import Version
 from precert.crd.feedback import keep_feedback, overridden, read_feedback
 from precert.crd.hooks import HOOK_BY_ID, Hook
+from precert.crd.ledger import keep_refusal
 from precert.crd.render import Shape
 from precert.fhir import json
 from precert.fhir.json import Limits
@@ -82,12 +83,17 @@ def crd_router(context: CrdContext) -> APIRouter:
     async def call(request: Request, id: str) -> Response:
         hook = _hook(id)
         client = await context.client(request)
-        body = await _read(request, context.limits)
-        parsed = read_call(body, hook, context.default_version)
-        if context.strict:
-            await context.look(parsed)
-        shape = _SHAPES[parsed.version]
-        answer = await _durably(context.answerer.answer(parsed, shape, context.root(request), client.id))
+        received, body = consult.runtime.now(), None
+        try:
+            body = await _read(request, context.limits)
+            parsed = read_call(body, hook, context.default_version)
+            if context.strict:
+                await context.look(parsed)
+            shape = _SHAPES[parsed.version]
+            answer = await _durably(context.answerer.answer(parsed, shape, context.root(request), client.id))
+        except FhirError as error:
+            await keep_refusal(consult, hook, body, client.id, received, error)
+            raise
         response = _json(request, answer)
         if not context.strict:
             response.background = BackgroundTask(context.look, parsed)
