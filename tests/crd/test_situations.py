@@ -180,6 +180,13 @@ async def test_row_6_for_clients_older_than_crd_cards_instead_of_an_error(make):
     assert any(card.get("suggestions") for card in answer["cards"])
 
 
+async def test_row_6_the_note_about_it_can_be_switched_off(world):
+    """Its topic is insurance, and false for a topic means no card of it (dev-5)."""
+    body = hook(order("E0100"), prefetch=prefetch(coverage=searchset()))
+    assert [card["source"]["topic"]["code"] for card in (await world.ask(body))["cards"]] == ["insurance"]
+    assert (await world.ask(configured(body, insurance=False)))["cards"] == []
+
+
 async def test_row_6_two_coverages_and_one_is_ours(world):
     other = coverage("MA-0001", "other", payor=[{"reference": "Organization/other"}])
     sent = {

@@ -127,8 +127,10 @@ class _Answering:
             summary="No coverage was sent, so coverage could not be checked",
             detail=f"{directory.payer.name} found no Coverage for the patient in this system.{assumed}",
         )
-        shown = [note, *self._cards(decider.uninsured(orders, self.owner.demo_plan))]
-        return await self._finish([], shown[: self.call.configuration.max_cards], [])
+        configuration = self.call.configuration
+        notes = [] if COVERAGE_UPDATE in configuration.refused else [note]
+        shown = [*notes, *self._cards(decider.uninsured(orders, self.owner.demo_plan))]
+        return await self._finish([], shown[: configuration.max_cards], [])
 
     # Saying it
 
