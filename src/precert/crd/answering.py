@@ -100,13 +100,14 @@ class _Answering:
 
     async def _deadline(self, ehr: Ehr | None) -> Deadline:
         """A patient not seen for a day gets the longer limit (crd.md 1.13); looked up only if anything may be fetched."""
-        hook = self.call.hook
-        if ehr is None or hook.cold_budget == hook.budget:
-            return Deadline.after(hook.budget)
+        hook, version = self.call.hook, self.call.version
+        quick, slow = hook.seconds(version, warm=True), hook.seconds(version, warm=False)
+        if ehr is None or quick == slow:
+            return Deadline.after(quick)
         key = patient_key(self.call, self.context)
         page = await self.consult.store.search(self.consult.tenant, "CrdCall", [Param("patient", [key])], limit=1)
         warm = any(self.received - document.updated < _WARM for document in page.documents)
-        return Deadline.after(hook.budget if warm else hook.cold_budget)
+        return Deadline.after(quick if warm else slow)
 
     async def _without_coverage(self, orders: list[Order], decider: Decider) -> bytes:
         """Rows 5 and 6; before that: an order that names its Coverage can be told that we could not look (resp-43)."""
