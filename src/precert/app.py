@@ -59,8 +59,8 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     errors.install(app)
     if server.settings.validate_answers:
         app.add_middleware(AnswerCheck, validator=server.validator)
-    app.add_middleware(CdsCors)
     app.add_middleware(RequestContext, metrics=server.metrics, runtime=server.runtime)
+    app.add_middleware(CdsCors)  # outside everything: a browser must be able to read a 500 too
     _mount_operations(app, server)
     return app
 

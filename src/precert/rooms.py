@@ -151,7 +151,9 @@ def mount(
                 answerer,
                 authenticate,
                 limits,
+                server.identify,
                 settings.public_url,
+                clinical_prefetch=settings.crd_clinical_prefetch,
                 observe=hooks,
                 strict=settings.validation is Mode.STRICT,
             )

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     security: SecurityMode = "open"
     clients: Path | None = None  # the registry of client systems, for security mode smart
     crd_jwt: JwtConfig = Field(default_factory=JwtConfig)  # who may sign CDS Hooks calls; no issuers = no JWT needed
+    crd_clinical_prefetch: bool = True  # discovery asks for the data that policies read; else they are queried
     crd_demo_plan: str | None = None  # plan taken for patients of sandboxes that have no Coverage; never with real data
     open_anywhere: bool = False  # serve open mode beyond loopback (never with real data)
     public_url: str | None = None  # how clients reach us, when a proxy stands in between

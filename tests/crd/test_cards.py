@@ -82,6 +82,21 @@ async def test_a_companion_order_is_created_beside(tmp_path, make):
     assert action["resource"]["status"] == "draft"
 
 
+@pytest.mark.parametrize("where", ["another draft", "the record"])
+async def test_a_companion_that_is_ordered_already_is_not_recommended(tmp_path, make, where):
+    """hook-30, hook-34: what else is ordered counts before more is recommended."""
+    policy = with_alternatives("{suggest: {system: cpt, code: '82947'}, card: clinical-reminder, text: Glucose test}")
+    world = make(catalogue=catalogue(tmp_path, policy))
+    there = order("82947", system=CPT, id_="o2", status="draft" if where == "another draft" else "active")
+    body = hook(order("E0100"), *([there] if where == "another draft" else []), version="2.2")
+    if where == "the record":
+        body["prefetch"]["serviceRequests"] = searchset(there)
+    assert "clinical-reminder" not in topics(await world.ask(body))
+    over = there | {"status": "revoked"}
+    body = hook(order("E0100"), version="2.2", prefetch=prefetch(serviceRequests=searchset(over)))
+    assert "clinical-reminder" in topics(await world.ask(body))
+
+
 async def test_text_alone_is_an_instruction(tmp_path, make):
     policy = with_alternatives("{card: guideline, text: Physical therapy comes first}")
     world = make(catalogue=catalogue(tmp_path, policy))

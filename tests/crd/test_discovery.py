@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from crd.building import hook, order
+from precert.crd.discovery import standard_templates
 
 SERVICES = [
     "crd-appointment-book",
@@ -73,6 +75,20 @@ async def test_the_policies_say_which_clinical_data_are_asked_for(services):
     assert sign["observations"] == "Observation?patient={{context.patientId}}"
     assert "payors" in sign
     assert services["crd-order-dispatch"]["prefetch"]["performer"] == "{{context.performer}}"
+
+
+async def test_clinical_data_can_be_left_to_queries(make):
+    """2.0.1 wants what only some calls need to be queried, never prefetched (@42); 2.2.1 leaves the choice (found-28)."""
+    listed = (await make(clinical_prefetch=False).client.get("/cds-services")).json()["services"]
+    own = {"payors", "performer", "plannedServices", "plannedDevices"}
+    for service in listed:
+        assert set(service["prefetch"]) <= own | set(standard_templates()[service["hook"]])
+
+
+def test_the_published_templates_are_what_they_were():
+    """Their digest, so that nobody changes the copy by accident; the comparison with the guide itself is below."""
+    canonical = json.dumps(standard_templates(), sort_keys=True, separators=(",", ":")).encode()
+    assert hashlib.sha256(canonical).hexdigest() == "644f72146b9647e9cceb922bf8c76a60c316df675741ef1b854a38fa6aeceba6"
 
 
 @pytest.mark.skipif(not PUBLISHED, reason="the shared examples are not here")

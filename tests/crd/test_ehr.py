@@ -277,6 +277,31 @@ async def test_nobody_listens(make, http):
 
 
 @pytest.mark.parametrize(
+    ("server", "token"),
+    [("https://xn--.example/fhir", "t"), ("http://127.0.0.1:1/fhir", "tök"), ("http://127.0.0.1:1/fhir", "a\r\nX: y")],
+    ids=["a name that is none", "a token beyond ASCII", "a token with a line break"],
+)
+async def test_an_address_or_token_that_http_cannot_carry(make, http, server, token):
+    """It costs what would have been fetched, nothing else."""
+    body = hook(order("E1390"), version="2.2", prefetch=prefetch(payors=...), fhirServer=server)
+    body["fhirAuthorization"] = {"access_token": token}
+    (info,) = infos(await make(http=http).ask(body))
+    assert info["pa-needed"] == "auth-needed"
+    assert infos(await make(http=http_client()).ask(body))
+
+
+async def test_a_next_page_of_the_prefetch_on_a_server_that_only_looks_alike(make, http):
+    """``http://host:80`` is the beginning of ``http://host:8080``: the token must not go there."""
+    async with serving(**record()) as ehr, serving(**record()) as other:
+        base = other.url.removesuffix("/fhir")
+        body = call(ehr, prefetch=prefetch())
+        body["fhirServer"] = base[:-1]
+        body["prefetch"]["payors"] |= {"link": [{"relation": "next", "url": f"{base}/fhir/page2"}]}
+        await make(http=http).ask(body)
+    assert other.asked == []
+
+
+@pytest.mark.parametrize(
     "server",
     [
         "http://127.0.0.1:8000/fhir",

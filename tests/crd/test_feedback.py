@@ -6,6 +6,7 @@ import pytest
 
 from crd.building import hook, order
 from precert.fhir import json
+from precert.fhir.outcome import FhirError, Issue
 from precert.store.port import Param
 
 URL = "/cds-services/crd-order-sign/feedback"
@@ -39,6 +40,19 @@ async def test_feedback_is_linked_to_its_card_and_counted(world):
         "overridden": 2,
         "reasons": {"already-tried": 2},
     }
+
+
+async def test_the_report_is_the_staffs_and_not_the_clients(make):
+    """An EHR's JWT opens the hooks, not the payer's own figures; those who work here need no JWT for them."""
+
+    async def nobody(request, url):
+        raise FhirError(401, Issue("error", "login", "No JWT."))
+
+    def stranger(request):
+        raise FhirError(403, Issue("error", "forbidden", "For staff."))
+
+    assert (await make(authenticate=nobody).client.get("/api/crd/feedback")).status_code == 200
+    assert (await make(operator=stranger).client.get("/api/crd/feedback")).status_code == 403
 
 
 async def test_feedback_on_unknown_cards_is_kept(world):

@@ -84,6 +84,19 @@ async def test_order_select_answers_the_selected_only(world):
     assert targets(await world.ask(body)) == ["ServiceRequest/o2"]
 
 
+@pytest.mark.parametrize("selection", ["o2", "ServiceRequest/o2", "https://ehr.example/fhir/ServiceRequest/o2"])
+async def test_selections_in_every_spelling(world, selection):
+    body = hook(order("E1390"), order("E0601", id_="o2"), name="order-select", version="2.2")
+    body["context"]["selections"] = [selection]
+    assert targets(await world.ask(body)) == ["ServiceRequest/o2"]
+
+
+async def test_a_selection_that_is_no_draft_selects_nothing(world):
+    body = hook(order("E1390"), name="order-select", version="2.2")
+    body["context"]["selections"] = ["ServiceRequest/elsewhere"]
+    assert await world.ask(body) == {"cards": []}
+
+
 @pytest.mark.parametrize("selections", [..., [], None])
 async def test_order_select_without_selections_answers_all(world, selections):
     body = hook(order("E1390"), order("E0601", id_="o2"), name="order-select", version="2.2")
@@ -287,7 +300,91 @@ async def test_an_appointment_based_on_a_device_request_by_backport(world):
     assert targets(await world.ask(body)) == ["DeviceRequest/d1"]
 
 
+@pytest.mark.parametrize("based", [None, ...], ids=["alone", "on an order"])
+async def test_an_appointment_of_somebody_else_is_not_answered_about(world, based):
+    changes = {"basedOn": None, "serviceType": [{"coding": [{"system": HCPCS, "code": "E1390"}]}]} if not based else {}
+    other = [{"actor": {"reference": "Patient/other"}, "status": "accepted"}]
+    (info,) = infos(await world.ask(booking("2.2", appointment(participant=other, **changes))))
+    assert info["covered"] == "indeterminate"
+    assert "another patient" in info["reason"][0]["text"]
+
+
 # encounters
+
+
+def stay(disposition: tuple[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+    """An inpatient Encounter, discharged to somewhere."""
+    made: dict[str, Any] = {"resourceType": "Encounter", "id": "e1", "subject": {"reference": "Patient/pat-MA-0001"}}
+    if disposition:
+        system, code = disposition
+        made["hospitalization"] = {"dischargeDisposition": {"coding": [{"system": system, "code": code}]}}
+    return made | changes
+
+
+def discharge(encounter: dict[str, Any], *planned: dict[str, Any], version: str = "2.2") -> dict[str, Any]:
+    return hook(
+        name="encounter-discharge",
+        version=version,
+        context={"userId": "Practitioner/doc", "patientId": "pat-MA-0001", "encounterId": "e1"},
+        prefetch=prefetch(encounter=encounter, plannedServices=searchset(*planned)),
+    )
+
+
+HL7_DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
+NUBC = "https://www.nubc.org/CodeSystem/PatDischargeStatus"
+
+
+@pytest.mark.parametrize(
+    ("disposition", "service"),
+    [
+        ((HL7_DISPOSITION, "snf"), "AG"),
+        ((HL7_DISPOSITION, "rehab"), "AB"),
+        ((NUBC, "03"), "AG"),
+        ((NUBC, "83"), "AG"),
+        ((NUBC, "62"), "AB"),
+        (("http://www.nubc.org/patient-discharge", "03"), "AG"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else value,
+)
+async def test_where_the_patient_is_discharged_to_is_a_need(world, disposition, service):
+    """US Core binds the disposition to the NUBC codes of the UB-04 claim, FHIR itself to a system of HL7's."""
+    (info,) = infos(await world.ask(discharge(stay(disposition))))
+    assert info["billingCode"] == [{"system": X12, "code": service}]
+    assert info["pa-needed"] == "auth-needed"
+
+
+async def test_home_health_without_its_orders_is_not_said_to_need_nothing(world):
+    """Which visits are meant is not known yet: silence, and no claim that authorization is not needed."""
+    assert await world.ask(discharge(stay((NUBC, "06")))) == {"cards": []}
+
+
+async def test_nursing_facility_home_health_and_equipment_in_one_answer(world):
+    visits = order("G0299", id_="hh", status="active", encounter={"reference": "Encounter/e1"})
+    bed = {
+        "resourceType": "DeviceRequest",
+        "id": "bed",
+        "status": "active",
+        "codeCodeableConcept": {"coding": [{"system": HCPCS, "code": "E0260"}]},
+        "subject": {"reference": "Patient/pat-MA-0001"},
+        "encounter": {"reference": "Encounter/e1"},
+    }
+    answer = await world.ask(discharge(stay((NUBC, "03")), visits, bed))
+    assert targets(answer) == ["Encounter/e1"]
+    assert [i["billingCode"][0]["code"] for i in infos(answer)] == ["AG", "G0299", "E0260"]
+    assert {i["pa-needed"] for i in infos(answer)} == {"auth-needed"}
+
+
+async def test_a_further_need_leaves_what_was_said_of_the_others(world):
+    """An update replaces the resource: what still holds must be in it, what no longer holds must not."""
+    first = order("G0299", id_="hh", status="active", encounter={"reference": "Encounter/e1"})
+    second = order("G0151", id_="pt", status="active", encounter={"reference": "Encounter/e1"})
+    carried = (await world.ask(discharge(stay((NUBC, "03")), first)))["systemActions"][0]["resource"]
+    assert "systemActions" not in await world.ask(discharge(carried, first))
+    more = infos(await world.ask(discharge(carried, first, second)))
+    assert [i["billingCode"][0]["code"] for i in more] == ["AG", "G0299", "G0151"]
+    assert len({i["coverage-assertion-id"] for i in more}) == 1
+    fewer = infos(await world.ask(discharge(carried)))
+    assert [i["billingCode"][0]["code"] for i in fewer] == ["AG"]
 
 
 async def test_an_encounter_answers_all_its_needs_in_one(world):

@@ -139,6 +139,45 @@ async def test_the_call_log_holds_the_metric_data_and_no_secrets(world):
     assert (entry.action, entry.subject) == ("hook", body["hookInstance"])
 
 
+async def test_what_was_answered_is_kept_word_for_word(world):
+    """found-37, found-11: for a dispute the assertions and cards must be there as they were sent."""
+    answer = await world.ask(hook(order("E1390"), version="2.2"))
+    (extension,) = answer["systemActions"][0]["resource"]["extension"]
+    (explained,) = await stored(world, "Assertion")
+    assert explained["lines"][0]["coverageInformation"] == extension
+    (logged,) = await stored(world, "CrdCall")
+    (kept,), (card,) = logged["cards"], answer["cards"]
+    assert {key: kept[key] for key in ("uuid", "summary", "detail", "indicator", "links")} == {
+        key: card[key] for key in ("uuid", "summary", "detail", "indicator", "links")
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "rule"),
+    [
+        ({"context": {}}, 400, "context-required"),
+        ({"prefetch": ...}, 412, "coverage-unobtainable"),
+        ({"extension": {"davinci-crd.requestedVersion": "9.9"}}, 422, "crd-version"),
+    ],
+    ids=["400", "412", "422"],
+)
+async def test_a_call_that_is_refused_is_on_record_too(world, changes, status, rule):
+    body = {key: value for key, value in (hook(order("E1390"), version="2.2") | changes).items() if value is not ...}
+    assert (await world.hook(body)).status_code == status
+    (logged,) = await stored(world, "CrdCall", Param("instance", [body["hookInstance"]]))
+    assert (logged["httpResponse"], logged["hookType"]) == (status, "order-sign")
+    assert logged["issue"][0]["details"]["coding"][0]["code"] == rule
+    (entry,) = await world.store.audit(world.consult.tenant)
+    assert (entry.action, entry.detail["status"]) == ("hook", str(status))
+
+
+async def test_a_what_if_question_that_is_refused_leaves_no_trace_either(world):
+    body = configured(hook(order("E1390"), version="2.2", prefetch=...), unsolicited_determ=False)
+    assert (await world.hook(body)).status_code == 412
+    assert await stored(world, "CrdCall") == []
+    assert await world.store.audit(world.consult.tenant) == ()
+
+
 async def test_decisions_are_counted(world):
     await world.ask(hook(order("E1390"), order("E0100", id_="o2"), version="2.2"))
     text = world.metrics.render().decode()

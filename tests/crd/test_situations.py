@@ -180,6 +180,13 @@ async def test_row_6_for_clients_older_than_crd_cards_instead_of_an_error(make):
     assert any(card.get("suggestions") for card in answer["cards"])
 
 
+async def test_row_6_the_note_about_it_can_be_switched_off(world):
+    """Its topic is insurance, and false for a topic means no card of it (dev-5)."""
+    body = hook(order("E0100"), prefetch=prefetch(coverage=searchset()))
+    assert [card["source"]["topic"]["code"] for card in (await world.ask(body))["cards"]] == ["insurance"]
+    assert (await world.ask(configured(body, insurance=False)))["cards"] == []
+
+
 async def test_row_6_two_coverages_and_one_is_ours(world):
     other = coverage("MA-0001", "other", payor=[{"reference": "Organization/other"}])
     sent = {
@@ -187,6 +194,12 @@ async def test_row_6_two_coverages_and_one_is_ours(world):
         "payors": searchset(payer(), payer(id="other", identifier=[{"system": NPI, "value": "1999999984"}])),
     }
     (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=prefetch(**sent))))
+    assert info["coverage"] == {"reference": "Coverage/cov-MA-0001"}
+
+
+async def test_a_cancelled_coverage_beside_an_active_one_is_passed_over(world):
+    sent = searchset(coverage("MA-0001", "old", status="cancelled"), coverage("MA-0001"))
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=prefetch(coverage=sent))))
     assert info["coverage"] == {"reference": "Coverage/cov-MA-0001"}
 
 
@@ -260,6 +273,14 @@ async def test_a_presented_coverage_that_has_ended_by_its_own_word(world):
         "MA-0001", subscriberId="ZZ-9999", identifier=None, period={"start": "2020-01-01", "end": "2025-06-30"}
     )
     sent = prefetch(patient=stranger(), coverage=searchset(ended))
+    (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
+    assert info["covered"] == "not-covered"
+    assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"
+
+
+async def test_a_presented_coverage_that_is_cancelled_by_its_own_word(world):
+    cancelled = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, status="cancelled")
+    sent = prefetch(patient=stranger(), coverage=searchset(cancelled))
     (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
     assert info["covered"] == "not-covered"
     assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"

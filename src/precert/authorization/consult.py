@@ -181,6 +181,8 @@ class ConsultService:
         if who.member is None and (ended := _presented_end(inquiry.coverage)) is not None and ended < day:
             text = f"The Coverage that was sent ended on {ended.isoformat()}."
             return Consulted(order, day, trouble="no-active-coverage", text=text)
+        if who.member is None and inquiry.coverage.get("status") == "cancelled":
+            return Consulted(order, day, trouble="no-active-coverage", text="The Coverage that was sent is cancelled.")
         record = who.member.coverage_on(day) if who.member else None
         try:
             decision = self.catalogue().decide(self.line_context(order, inquiry, who, day, today))

@@ -28,7 +28,7 @@ from precert.crd.ledger import Answered, CallRecord, ShownCard, documents, patie
 from precert.crd.options import COVERAGE_UPDATE, FORMS
 from precert.crd.orders import Order
 from precert.crd.render import Shape
-from precert.crd.scope import orders_in_scope, relevant_drafts
+from precert.crd.scope import ordered, orders_in_scope, relevant_drafts
 from precert.eligibility.directory import npis
 from precert.fhir import json
 from precert.fhir.types import Element, Resource
@@ -112,13 +112,14 @@ class _Answering:
 
     async def _deadline(self, ehr: Ehr | None) -> Deadline:
         """A patient not seen for a day gets the longer limit (crd.md 1.13); looked up only if anything may be fetched."""
-        hook = self.call.hook
-        if ehr is None or hook.cold_budget == hook.budget:
-            return Deadline.after(hook.budget)
+        hook, version = self.call.hook, self.call.version
+        quick, slow = hook.seconds(version, warm=True), hook.seconds(version, warm=False)
+        if ehr is None or quick == slow:
+            return Deadline.after(quick)
         key = patient_key(self.call, self.context)
         page = await self.consult.store.search(self.consult.tenant, "CrdCall", [Param("patient", [key])], limit=1)
         warm = any(self.received - document.updated < _WARM for document in page.documents)
-        return Deadline.after(hook.budget if warm else hook.cold_budget)
+        return Deadline.after(quick if warm else slow)
 
     async def _without_coverage(self, orders: list[Order], decider: Decider) -> bytes:
         """Rows 5 and 6; before that: an order that names its Coverage can be told that we could not look (resp-43)."""
@@ -139,8 +140,10 @@ class _Answering:
             summary="No coverage was sent, so coverage could not be checked",
             detail=f"{directory.payer.name} found no Coverage for the patient in this system.{assumed}",
         )
-        shown = [note, *self._cards(decider.uninsured(orders, self.owner.demo_plan))]
-        return await self._finish([], shown[: self.call.configuration.max_cards], [])
+        configuration = self.call.configuration
+        notes = [] if COVERAGE_UPDATE in configuration.refused else [note]
+        shown = [*notes, *self._cards(decider.uninsured(orders, self.owner.demo_plan))]
+        return await self._finish([], shown[: configuration.max_cards], [])
 
     # Saying it
 
@@ -150,6 +153,7 @@ class _Answering:
             replaceable=self.call.hook.content == "orders",
             out_of_network=self._out_of_network(asked),
             apps=tuple(self.owner.apps),
+            ordered=ordered(self.gathered, self.context.patient),
         )
         return making.cards(asked, self.consult.catalogue(), setting, self.call.configuration)
 
@@ -196,7 +200,7 @@ class _Answering:
         def prepare(ids: Sequence[str]) -> tuple[bytes, list[Put]]:
             by_coverage = dict(zip(coverages, ids, strict=True))
             body, cards = self._rendered(by_coverage, news, shown, actions)
-            return body, documents(by_coverage, answered, self._record(cards), self.consult.runtime)
+            return body, documents(by_coverage, answered, self._record(cards, actions), self.consult.runtime)
 
         return await self.consult.keep(prepare, len(coverages), audit)
 
@@ -216,7 +220,7 @@ class _Answering:
         body = json.dumps(render.response(cards, [*updates, *(render.action(a) for a in actions)]))
         return body, [_shown(made, card) for made, card in zip(cards, shown, strict=True)]
 
-    def _record(self, cards: list[ShownCard]) -> CallRecord:
+    def _record(self, cards: list[ShownCard], actions: list[Action]) -> CallRecord:
         pool, ehr = self.gathered.pool, self.gathered.ehr
         user = pool.index.resolve(self.context.user) if self.context.user else None
         numbers = npis(user.resource) if user else []
@@ -225,6 +229,7 @@ class _Answering:
         return CallRecord(
             call=self.call,
             context=self.context,
+            shape=self.shape,
             client=self.client,
             payer=self.consult.directory().payer.npi,
             received=self.received,
@@ -240,6 +245,7 @@ class _Answering:
                 ),
             ],
             cards=cards,
+            actions=actions,
         )
 
 
@@ -250,4 +256,5 @@ def _shown(made: Element, card: Card) -> ShownCard:
         policies=card.policies,
         resources=card.resources,
         suggestions=tuple(s["uuid"] for s in made.get("suggestions", ())),
+        said={key: made[key] for key in ("summary", "detail", "indicator", "links") if key in made},
     )

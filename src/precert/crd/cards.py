@@ -17,7 +17,7 @@ from precert.crd.canonicals import policy_page
 from precert.crd.markdown import one_line, safe
 from precert.crd.options import Configuration
 from precert.crd.orders import Order
-from precert.fhir.coding import system_url
+from precert.fhir.coding import Code, codes, system_url
 from precert.fhir.types import Element, Resource
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Alternative, Evaluation, Outcome
@@ -60,6 +60,7 @@ class CardSetting:
     replaceable: bool
     out_of_network: tuple[str, ...] = ()  # names of performers outside the network
     apps: tuple[SmartApp, ...] = ()
+    ordered: frozenset[Code] = frozenset()  # what is ordered for the patient already, in the call or on record
 
 
 def cards(
@@ -94,7 +95,8 @@ def _for_order(order: Order, consulted: Consulted, catalogue: Catalogue, setting
     found: list[Card] = []
     for evaluation in decision.applied:
         for alternative in evaluation.alternatives:
-            found.append(_alternative(order, alternative, evaluation, setting))
+            if not _ordered(alternative, setting):
+                found.append(_alternative(order, alternative, evaluation, setting))
         if evaluation.role == "limit" and evaluation.outcome in _NEEDS_AUTHORIZATION:
             found.append(_limit(order, evaluation))
         if evaluation.outcome in _NEEDS_AUTHORIZATION:
@@ -114,6 +116,14 @@ def _about(order: Order, text: str) -> str:
 
 def _resources(order: Order) -> tuple[str, ...]:
     return (order.reference,) if order.entry.id else ()
+
+
+def _ordered(offer: Alternative, setting: CardSetting) -> bool:
+    """Whether a companion is on order already, so that recommending it says nothing new (hook-30, hook-34)."""
+    if offer.code is None or offer.topic in _REPLACING:
+        return False
+    coding = {"coding": [{"system": system_url(offer.system or ""), "code": offer.code}]}
+    return any(code in setting.ordered for code in codes(coding))
 
 
 def _alternative(order: Order, offer: Alternative, evaluation: Evaluation, setting: CardSetting) -> Card:

@@ -99,7 +99,12 @@ def _selected(call: HookCall, drafts: tuple[Element, ...]) -> tuple[str, ...] | 
     """Only order-select has selections; elsewhere they are stray (the sandbox sends them with order-sign)."""
     if call.hook.name != "order-select":
         return None
-    named = [reference for item in as_list(call.context.get("selections")) if (reference := _reference(item))]
+    ids = {id_: f"{r['resourceType']}/{id_}" for r in (e["resource"] for e in drafts) if (id_ := text(r.get("id")))}
+    named = []
+    for item in as_list(call.context.get("selections")):
+        bare = ids.get(item) if isinstance(item, str) else None  # some clients leave the type out
+        if (reference := bare or _reference(item)) is not None:
+            named.append(reference)
     return tuple(named) or None
 
 

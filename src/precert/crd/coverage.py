@@ -53,7 +53,7 @@ def ours(pool: Pool, patient: str, directory: Directory, version: Version) -> li
         else:
             foreign += 1
     if found or unidentified:
-        return found or unidentified
+        return _active(found or unidentified)
     if foreign:
         raise coverage_fault(
             version,
@@ -62,6 +62,11 @@ def ours(pool: Pool, patient: str, directory: Directory, version: Version) -> li
             "prefetch.coverage.payor",
         )
     return []
+
+
+def _active(found: list[Insured]) -> list[Insured]:
+    """Those that the client holds as active; all of them if none is, as our own record decides about that."""
+    return [one for one in found if one.resource.get("status", "active") == "active"] or found
 
 
 def _assumed(directory: Directory) -> str:

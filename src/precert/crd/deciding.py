@@ -71,7 +71,7 @@ class Decider:
                 answered = await self._once(orders, insured)
         if self.unsolicited is not None and self.call.authorizes:
             answered = [await self._authorized(one, insured, self.unsolicited) for one in answered]
-        return [await self._repeated(one) for one in answered]
+        return _whole([await self._repeated(one) for one in answered])
 
     async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
         people = {one.reference: self.inquiry(one.resource) for one in insured}
@@ -209,6 +209,24 @@ class Decider:
             return await self.consult.store.get(self.consult.tenant, "Assertion", id_) is not None
         except (ValueError, StoreError):  # not even the form of a key, or not readable: say it anew
             return False
+
+
+def _whole(answered: list[Answered]) -> list[Answered]:
+    """An update replaces all that a resource carries for one coverage. So where any of it is new, or one too many is
+    carried, everything about that resource and coverage is said again."""
+    groups: dict[tuple[int, str], list[Answered]] = {}
+    for one in answered:
+        groups.setdefault((id(one.order.target.resource), one.info.coverage), []).append(one)
+    changed = {
+        key
+        for key, group in groups.items()
+        if not all(one.repeated for one in group)
+        or len(render.asserted(group[0].order.target.resource, key[1])) > len(group)
+    }
+    return [
+        replace(one, repeated=False) if (id(one.order.target.resource), one.info.coverage) in changed else one
+        for one in answered
+    ]
 
 
 def _for_order(inquiry: Inquiry, order: Order, evidence: list[EvidenceItem]) -> Inquiry:

@@ -28,12 +28,15 @@ def standard_templates() -> dict[str, dict[str, str]]:
     return templates
 
 
-def discovery(catalogue: Catalogue) -> Element:
-    """The discovery document; the clinical prefetch keys follow from the active policies."""
-    return {"services": [_service(hook, catalogue) for hook in HOOKS]}
+def discovery(catalogue: Catalogue, *, clinical: bool = True) -> Element:
+    """The discovery document; the ``clinical`` prefetch keys follow from the active policies.
+
+    Without them what the policies read is queried when a call needs it, as 2.0.1 wants it (@42; found-28 leaves it open).
+    """
+    return {"services": [_service(hook, catalogue, clinical) for hook in HOOKS]}
 
 
-def prefetch_templates(hook: Hook, catalogue: Catalogue) -> dict[str, str]:
+def prefetch_templates(hook: Hook, catalogue: Catalogue, clinical: bool) -> dict[str, str]:
     """The standard keys, then our own: the payor, the performer of a dispatch, and what the policies' facts read."""
     found = dict(standard_templates()[hook.name])
     found["payors"] = "Organization?_id={{%coverage.entry.resource.payor.resolve().ofType(Organization).id}}"
@@ -42,19 +45,19 @@ def prefetch_templates(hook: Hook, catalogue: Catalogue) -> dict[str, str]:
     if hook.content == "encounter":
         found["plannedServices"] = "ServiceRequest?encounter={{context.encounterId}}&status=draft,active"
         found["plannedDevices"] = "DeviceRequest?encounter={{context.encounterId}}&status=draft,active"
-    for kind in clinical_types(catalogue):
+    for kind in clinical_types(catalogue) if clinical else ():
         if (key := PREFETCH_KEYS.get(kind)) is not None:
             found[key] = f"{kind}?patient={{{{context.patientId}}}}"
     return found
 
 
-def _service(hook: Hook, catalogue: Catalogue) -> Element:
+def _service(hook: Hook, catalogue: Catalogue, clinical: bool) -> Element:
     return {
         "hook": hook.name,
         "title": hook.title,
         "description": hook.description,
         "id": hook.id,
-        "prefetch": prefetch_templates(hook, catalogue),
+        "prefetch": prefetch_templates(hook, catalogue, clinical),
         "usageRequirements": _USAGE,
         "extension": {
             urls.VERSION_EXTENSION: list(VERSIONS),

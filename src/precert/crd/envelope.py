@@ -78,11 +78,18 @@ def read_call(body: JsonValue, hook: Hook, default: Version) -> HookCall:
     prefetch = body.get("prefetch")
     if prefetch is not None and not isinstance(prefetch, dict):
         raise malformed(version, "hook-prefetch", "prefetch must be an object of key and resource.", "prefetch")
+    settings = _configuration(body)
+    return HookCall(hook, instance, version, context, prefetch or {}, _access(body), settings, version_asked=asked)
+
+
+def what_if(body: JsonValue) -> bool:
+    """Whether a call, however malformed, says that it is a mere question (crd.md 1.11)."""
+    return isinstance(body, dict) and _configuration(body).what_if
+
+
+def _configuration(body: Element) -> Configuration:
     extension = body.get("extension")
-    sent = extension.get(urls.CONFIGURATION) if isinstance(extension, dict) else None
-    return HookCall(
-        hook, instance, version, context, prefetch or {}, _access(body), configuration(sent), version_asked=asked
-    )
+    return configuration(extension.get(urls.CONFIGURATION) if isinstance(extension, dict) else None)
 
 
 def _access(body: Element) -> FhirAccess | None:

@@ -91,6 +91,8 @@ class Ehr:
             return Fetched(problem=f"the FHIR server's answer cannot be read: {error}")
         except Refused as refused:
             return Fetched(problem=f"the FHIR server may not be called: {refused}")
+        except UnicodeError:  # neither a host name nor a header can be made of it
+            return Fetched(problem="the FHIR server's address or the token holds characters that HTTP does not allow")
         except httpx.TimeoutException:
             return Fetched(problem="the FHIR server did not answer in time")
         except (httpx.HTTPError, httpx.InvalidURL) as error:

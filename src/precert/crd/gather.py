@@ -78,13 +78,13 @@ async def fetch(gathered: Gathered, queries: Iterable[str], cap: float | None = 
                 gathered.problems[query] = answer.problem or "nothing was found"
             elif gathered.pool.add(answer.resource, prefetched=False) == "failed":
                 gathered.problems[query] = "the FHIR server answered with an OperationOutcome"
-        pending = _own_pages(gathered) if page < _PAGES else []
+        pending = _own_pages(gathered.pool) if page < _PAGES else []
 
 
-def _own_pages(gathered: Gathered) -> list[str]:
-    """Next pages on the client's own server that were not read yet."""
-    base = gathered.pool.base or ""
-    return [url for url in gathered.pool.next_pages if url.startswith(f"{base}/") or url.startswith(f"{base}?")]
+def _own_pages(pool: Pool) -> list[str]:
+    """Next pages on the client's own server. Its address is compared as a whole: the token goes along."""
+    own = (f"{pool.base}/", f"{pool.base}?")
+    return [url for url in pool.next_pages if url.startswith(own)] if pool.base else []
 
 
 def _wanted(call: HookCall, context: HookContext, pool: Pool) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _wanted(call: HookCall, context: HookContext, pool: Pool) -> Iterator[str]:
         yield f"Patient/{patient}"
     if "coverage" not in pool.states and next(pool.index.of_type("Coverage"), None) is None:
         yield f"Coverage?patient={patient}&status=active"
-    yield from _own_pages_of_prefetch(pool)
+    yield from _own_pages(pool)
     if call.hook.content == "encounter" and context.encounter and "encounter" not in pool.states:
         reference = f"Encounter/{context.encounter}"
         if not pool.has(reference):
@@ -106,10 +106,6 @@ def _wanted(call: HookCall, context: HookContext, pool: Pool) -> Iterator[str]:
         wanted = relative(reference, pool.base)
         if wanted is not None and not pool.has(wanted):
             yield wanted
-
-
-def _own_pages_of_prefetch(pool: Pool) -> list[str]:
-    return [url for url in pool.next_pages if pool.base and url.startswith(pool.base)]
 
 
 def pointed_to(entry: Entry) -> Iterator[str]:

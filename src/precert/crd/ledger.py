@@ -1,6 +1,7 @@
 """What is kept of a call: one explanation per assertion, one entry of the call log with the CRD metric data (crd.md 1.17).
 
-Kept are ids, codes and decisions; no token, no name, no clinical value beyond what the rules' trace holds.
+Kept are ids, codes, decisions and what was said (found-37); no token, no name, no clinical value beyond what the rules'
+trace holds.
 """
 
 from __future__ import annotations
@@ -10,19 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from precert.authorization.consult import Consulted
-from precert.crd.answer import CoverageInfo
+import structlog
+
+from precert.authorization.consult import Consulted, ConsultService
+from precert.crd.answer import Action, CoverageInfo
 from precert.crd.context import HookContext
-from precert.crd.envelope import HookCall
+from precert.crd.envelope import HookCall, what_if
 from precert.crd.fetch import TokenUse
+from precert.crd.hooks import Hook
 from precert.crd.orders import Order
 from precert.crd.prefetch import Accessed
+from precert.crd.render import Shape
 from precert.fhir import json
 from precert.fhir.dates import instant
-from precert.fhir.types import Element
+from precert.fhir.outcome import FhirError
+from precert.fhir.types import Element, JsonValue, text
 from precert.policy.explain import explain
 from precert.runtime import Runtime
-from precert.store.port import Put
+from precert.store.port import Audit, Commit, Put, StoreError
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class ShownCard:
     policies: tuple[str, ...]
     resources: tuple[str, ...]
     suggestions: tuple[str, ...] = ()
+    said: Mapping[str, JsonValue] = field(default_factory=dict)  # its text and links as they were sent
 
 
 @dataclass(slots=True)
@@ -60,6 +69,7 @@ class CallRecord:
 
     call: HookCall
     context: HookContext
+    shape: Shape
     client: str
     payer: str
     received: datetime
@@ -69,6 +79,7 @@ class CallRecord:
     group: str | None = None
     notes: Sequence[str] = ()
     cards: list[ShownCard] = field(default_factory=list)
+    actions: Sequence[Action] = ()  # beside coverage information
 
 
 def documents(ids: Mapping[str, str], answered: Sequence[Answered], record: CallRecord, runtime: Runtime) -> list[Put]:
@@ -120,6 +131,7 @@ def _line(answered: Answered, record: CallRecord) -> Element:
     line |= {
         "covered": info.covered,
         "order": answered.order.reference,
+        "coverageInformation": record.shape.coverage_information(info),
         "service_date": consulted.day.isoformat(),
         "events": [
             {"at": instant(record.received), "event": record.call.hook.name, "actor": "system", "by": "precert"}
@@ -155,9 +167,11 @@ def call_document(id: str, record: CallRecord, answered: Sequence[Answered], res
                 "policies": list(card.policies),
                 "resources": list(card.resources),
                 "suggestions": list(card.suggestions),
+                **card.said,
             }
             for card in record.cards
         ],
+        "actions": [{"type": action.type, "description": action.description} for action in record.actions],
         "notes": list(record.notes),
     }
     params = {
@@ -168,6 +182,39 @@ def call_document(id: str, record: CallRecord, answered: Sequence[Answered], res
         "submitter": [record.client],
     }
     return Put("CrdCall", id, json.dumps(body), params, expect=0)
+
+
+async def keep_refusal(
+    consult: ConsultService, hook: Hook, body: JsonValue, client: str, received: datetime, error: FhirError
+) -> None:
+    """Put a call that gets an error into the log, with its OperationOutcome (found-37; the metric data's ``issue``).
+
+    Not a what-if question, which leaves no trace. That the log cannot be written does not change the answer.
+    """
+    if error.status >= 500 or what_if(body):
+        return
+    instance = text(body.get("hookInstance")) if isinstance(body, dict) else None
+    entry: Element = {
+        "source": "payer-src",
+        "hookInstance": instance,
+        "hookType": hook.name,
+        "payerId": consult.directory().payer.npi,
+        "requestTime": instant(received),
+        "responseTime": instant(consult.runtime.now()),
+        "httpResponse": error.status,
+        "issue": error.resource["issue"],
+        "tokenUse": "not-used",
+        "request": [],
+        "cards": [],
+    }
+    params = {"instance": [instance] if instance else [], "hook": [hook.name], "submitter": [client]}
+    put = Put("CrdCall", consult.runtime.new_id(), json.dumps(entry), params, expect=0)
+    detail = {"hook": hook.name, "status": str(error.status)}
+    audit = Audit("hook", client, (instance or hook.id)[:128], received, detail)
+    try:
+        await consult.store.commit(Commit(tenant=consult.tenant, puts=[put], audit=[audit]))
+    except StoreError:
+        log.warning("a refused call could not be logged", hook=hook.name, status=error.status)
 
 
 def patient_key(call: HookCall, context: HookContext) -> str:

@@ -82,6 +82,7 @@ class Configuration:
 
     values: dict[str, bool | int] = field(default_factory=lambda: dict(_DEFAULTS))
     notes: tuple[str, ...] = ()
+    refused: frozenset[str] = frozenset()  # switched off by the client itself, not by default
 
     def wants(self, code: str) -> bool:
         """Whether cards of this topic may be sent; topics without an option of their own count as guideline."""
@@ -120,4 +121,5 @@ def configuration(sent: object) -> Configuration:
             notes.append(f"{code} is not of its type")
     if not values[COVERAGE_INFO] and not values[MAX_CARDS]:
         notes.append("coverage-info is off and max-cards is 0: nothing can be answered")
-    return Configuration(values, tuple(notes))
+    refused = {code for code, value in sent.items() if value is False} if isinstance(sent, dict) else ()
+    return Configuration(values, tuple(notes), frozenset(refused))

@@ -58,8 +58,6 @@ _CODE_REFERENCES = {
     "DeviceRequest": ("codeReference", "type"),
     "MedicationRequest": ("medicationReference", "code"),
 }
-_DISPOSITIONS = {"snf": "AG", "rehab": "AB", "home-health": "42"}
-"""Discharge dispositions that are services themselves, as X12 service types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ def read_order(
     ]
     service = {**service, "coding": [*elements(service.get("coding")), *offered]} if offered else service
     named = list(codes(service))
-    billing = _billing(service)
+    billing = billing_codings(service)
     start, end = _dates(resource)
     quantity, unit = _quantity(resource)
     item: Element = {"productOrService": service}
@@ -181,7 +179,7 @@ def _nutrition(resource: Resource) -> Iterator[Element]:
         yield from elements(formula.get("baseFormulaType"))
 
 
-def _billing(concept: Element) -> tuple[Element, ...]:
+def billing_codings(concept: Element) -> tuple[Element, ...]:
     """The billable codings, each once, without displays (CPT's are licensed and must not be spread)."""
     found = dict.fromkeys(code for code in codes(concept) if code.system in BILLING_SYSTEMS)
     sent = {c: coding for coding in elements(concept.get("coding")) for c in codes(coding)}
@@ -289,17 +287,3 @@ def _all_npis(parties: Iterable[Entry], index: BundleIndex) -> tuple[str, ...]:
                 behind = index.resolve(party.resource.get(key), party)
                 found += npis(behind.resource) if behind else []
     return tuple(dict.fromkeys(found))
-
-
-def encounter_needs(encounter: Resource) -> list[Element]:
-    """The services that an encounter itself stands for: its own billable types, and where the patient is discharged to."""
-    needs: list[Element] = []
-    for concept in (*elements(encounter.get("type")), *elements(encounter.get("serviceType"))):
-        if _billing(concept):
-            needs.append(concept)
-    for stay in elements(encounter.get("hospitalization")):
-        for code in codes(stay.get("dischargeDisposition")):
-            service = _DISPOSITIONS.get(code.code) if code.system == urls.DISCHARGE_DISPOSITION else None
-            if service is not None:
-                needs.append({"coding": [{"system": X12_SERVICE_TYPE, "code": service}]})
-    return needs

@@ -117,13 +117,13 @@ class Pool:
 
 
 def about_another(resource: Resource, patient: str) -> bool:
-    """Whether a resource names a patient other than ``patient`` as its subject."""
-    for key in _OF_PATIENT:
-        named = resource.get(key)
-        target = type_and_id(reference_of(named) or "") if isinstance(named, dict) else None
-        if target is not None and target[0] == "Patient" and target[1] != patient:
-            return True
-    return False
+    """Whether a resource names a patient other than ``patient`` as its subject (an Appointment: among its participants)."""
+    named = [resource.get(key) for key in _OF_PATIENT]
+    if resource.get("resourceType") == "Appointment":
+        named += [participant.get("actor") for participant in elements(resource.get("participant"))]
+    found = [type_and_id(reference_of(one) or "") for one in named if isinstance(one, dict)]
+    patients = {target[1] for target in found if target is not None and target[0] == "Patient"}
+    return bool(patients) and patient not in patients
 
 
 def relative(reference: str, base: str | None) -> str | None:

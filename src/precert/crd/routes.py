@@ -16,12 +16,13 @@ from precert.crd.envelope import HookCall, read_call
 from precert.crd.faults import Version
 from precert.crd.feedback import keep_feedback, overridden, read_feedback
 from precert.crd.hooks import HOOK_BY_ID, Hook
+from precert.crd.ledger import keep_refusal
 from precert.crd.render import Shape
 from precert.fhir import json
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import JsonValue
-from precert.security.identity import Client
+from precert.security.identity import OPEN_CLIENT, Client
 from precert.store.port import Busy, StorageFull
 from precert.web.http import busy, check_accept, check_content_type, read_body, wants_pretty
 
@@ -39,8 +40,11 @@ class CrdContext:
     answerer: Answerer
     authenticate: Callable[[Request, str], Awaitable[Client]]
     limits: Limits = field(default_factory=Limits)
+    operator: Callable[[Request], Client] = lambda request: OPEN_CLIENT
+    """Who reads the report: the payer's staff, who sign no CDS Hooks JWT. Raises FhirError(401, 403)."""
     public_url: str | None = None
     default_version: Version = "2.0"
+    clinical_prefetch: bool = True  # whether discovery asks for what the policies read
     observe: Callable[[JsonValue, str, Version], None] = lambda value, path, version: None
     """Holds a resource of the call's context against its profiles (handed in by the composition)."""
     strict: bool = (
@@ -73,26 +77,33 @@ def crd_router(context: CrdContext) -> APIRouter:
     async def services(request: Request) -> Response:
         await context.client(request)
         check_accept(request)
-        return _json(request, discovery(consult.catalogue()))
+        return _json(request, discovery(consult.catalogue(), clinical=context.clinical_prefetch))
 
     router.get("/cds-services", summary="The CDS services that this server offers")(services)
     router.get("/cds-services/", include_in_schema=False)(services)
 
+    @router.post("/cds-services/{id}/", include_in_schema=False)  # a browser follows no redirect after a preflight
     @router.post("/cds-services/{id}", summary="Ask about orders, appointments or an encounter")
     async def call(request: Request, id: str) -> Response:
         hook = _hook(id)
         client = await context.client(request)
-        body = await _read(request, context.limits)
-        parsed = read_call(body, hook, context.default_version)
-        if context.strict:
-            await context.look(parsed)
-        shape = _SHAPES[parsed.version]
-        answer = await _durably(context.answerer.answer(parsed, shape, context.root(request), client.id))
+        received, body = consult.runtime.now(), None
+        try:
+            body = await _read(request, context.limits)
+            parsed = read_call(body, hook, context.default_version)
+            if context.strict:
+                await context.look(parsed)
+            shape = _SHAPES[parsed.version]
+            answer = await _durably(context.answerer.answer(parsed, shape, context.root(request), client.id))
+        except FhirError as error:
+            await keep_refusal(consult, hook, body, client.id, received, error)
+            raise
         response = _json(request, answer)
         if not context.strict:
             response.background = BackgroundTask(context.look, parsed)
         return response
 
+    @router.post("/cds-services/{id}/feedback/", include_in_schema=False)
     @router.post("/cds-services/{id}/feedback", summary="Tell what became of cards")
     async def feedback(request: Request, id: str) -> Response:
         hook = _hook(id)
@@ -103,7 +114,7 @@ def crd_router(context: CrdContext) -> APIRouter:
 
     @router.get("/api/crd/feedback", summary="Which rules' cards are overridden most")
     async def report(request: Request) -> Response:
-        await context.client(request)
+        context.operator(request)
         return _json(request, {"rules": await overridden(consult)})
 
     return router

@@ -11,13 +11,15 @@ import structlog
 from precert.authorization.consult import OrderAsked
 from precert.authorization.record import LineRequest
 from precert.crd.context import HookContext, is_order
+from precert.crd.encounters import encounter_needs
 from precert.crd.envelope import HookCall
 from precert.crd.faults import unobtainable
 from precert.crd.gather import Gathered, based_on
 from precert.crd.hooks import ORDER_TYPES
-from precert.crd.orders import Order, encounter_needs, read_order
+from precert.crd.orders import Order, read_order, service_concept
 from precert.crd.prefetch import about_another
 from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
+from precert.fhir.coding import Code, codes
 from precert.fhir.types import Element
 
 log = structlog.get_logger(__name__)
@@ -117,6 +119,8 @@ def _appointments(context: HookContext, index: BundleIndex, *, on_order: bool) -
             continue
         bases = [index.resolve(reference, entry) for reference in based_on(entry.resource)]
         orders = [base for base in bases if base is not None and is_order(base.resource)]
+        if about_another(entry.resource, context.patient):
+            orders = []  # the appointment itself is told why nothing is said
         if not orders:
             order = _read(entry, index, context.patient)
             found.setdefault(order.reference, order)
@@ -139,6 +143,17 @@ def _booked(order: Order, appointment: Entry, index: BundleIndex) -> Order:
         item={**order.asked.line.item, "servicedPeriod": booked.item.get("servicedPeriod", {})},
     )
     return replace(order, asked=replace(order.asked, line=line))
+
+
+def ordered(gathered: Gathered, patient: str) -> frozenset[Code]:
+    """The codes of everything that is drafted, active or on hold for the patient: in the call, in the prefetch, fetched."""
+    index = gathered.pool.index
+    return frozenset(
+        code
+        for entry in gathered.pool.of_patient(patient)
+        if is_order(entry.resource) and entry.resource.get("status") in _PLANNED
+        for code in codes(service_concept(entry, index))
+    )
 
 
 def _encounter(context: HookContext, gathered: Gathered) -> list[Order]:

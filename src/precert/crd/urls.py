@@ -12,6 +12,8 @@ COVERAGE_DETAIL = "http://terminology.hl7.org/CodeSystem/crd-coverage-detail"
 SDC_TEMP = "http://hl7.org/fhir/uv/sdc/CodeSystem/temp"
 COVERAGE_CLASS = "http://terminology.hl7.org/CodeSystem/coverage-class"
 DISCHARGE_DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
+NUBC_DISCHARGE_STATUS = "https://www.nubc.org/CodeSystem/PatDischargeStatus"  # US Core 6.1 and 7.0
+NUBC_DISCHARGE_STATUS_OLD = "http://www.nubc.org/patient-discharge"  # US Core 3.1.1
 OVERRIDE_REASONS = "urn:precert:override-reason"
 
 VERSION_EXTENSION = "davinci-crd.version"
