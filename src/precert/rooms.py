@@ -125,7 +125,7 @@ def mount(
     _mount_fhir(app, server, service, consult, presenter, dispatcher, limits)
     verifier = JwtVerifier(settings.crd_jwt, server.runtime.now, http) if settings.crd_jwt.issuers else None
     authenticate = authenticator(server.identify, verifier)
-    answerer = Answerer(consult, server.metrics, http, demo_plan=settings.crd_demo_plan)
+    answerer = Answerer(consult, server.metrics, http, demo_plan=settings.crd_demo_plan, apps=settings.crd_apps)
     gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
 
     def hooks(value: JsonValue, path: str, version: str) -> None:

@@ -256,3 +256,21 @@ def test_one_line_is_short_and_whole():
     assert one_line("word " * 60).endswith("word…")
     assert len(one_line("x" * 400)) <= 139
     assert safe("<b>*x*</b>") == "&lt;b&gt;\\*x\\*&lt;/b&gt;"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"label": " "},
+        {"policies": ()},
+        {"url": "javascript:alert(1)"},
+        {"url": "/launch"},
+        {"topic": "coverage-info"},
+    ],
+    ids=str,
+)
+def test_an_app_that_could_not_be_shown_is_refused(wrong):
+    good = {"label": "Check", "url": "https://apps.example/launch", "policies": ("p",), "topic": "limits"}
+    assert SmartApp(**good).topic == "limits"
+    with pytest.raises(ValueError, match="app"):
+        SmartApp(**good | wrong)

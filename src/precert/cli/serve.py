@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,6 +25,7 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def serve(
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML), instead of precert.toml.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder for everything that must survive a restart.")] = None,
@@ -53,7 +55,7 @@ def serve(
         app = create_app(settings)
     except (StoreError, EligibilityError, SecuritySetupError, OSError) as error:
         _stop(str(error))
-    config = uvicorn.Config(
+    listening = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -66,7 +68,7 @@ def serve(
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = _Server(config)
+    server = _Server(listening)
     server.run()
     if not server.started:
         raise typer.Exit(1)
@@ -75,6 +77,8 @@ def serve(
 def _settings(given: dict[str, Any]) -> Settings:
     try:
         return Settings(**given)
+    except tomllib.TOMLDecodeError as error:
+        _stop(f"the settings file is not TOML: {error}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         _stop(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")

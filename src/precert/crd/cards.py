@@ -33,6 +33,8 @@ _RANK = (
 )
 """Most important first (resp-8)."""
 
+TOPICS = _RANK
+"""What cards of policies and apps may be about; each is an option that a client can switch off."""
 _REPLACING = ("therapy-alternatives-req", "therapy-alternatives-opt", "off-guideline")
 _NEEDS_AUTHORIZATION = (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE, Outcome.APPROVE)
 _CODE_ELEMENT = {
@@ -44,12 +46,23 @@ _CODE_ELEMENT = {
 
 @dataclass(frozen=True, slots=True)
 class SmartApp:
-    """An app of the plan's own that clinicians may launch for certain services (never for DTR: crd.md 1.7)."""
+    """An app of the plan's own that clinicians may launch for certain services (never for DTR: crd.md 1.7).
+
+    Raises ValueError for what could not be shown.
+    """
 
     label: str
     url: str
     policies: tuple[str, ...]  # shown with the orders that these policies decide
     topic: str = "guideline"
+
+    def __post_init__(self) -> None:
+        if not self.label.strip() or not self.policies:
+            raise ValueError("an app needs a label and the policies that it goes with")
+        if not self.url.startswith(("https://", "http://")):
+            raise ValueError("the url of an app is its launch URL, https")
+        if self.topic not in TOPICS:
+            raise ValueError(f"the topic of an app is one of {', '.join(TOPICS)}")
 
 
 @dataclass(frozen=True, slots=True)
