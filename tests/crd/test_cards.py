@@ -83,6 +83,15 @@ async def test_a_companion_order_is_created_beside(tmp_path, make):
     assert action["resource"]["status"] == "draft"
 
 
+@pytest.mark.parametrize("card", ["clinical-reminder", "therapy-alternatives-opt"])
+async def test_what_is_ordered_already_is_not_recommended(tmp_path, make, card):
+    policy = with_alternatives(f"{{suggest: {{system: hcpcs, code: A4239}}, card: {card}}}")
+    world = make(catalogue=catalogue(tmp_path, policy))
+    both = order("E0100"), order("A4239", id_="o2", system="https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets")
+    assert card in topics(await world.ask(hook(both[0], version="2.2")))
+    assert card not in topics(await world.ask(hook(*both, version="2.2")))
+
+
 async def test_text_alone_is_an_instruction(tmp_path, make):
     policy = with_alternatives("{card: guideline, text: Physical therapy comes first}")
     world = make(catalogue=catalogue(tmp_path, policy))

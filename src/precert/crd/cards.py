@@ -17,7 +17,7 @@ from precert.crd.canonicals import policy_page
 from precert.crd.markdown import one_line, safe
 from precert.crd.options import Configuration
 from precert.crd.orders import Order
-from precert.fhir.coding import system_url
+from precert.fhir.coding import Code, codes, system_url
 from precert.fhir.types import Element, Resource
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Alternative, Evaluation, Outcome
@@ -80,9 +80,11 @@ def cards(
 ) -> list[Card]:
     """All cards of one call, most important first, at most as many as the client wants."""
     found: list[Card] = []
-    for order, consulted in answered:
+    asked = list(answered)
+    ordered = {code for order, _ in asked for code in codes(order.concept)}
+    for order, consulted in asked:
         if consulted.decision is not None and consulted.held is None:
-            found += _for_order(order, consulted, catalogue, setting)
+            found += _for_order(order, consulted, catalogue, setting, ordered)
     found += [_network(name) for name in setting.out_of_network]
     merged: dict[tuple[str, str, str], Card] = {}
     for card in found:
@@ -101,19 +103,27 @@ def _joined(known: Card, more: Card) -> Card:
     return replace(known, resources=resources)
 
 
-def _for_order(order: Order, consulted: Consulted, catalogue: Catalogue, setting: CardSetting) -> list[Card]:
+def _for_order(
+    order: Order, consulted: Consulted, catalogue: Catalogue, setting: CardSetting, ordered: set[Code]
+) -> list[Card]:
     decision = consulted.decision
     assert decision is not None
     found: list[Card] = []
     for evaluation in decision.applied:
         for alternative in evaluation.alternatives:
-            found.append(_alternative(order, alternative, evaluation, setting))
+            if not _is_ordered(alternative, ordered):
+                found.append(_alternative(order, alternative, evaluation, setting))
         if evaluation.role == "limit" and evaluation.outcome in _NEEDS_AUTHORIZATION:
             found.append(_limit(order, evaluation))
         if evaluation.outcome in _NEEDS_AUTHORIZATION:
             found.append(_reference(order, evaluation, catalogue, setting))
             found += [_launch(order, app) for app in setting.apps if evaluation.policy in app.policies]
     return found
+
+
+def _is_ordered(offer: Alternative, ordered: set[Code]) -> bool:
+    """Nothing is recommended that is among the orders already (hook-30, hook-34)."""
+    return offer.code is not None and Code(system_url(offer.system or ""), offer.code) in ordered
 
 
 def _name(order: Order) -> str:
