@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -50,6 +51,7 @@ def serve(
             f"Open security mode serves this machine only, not {settings.host}. Use --host 127.0.0.1 or --security smart."
         )
     logging.configure(settings.log_level, json=settings.log_json)
+    tls = _tls(settings)
     try:
         _check_store(settings)
         app = create_app(settings)
@@ -65,6 +67,7 @@ def serve(
         server_header=False,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
+        ssl_context_factory=(lambda config, default: tls) if tls else None,
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=64 * 1024,
     )
@@ -87,6 +90,21 @@ def _settings(given: dict[str, Any]) -> Settings:
 def _stop(message: str) -> NoReturn:
     _err.print(f"[bold red]precert:[/] {message}", soft_wrap=True)
     raise typer.Exit(2)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer; said here, so that no default of Python, OpenSSL or uvicorn decides it."""
+    if settings.tls_cert is None:
+        if settings.tls_key is not None:
+            _stop("tls_key without tls_cert: name the certificate too, or the server would speak plain http.")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:  # SSLError is one
+        _stop(f"{settings.tls_cert} and its key cannot be used for TLS: {error.strerror or error}")
+    return context
 
 
 def _check_store(settings: Settings) -> None:
