@@ -125,7 +125,7 @@ def service_request(id_: str, code: str, person: Json, doctor: Json, diagnosis: 
         "id": id_,
         "status": "draft",
         "intent": "original-order",
-        "category": [coded("http://snomed.info/sct", "409073007")],
+        "category": [coded("http://snomed.info/sct", "91251008")],
         "code": concept(code),
         "quantityQuantity": {"value": 12, "unit": "visits", "system": "http://unitsofmeasure.org", "code": "{visits}"},
         "subject": reference(person),
