@@ -1,22 +1,23 @@
 """The input sets of the official Inferno server suites for PAS, made so that the shipped demo policies give every answer.
 
-Run ``python -m tools.inferno`` to write ``examples/inferno/pas-server-2.2.1.json`` and ``…-2.0.1.json``;
+Run ``python -m tools.inferno`` to write ``examples/inferno/pas-server-2.2.1.json`` and ``…-2.0.1.json``, and with them
+``crd-server.json`` of :mod:`tools.inferno_crd`;
 ``tests/inferno`` checks that the files are what this module makes, that they are valid and complete, and what they are
 answered. Decisions that a machine may not take come from ``tools/review_driver.py`` with ``reviewer.json``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from tools import inferno_claims as claims
+from tools import inferno_crd
 from tools import inferno_inquiries as inquiries
 from tools.inferno_clinical import condition, document, encounter
 from tools.inferno_orders import device_request, medication_request, nutrition_order, service_request
 from tools.inferno_parties import Parties, parties
-from tools.inferno_parts import DAY, NOTIFIED_NPI, Folder, patient
+from tools.inferno_parts import DAY, NOTIFIED_NPI, Folder, patient, preset
 from tools.make_examples import SLEEP_STUDY, answered
 from tools.requests import Json, item
 
@@ -292,19 +293,16 @@ def inputs(edition: str) -> dict[str, object]:
 
 
 def text(edition: str) -> str:
-    """The preset file: payloads are JSON in strings, as Inferno keeps its inputs."""
-    listed = [
-        {"name": name, "value": value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)}
-        for name, value in inputs(edition).items()
-    ]
-    return json.dumps({"inputs": listed}, indent=2, ensure_ascii=False) + "\n"
+    """The preset file of one PAS suite."""
+    return preset(inputs(edition))
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for edition in EDITIONS:
         (FOLDER / f"pas-server-{edition}.json").write_text(text(edition), "utf-8")
+    (FOLDER / "crd-server.json").write_text(preset(inferno_crd.inputs()), "utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ subscriber, coverage).
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 
 from tools.requests import MEMBER, MEMBERS, NPI, REQUESTER_NPI, SUPPLIER_NPI, Json, ext, uid, x12
@@ -46,6 +47,15 @@ class Folder:
                 made["meta"] = {"profile": [profile if profile.startswith("http") else SD + profile]}
             self.entries.append({"fullUrl": url, "resource": made | resource})
         return {"reference": url}
+
+
+def preset(inputs: dict[str, object]) -> str:
+    """A preset file: payloads are JSON in strings, as Inferno keeps its inputs."""
+    listed = [
+        {"name": name, "value": value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)}
+        for name, value in inputs.items()
+    ]
+    return json.dumps({"inputs": listed}, indent=2, ensure_ascii=False) + "\n"
 
 
 def coded(system: str, code: str) -> Json:

@@ -137,6 +137,7 @@ def mount(
         server.metrics,
         http,
         demo_plan=settings.crd_demo_plan,
+        apps=settings.crd_apps,
         unsolicited=Unsolicited(service, consult, respond),
     )
     gate = Gate.of(server.validator, settings.validation, settings.validation_rules)

@@ -14,6 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from precert.crd.cards import SmartApp
 from precert.fhir.validation import Mode, RuleClass
 from precert.security.identity import SecurityMode
 from precert.security.jwt import JwtConfig
@@ -25,11 +26,15 @@ def shipped(name: str) -> Path:
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / name
 
 
+_CONFIG = Path("precert.toml")
+
+
 class Settings(BaseSettings):
-    """Everything an operator can set; each field is also ``PRECERT_<FIELD>`` and a key in ``precert.toml``."""
+    """Everything an operator can set; each field is also ``PRECERT_<FIELD>`` and a key in ``precert.toml`` (``config``)."""
 
-    model_config = SettingsConfigDict(env_prefix="PRECERT_", toml_file="precert.toml", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PRECERT_", extra="ignore")
 
+    config: Path = _CONFIG
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     data: Path = Path("data")
@@ -41,6 +46,7 @@ class Settings(BaseSettings):
     clients: Path | None = None  # the registry of client systems, for security mode smart
     crd_jwt: JwtConfig = Field(default_factory=JwtConfig)  # who may sign CDS Hooks calls; no issuers = no JWT needed
     crd_clinical_prefetch: bool = True  # discovery asks for the data that policies read; else they are queried
+    crd_apps: tuple[SmartApp, ...] = ()  # SMART apps offered with the orders that certain policies decide
     crd_demo_plan: str | None = None  # plan taken for patients of sandboxes that have no Coverage; never with real data
     open_anywhere: bool = False  # serve open mode beyond loopback (never with real data)
     public_url: str | None = None  # how clients reach us, when a proxy stands in between
@@ -55,6 +61,13 @@ class Settings(BaseSettings):
     subscriptions_allow_private: bool = False  # notify loopback, private and link-local addresses, and plain http
     crd_allow_private: bool = False  # fetch from EHR servers at such addresses
     policy_reload_seconds: float = Field(2.0, ge=0)  # how often the policy folder is looked at; 0 = never
+
+    @field_validator("config")
+    @classmethod
+    def _there(cls, value: Path) -> Path:
+        if value != _CONFIG and not value.is_file():
+            raise ValueError(f"there is no file {value}")
+        return value
 
     @field_validator("store")
     @classmethod
@@ -84,4 +97,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        config = {**env_settings(), **init_settings()}.get("config", _CONFIG)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config)

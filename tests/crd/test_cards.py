@@ -22,6 +22,7 @@ from crd.policies import catalogue
 from precert.crd.cards import SmartApp
 from precert.crd.markdown import one_line, safe
 
+PLACE = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
 ASK = """
 facts:
   tried: {ask: {text: Was something else tried, type: boolean, who: clinical}}
@@ -97,6 +98,15 @@ async def test_a_companion_that_is_ordered_already_is_not_recommended(tmp_path, 
     assert "clinical-reminder" in topics(await world.ask(body))
 
 
+@pytest.mark.parametrize("card", ["clinical-reminder", "therapy-alternatives-opt"])
+async def test_what_is_ordered_already_is_not_recommended(tmp_path, make, card):
+    policy = with_alternatives(f"{{suggest: {{system: hcpcs, code: A4239}}, card: {card}}}")
+    world = make(catalogue=catalogue(tmp_path, policy))
+    both = order("E0100"), order("A4239", id_="o2", system="https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets")
+    assert card in topics(await world.ask(hook(both[0], version="2.2")))
+    assert card not in topics(await world.ask(hook(*both, version="2.2")))
+
+
 async def test_text_alone_is_an_instruction(tmp_path, make):
     policy = with_alternatives("{card: guideline, text: Physical therapy comes first}")
     world = make(catalogue=catalogue(tmp_path, policy))
@@ -167,9 +177,8 @@ async def test_what_the_order_does_not_say_is_asked_for(tmp_path, make, applies,
 
 async def test_a_place_that_is_said_settles_it(tmp_path, make):
     world = make(catalogue=catalogue(tmp_path, ASK, applies=', place: ["pos|22"]'))
-    system = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
     for place, outcome in (("22", "auth-needed"), ("11", "no-auth")):
-        said = order("E0100", locationCode=[{"coding": [{"system": system, "code": place}]}])
+        said = order("E0100", locationCode=[{"coding": [{"system": PLACE, "code": place}]}])
         (info,) = infos(await world.ask(hook(said, version="2.2")))
         assert info["pa-needed"] == outcome
 
@@ -229,9 +238,63 @@ async def test_a_coverage_that_is_right_is_not_updated(world):
     assert actions[1]["resource"] == stale | {"period": {"start": "2024-01-01"}}
 
 
+def tasks(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    found = [action["resource"] for action in answer.get("systemActions", ()) if action["type"] == "create"]
+    return [resource for resource in found if resource["resourceType"] == "Task"]
+
+
+@pytest.mark.parametrize("name", ["order-sign", "order-select"])
+async def test_forms_come_as_tasks_on_secondary_hooks_too(tmp_path, make, name):
+    """The assertion of a secondary hook asks for nothing (hook-19); the task is for later, and the client asked for it."""
+    world = make(catalogue=catalogue(tmp_path, ASK))
+    body = hook(order("E0100"), name=name, version="2.2")
+    assert tasks(await world.ask(body)) == [], "off unless the client switches it on"
+    answer = await world.ask(configured(body, appropriate_use=True))
+    (task,) = tasks(answer)
+    assert task["input"][0]["valueCanonical"] == "http://precert.test/fhir/Questionnaire/test-policy|1"
+    assert task["basedOn"] == [{"reference": "ServiceRequest/o1"}]
+    (info,) = infos(answer)
+    assert info.get("questionnaire", []) == ([task["input"][0]["valueCanonical"]] if name == "order-sign" else [])
+
+
+async def test_the_task_of_2_0_names_its_form_by_a_plain_url(tmp_path, make):
+    """Inferno reads input[questionnaire] as a URL, and a URL has no | in it."""
+    world = make(catalogue=catalogue(tmp_path, ASK))
+    answer = await world.ask(configured(hook(order("E0100"), version="2.0"), appropriate_use=True))
+    (task,) = tasks(answer)
+    assert task["input"][0]["valueCanonical"] == "http://precert.test/fhir/Questionnaire/test-policy"
+    (info,) = infos(answer)
+    assert info["questionnaire"] == ["http://precert.test/fhir/Questionnaire/test-policy|1"]
+
+
+@pytest.mark.parametrize("place", [{}, {"locationCode": [{"coding": [{"system": PLACE, "code": "22"}]}]}])
+async def test_no_form_while_it_is_open_whether_the_policy_applies(tmp_path, make, place):
+    world = make(catalogue=catalogue(tmp_path, ASK, applies=', place: ["pos|22"]'))
+    answer = await world.ask(configured(hook(order("E0100", **place), version="2.2"), appropriate_use=True))
+    assert len(tasks(answer)) == bool(place)
+
+
 def test_one_line_is_short_and_whole():
     assert one_line("a\n b") == "a b"
     assert len(one_line("word " * 60)) <= 139
     assert one_line("word " * 60).endswith("word…")
     assert len(one_line("x" * 400)) <= 139
     assert safe("<b>*x*</b>") == "&lt;b&gt;\\*x\\*&lt;/b&gt;"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"label": " "},
+        {"policies": ()},
+        {"url": "javascript:alert(1)"},
+        {"url": "/launch"},
+        {"topic": "coverage-info"},
+    ],
+    ids=str,
+)
+def test_an_app_that_could_not_be_shown_is_refused(wrong):
+    good = {"label": "Check", "url": "https://apps.example/launch", "policies": ("p",), "topic": "limits"}
+    assert SmartApp(**good).topic == "limits"
+    with pytest.raises(ValueError, match="app"):
+        SmartApp(**good | wrong)

@@ -8,7 +8,20 @@ from typing import Any
 
 import pytest
 
-from crd.building import CPT, HCPCS, ROOT, bundle, configured, coverage, hook, infos, order, patient, prefetch, searchset
+from crd.building import (
+    CPT,
+    HCPCS,
+    ROOT,
+    bundle,
+    configured,
+    coverage,
+    hook,
+    infos,
+    order,
+    patient,
+    prefetch,
+    searchset,
+)
 from crd.conftest import NOW, frozen
 from crd.ehr import serving
 from precert.crd.fetch import Deadline

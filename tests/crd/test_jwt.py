@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +17,7 @@ from joserfc.jws import JWSRegistry
 
 from crd.building import hook, order
 from crd.conftest import NOW, World
+from precert.crd.guard import Refused, http_client
 from precert.crd.identity import authenticator
 from precert.security.identity import OPEN_CLIENT
 from precert.security.jwt import JwtConfig, JwtVerifier, TrustedIssuer
@@ -258,3 +261,46 @@ async def test_open_mode_does_not_look_at_tokens(make):
 def test_an_issuer_needs_keys():
     with pytest.raises(ValueError, match="without keys"):
         TrustedIssuer(iss="x")
+
+
+@pytest.mark.parametrize("keys", [{"jku": ("http://localhost:4567/jwks.json",)}, {"jwks_url": "http://localhost/j"}])
+def test_keys_come_by_https_unless_the_operator_says_otherwise(keys):
+    with pytest.raises(ValueError, match="must be https; allow_http"):
+        TrustedIssuer(iss="x", **keys)
+    assert TrustedIssuer(iss="x", allow_http=True, **keys).allow_http
+
+
+@pytest.mark.parametrize("scheme", ["file", "ftp", ""])
+def test_keys_come_by_http_at_most(scheme):
+    with pytest.raises(ValueError, match="must be https"):
+        TrustedIssuer(iss="x", jwks_url=f"{scheme}://localhost/jwks.json", allow_http=True)
+
+
+@pytest.fixture
+async def local_keys() -> AsyncIterator[str]:
+    """A key server on this machine, over plain http."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = json.dumps({"keys": [EC.as_dict(private=False)]}).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
+
+
+async def test_an_exempted_issuer_opens_no_other_address(make, local_keys):
+    """allow_http reaches that issuer's keys through the guard; everything else stays behind it."""
+    test_client = TrustedIssuer(iss="https://ehr.example", jku=(local_keys,), allow_http=True)
+    same_place = TrustedIssuer(iss="https://other.example", jku=(local_keys.replace("http:", "https:"),))
+    async with http_client() as http:
+        verifier = JwtVerifier(JwtConfig(issuers=(test_client, same_place)), lambda: NOW, http)
+        world = make(authenticate=authenticator(lambda request: OPEN_CLIENT, verifier), http=http)
+        assert await status(world, signed(header={"jku": local_keys})) == 200
+        token = signed(iss="https://other.example", header={"jku": same_place.jku[0]})
+        assert await status(world, token) == 401
+        with pytest.raises(Refused):
+            await http.get(local_keys)

@@ -114,6 +114,7 @@ async def test_concurrent_clients_get_their_own_answers(tmp_path: Path) -> None:
         (["--port", "99999"], "port"),
         (["--eligibility-mode", "guess"], "eligibility_mode"),
         (["--store", "postgres://x"], "the store must be mongita:DIR"),
+        (["--config", "nowhere.toml"], "there is no file nowhere.toml"),
         (["--no-such-option"], "No such option"),
     ],
 )
@@ -121,6 +122,14 @@ async def test_what_cannot_be_started_says_why_and_ends_with_2(options: list[str
     with serving(tmp_path / "data", *options) as server:
         assert await asyncio.to_thread(server.wait) == 2
     assert says in server.output
+    assert "Traceback" not in server.output
+
+
+async def test_a_broken_settings_file_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("port = \n", "utf-8")
+    with serving(tmp_path / "data", "--config", "mine.toml") as server:
+        assert await asyncio.to_thread(server.wait) == 2
+    assert "the settings file is not TOML" in server.output
     assert "Traceback" not in server.output
 
 

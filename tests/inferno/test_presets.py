@@ -14,6 +14,7 @@ from tools.review_driver import read_rules
 from precert.fhir import json
 from precert.fhir.validation import Validator
 from support.answers import walk
+from support.npi import luhn
 
 Json = dict[str, Any]
 SUITE_INPUTS = {
@@ -97,13 +98,6 @@ def test_nothing_that_the_official_validator_refuses(edition: str) -> None:
                     assert luhn(node["value"]), (name, path)
             if isinstance(node, str) and path.endswith(("Date", ".start", ".end", "birthDate")):
                 assert re.match(r"\d{4}-\d\d-\d\d", node), (name, path)
-
-
-def luhn(npi: str) -> bool:
-    """The check digit of a National Provider Identifier (its number is prefixed with 80840)."""
-    digits = [int(c) for c in reversed("80840" + npi)]
-    doubled = [d if i % 2 == 0 else sum(divmod(2 * d, 10)) for i, d in enumerate(digits)]
-    return len(npi) == 10 and sum(doubled) % 10 == 0
 
 
 @pytest.mark.parametrize("edition", EDITIONS)

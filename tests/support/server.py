@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ import httpx
 
 from support.app import EXAMPLES
 
-READY = re.compile(r"precert is ready at (http://\S+)")
+READY = re.compile(r"precert is ready at (https?://\S+)")
 
 
 class ServerProcess:
@@ -59,9 +60,9 @@ class ServerProcess:
     def output(self) -> str:
         return "\n".join(self.lines)
 
-    def client(self) -> httpx.AsyncClient:
+    def client(self, verify: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
         """A client for it."""
-        return httpx.AsyncClient(base_url=self.url, timeout=30)
+        return httpx.AsyncClient(base_url=self.url, timeout=30, verify=verify)
 
     def kill(self) -> None:
         """kill -9: nothing gets a chance to be written."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -24,6 +26,7 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def serve(
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML), instead of precert.toml.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder for everything that must survive a restart.")] = None,
@@ -48,12 +51,13 @@ def serve(
             f"Open security mode serves this machine only, not {settings.host}. Use --host 127.0.0.1 or --security smart."
         )
     logging.configure(settings.log_level, json=settings.log_json)
+    tls = _tls(settings)
     try:
         _check_store(settings)
         app = create_app(settings)
     except (StoreError, EligibilityError, SecuritySetupError, OSError) as error:
         _stop(str(error))
-    config = uvicorn.Config(
+    listening = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -63,10 +67,11 @@ def serve(
         server_header=False,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
+        ssl_context_factory=(lambda config, default: tls) if tls else None,
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    server = _Server(config)
+    server = _Server(listening)
     server.run()
     if not server.started:
         raise typer.Exit(1)
@@ -75,6 +80,8 @@ def serve(
 def _settings(given: dict[str, Any]) -> Settings:
     try:
         return Settings(**given)
+    except tomllib.TOMLDecodeError as error:
+        _stop(f"the settings file is not TOML: {error}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         _stop(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
@@ -83,6 +90,21 @@ def _settings(given: dict[str, Any]) -> Settings:
 def _stop(message: str) -> NoReturn:
     _err.print(f"[bold red]precert:[/] {message}", soft_wrap=True)
     raise typer.Exit(2)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer; said here, so that no default of Python, OpenSSL or uvicorn decides it."""
+    if settings.tls_cert is None:
+        if settings.tls_key is not None:
+            _stop("tls_key without tls_cert: name the certificate too, or the server would speak plain http.")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:  # SSLError is one
+        _stop(f"{settings.tls_cert} and its key cannot be used for TLS: {error.strerror or error}")
+    return context
 
 
 def _check_store(settings: Settings) -> None:

@@ -172,10 +172,10 @@ class _Answering:
                 update = extras.coverage_update(one, record) if record else None
                 found += [update] if update else []
         if configuration.wants(FORMS):
-            asked = [(one.order, one.info) for one in answered]
+            asked = [(one.order, one.consulted) for one in answered]
             payer = self.consult.directory().payer.name
             day = self.consult.today().isoformat()
-            found += extras.form_tasks(asked, self.context.patient, day, payer, self.call.version)
+            found += extras.form_tasks(asked, self.context.patient, day, payer, self.call.version, self.root)
         return found
 
     async def _finish(self, answered: list[Answered], shown: list[Card], actions: list[Action]) -> bytes:

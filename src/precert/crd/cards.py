@@ -33,6 +33,8 @@ _RANK = (
 )
 """Most important first (resp-8)."""
 
+TOPICS = _RANK
+"""What cards of policies and apps may be about; each is an option that a client can switch off."""
 _REPLACING = ("therapy-alternatives-req", "therapy-alternatives-opt", "off-guideline")
 _NEEDS_AUTHORIZATION = (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE, Outcome.APPROVE)
 _CODE_ELEMENT = {
@@ -44,12 +46,23 @@ _CODE_ELEMENT = {
 
 @dataclass(frozen=True, slots=True)
 class SmartApp:
-    """An app of the plan's own that clinicians may launch for certain services (never for DTR: crd.md 1.7)."""
+    """An app of the plan's own that clinicians may launch for certain services (never for DTR: crd.md 1.7).
+
+    Raises ValueError for what could not be shown.
+    """
 
     label: str
     url: str
     policies: tuple[str, ...]  # shown with the orders that these policies decide
     topic: str = "guideline"
+
+    def __post_init__(self) -> None:
+        if not self.label.strip() or not self.policies:
+            raise ValueError("an app needs a label and the policies that it goes with")
+        if not self.url.startswith(("https://", "http://")):
+            raise ValueError("the url of an app is its launch URL, https")
+        if self.topic not in TOPICS:
+            raise ValueError(f"the topic of an app is one of {', '.join(TOPICS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +81,11 @@ def cards(
 ) -> list[Card]:
     """All cards of one call, most important first, at most as many as the client wants."""
     found: list[Card] = []
-    for order, consulted in answered:
+    asked = list(answered)
+    ordered = {code for order, _ in asked for code in codes(order.concept)}
+    for order, consulted in asked:
         if consulted.decision is not None and consulted.held is None:
-            found += _for_order(order, consulted, catalogue, setting)
+            found += _for_order(order, consulted, catalogue, setting, ordered)
     found += [_network(name) for name in setting.out_of_network]
     merged: dict[tuple[str, str, str], Card] = {}
     for card in found:
@@ -89,13 +104,15 @@ def _joined(known: Card, more: Card) -> Card:
     return replace(known, resources=resources)
 
 
-def _for_order(order: Order, consulted: Consulted, catalogue: Catalogue, setting: CardSetting) -> list[Card]:
+def _for_order(
+    order: Order, consulted: Consulted, catalogue: Catalogue, setting: CardSetting, ordered: set[Code]
+) -> list[Card]:
     decision = consulted.decision
     assert decision is not None
     found: list[Card] = []
     for evaluation in decision.applied:
         for alternative in evaluation.alternatives:
-            if not _ordered(alternative, setting):
+            if not _is_ordered(alternative, ordered, setting):
                 found.append(_alternative(order, alternative, evaluation, setting))
         if evaluation.role == "limit" and evaluation.outcome in _NEEDS_AUTHORIZATION:
             found.append(_limit(order, evaluation))
@@ -103,6 +120,15 @@ def _for_order(order: Order, consulted: Consulted, catalogue: Catalogue, setting
             found.append(_reference(order, evaluation, catalogue, setting))
             found += [_launch(order, app) for app in setting.apps if evaluation.policy in app.policies]
     return found
+
+
+def _is_ordered(offer: Alternative, asked: set[Code], setting: CardSetting) -> bool:
+    """Nothing is recommended that is among the orders of the call, and no companion that is on order anywhere (hook-30,
+    hook-34). What must be tried first is worth saying even when it was ordered before."""
+    if offer.code is None:
+        return False
+    code = Code(system_url(offer.system or ""), offer.code)
+    return code in asked or (offer.topic not in _REPLACING and code in setting.ordered)
 
 
 def _name(order: Order) -> str:
@@ -116,14 +142,6 @@ def _about(order: Order, text: str) -> str:
 
 def _resources(order: Order) -> tuple[str, ...]:
     return (order.reference,) if order.entry.id else ()
-
-
-def _ordered(offer: Alternative, setting: CardSetting) -> bool:
-    """Whether a companion is on order already, so that recommending it says nothing new (hook-30, hook-34)."""
-    if offer.code is None or offer.topic in _REPLACING:
-        return False
-    coding = {"coding": [{"system": system_url(offer.system or ""), "code": offer.code}]}
-    return any(code in setting.ordered for code in codes(coding))
 
 
 def _alternative(order: Order, offer: Alternative, evaluation: Evaluation, setting: CardSetting) -> Card:

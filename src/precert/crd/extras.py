@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from precert.authorization.consult import Consulted
 from precert.crd import urls
-from precert.crd.answer import Action, CoverageInfo
+from precert.crd.answer import Action
+from precert.crd.canonicals import questionnaire_canonical
 from precert.crd.coverage import Insured
 from precert.crd.faults import Version
 from precert.crd.orders import Order
 from precert.eligibility.model import CoverageRecord
 from precert.fhir.coding import codes
 from precert.fhir.types import Element, Resource, elements
+from precert.policy.types import Evaluation, Outcome
 
 
 def coverage_update(insured: Insured, record: CoverageRecord) -> Action | None:
@@ -45,14 +48,31 @@ def coverage_update(insured: Insured, record: CoverageRecord) -> Action | None:
 
 
 def form_tasks(
-    asked: Iterable[tuple[Order, CoverageInfo]], patient: str, day: str, payer: str, version: Version
+    asked: Iterable[tuple[Order, Consulted]], patient: str, day: str, payer: str, version: Version, root: str
 ) -> list[Action]:
-    """One Task for each questionnaire that an order needs (profile-taskquestionnaire)."""
+    """One Task for each questionnaire that an order needs (profile-taskquestionnaire).
+
+    On every hook: only the assertions of secondary hooks are silent about documents (hook-19), and the client that
+    switched this option on wants the work on its list, not in the clinician's way.
+    """
     wanted: dict[str, list[Order]] = {}
-    for order, info in asked:
-        for canonical in info.questionnaires:
+    for order, consulted in asked:
+        for policy in _asking(consulted):
+            canonical = questionnaire_canonical(root, policy.policy, policy.version)
+            # In 2.0 without its version: the official suite takes input[questionnaire] for a URL, in which no | may stand.
+            canonical = canonical.partition("|")[0] if version == "2.0" else canonical
             wanted.setdefault(canonical, []).append(order)
     return [_task(canonical, orders, patient, day, payer, version) for canonical, orders in wanted.items()]
+
+
+def _asking(consulted: Consulted) -> list[Evaluation]:
+    """The policies whose open questions keep the order from being decided; as in :mod:`precert.crd.assertion`."""
+    decision = consulted.decision
+    if decision is None or consulted.held is not None or decision.outcome is not Outcome.PEND_INFO:
+        return []
+    if any(evaluation.scope_unknown for evaluation in decision.applied):
+        return []
+    return [evaluation for evaluation in decision.applied if evaluation.questions]
 
 
 def _task(canonical: str, orders: list[Order], patient: str, day: str, payer: str, version: Version) -> Action:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NoReturn
+from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 Algorithm = Literal["ES384", "RS384", "ES256", "RS256", "ES512", "RS512"]
 
+TRUSTED_ADDRESS = "precert.trusted-address"
+"""Request extension: the operator allows this address although it is private or plain http (``allow_http``)."""
 _JWKS_MOST = 256 * 1024
 _SEEN_MOST = 100_000
 _FETCH_SECONDS = 3.0
@@ -41,6 +44,8 @@ class TrustedIssuer(BaseModel):
     """A CDS Hooks client that may call. Keys come from ``jwks`` (out of band), ``jwks_url``, or a registered ``jku``.
 
     ``replay``: ``enforce`` refuses a ``jti`` that was seen, ``warn`` only logs it (Inferno sends one token several times).
+    ``allow_http``: this issuer's key addresses may be plain http or in a private network, for tests only: whoever sits
+    between us and them can pose as the issuer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,11 +57,16 @@ class TrustedIssuer(BaseModel):
     jku: tuple[str, ...] = ()
     algorithms: tuple[Algorithm, ...] = ("ES384", "RS384")
     replay: Literal["enforce", "warn"] = "enforce"
+    allow_http: bool = False
 
     @model_validator(mode="after")
     def _has_keys(self) -> TrustedIssuer:
         if self.jwks is None and self.jwks_url is None and not self.jku:
             raise ValueError("give jwks, jwks_url or jku: without keys no token can be checked")
+        schemes = ("https", "http") if self.allow_http else ("https",)
+        for address in (*self.jku, *([self.jwks_url] if self.jwks_url else [])):
+            if urlsplit(address).scheme not in schemes:
+                raise ValueError(f"{address} must be https; allow_http = true permits plain http, for tests only")
         return self
 
 
@@ -172,12 +182,12 @@ class JwtVerifier:
         else:
             address = jku if isinstance(jku, str) else issuer.jwks_url or next(iter(issuer.jku), None)
             assert address is not None  # TrustedIssuer has one of them
-            key = await self._from(address, kid)
+            key = await self._from(address, kid, trusted=issuer.allow_http)
         if key is None:
             _refuse("the key (kid) is not among the issuer's keys")
         return key
 
-    async def _from(self, address: str, kid: str) -> ECKey | RSAKey | None:
+    async def _from(self, address: str, kid: str, *, trusted: bool) -> ECKey | RSAKey | None:
         """A key by its id; the key set is read when it is not cached, too old, or does not have the id."""
         now = self.now().timestamp()
         cached = self._cache.get(address)
@@ -189,16 +199,20 @@ class JwtVerifier:
                 self.config.cache_seconds if kid in cached.by_id else _REFETCH_AFTER
             )
             if not fresh:
-                read = await self._read(address)
+                read = await self._read(address, trusted=trusted)
                 # A server that is down for a moment does not make known keys unknown.
                 cached = _Keys(read if read is not None else (cached.by_id if cached else {}), now)
                 self._cache[address] = cached
         return cached.by_id.get(kid) if cached else None
 
-    async def _read(self, address: str) -> dict[str, ECKey | RSAKey] | None:
+    async def _read(self, address: str, *, trusted: bool) -> dict[str, ECKey | RSAKey] | None:
         body = bytearray()
+        exempt = {TRUSTED_ADDRESS: True} if trusted else {}
         try:
-            async with asyncio.timeout(_FETCH_SECONDS), self.http.stream("GET", address) as response:
+            async with (
+                asyncio.timeout(_FETCH_SECONDS),
+                self.http.stream("GET", address, extensions=exempt) as response,
+            ):
                 if response.status_code != 200:
                     log.warning("keys cannot be read", address=address, status=response.status_code)
                     return None

@@ -1,0 +1,22 @@
+"""The CRD preset, played once for all modules."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from inferno.crd_running import EDITIONS, UNSIGNED, Group, play
+from support.app import frozen_runtime, running
+
+
+@pytest.fixture(scope="session")
+def crd_plays(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Group]]:
+    """The preset in both versions, each against a server of its own."""
+
+    async def one(edition: str, version: str | None) -> dict[str, Group]:
+        folder = tmp_path_factory.mktemp(f"crd-{edition}")
+        async with running(folder, frozen_runtime(), validate_answers=True, **UNSIGNED) as (_, client):
+            return await play(client, version)
+
+    return {edition: asyncio.run(one(edition, version)) for edition, version in EDITIONS.items()}
