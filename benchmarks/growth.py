@@ -1,6 +1,9 @@
-"""How ``$submit`` and ``$inquire`` grow: with the items of a request, and with the cases that are stored already.
+"""How answers grow: with the items of a request, and with the cases that are stored already.
 
-Run: python -m benchmarks.growth [--stored 1000 10000]
+Run: python -m benchmarks.growth [--stored 1000 10000 100000]
+
+Stored cases belong to many members, as in life, but a twentieth of them to five members, who so have the more the more
+are stored: what is asked about those must not grow either.
 
 In one process over ASGI (no sockets), so that the growth is ours and not the network's. The store is real and every
 submit is made durable by fsync. The echo row is a bare FastAPI app that sends the one-item request back.
@@ -14,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ from fastapi import FastAPI, Request, Response
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from tools.make_examples import by_name  # noqa: E402
 from tools.requests import item, request_bundle  # noqa: E402
 
 from precert.app import create_app  # noqa: E402
@@ -31,10 +36,11 @@ from precert.settings import Settings  # noqa: E402
 from precert.web import logging  # noqa: E402
 
 MEMBERS = [f"MA-000{n}" for n in range(1, 6)]
+ORDER = ROOT / "examples" / "crd" / "order-sign-auth-needed-documents.json"
 
 
 def request(number: int, items: int = 1) -> bytes:
-    """A request of its own for one of the demo members, with as many services as asked for."""
+    """A request of its own for one of the demo members, with as many services as asked for. It is pended."""
     services = [
         item(n, "hcpcs|E0601" if n % 2 else "hcpcs|A4253", quantity=3, unit="months") for n in range(1, items + 1)
     ]
@@ -42,12 +48,31 @@ def request(number: int, items: int = 1) -> bytes:
     return json.dumps(request_bundle(f"growth-{number}-{items}", member, services, diagnoses=("G47.33",)))
 
 
-async def timed(client: httpx.AsyncClient, url: str, bodies: list[bytes]) -> list[float]:
-    """Milliseconds per call, one after the other."""
+def stored(number: int) -> bytes:
+    """One of the cases that are stored already: two kinds pended, one approved; one in twenty is a demo member's."""
+    if number % 3:
+        body, member = request(number), MEMBERS[number % len(MEMBERS)]
+    else:
+        document = by_name("approve").document()
+        document["identifier"]["value"] = f"growth-{number}"
+        document["entry"][0]["resource"]["identifier"][0]["value"] = f"growth-{number}-claim"
+        body, member = json.dumps(document), "MA-0001"
+    return body if number % 20 == 0 else body.replace(member.encode(), f"ZZ-{number}".encode())
+
+
+def order(code: str) -> bytes:
+    """An order-sign for MA-0001, about whom the most is stored."""
+    body = json.loads(ORDER.read_bytes())
+    body["context"]["draftOrders"]["entry"][0]["resource"]["code"]["coding"][0]["code"] = code
+    return json.dumps(body)
+
+
+async def timed(client: httpx.AsyncClient, url: str, bodies: Sequence[bytes | None]) -> list[float]:
+    """Milliseconds per call, one after the other; ``None`` is a GET."""
     taken = []
     for body in bodies:
         started = time.perf_counter()
-        answer = await client.post(url, content=body)
+        answer = await (client.get(url) if body is None else client.post(url, content=body))
         taken.append((time.perf_counter() - started) * 1000)
         assert answer.status_code == 200, answer.text
     return taken
@@ -62,8 +87,26 @@ def show(name: str, taken: list[float], echo: float) -> None:
 async def fill(client: httpx.AsyncClient, first: int, last: int) -> None:
     """Store cases, sixteen at a time (they share commits)."""
     for start in range(first, last, 16):
-        bodies = [request(10_000 + n) for n in range(start, min(start + 16, last))]
-        await asyncio.gather(*(client.post("/fhir/Claim/$submit", content=body) for body in bodies))
+        bodies = [stored(n) for n in range(start, min(start + 16, last))]
+        answers = await asyncio.gather(*(client.post("/fhir/Claim/$submit", content=body) for body in bodies))
+        assert all(answer.status_code == 200 for answer in answers), answers[0].text
+
+
+async def measure(client: httpx.AsyncClient, count: int, base: float) -> None:
+    """Everything that a client waits for, with ``count`` cases stored."""
+    number = 1_000_000_000 + count * 1000
+    calls: dict[str, tuple[str, Sequence[bytes | None]]] = {
+        "$submit": ("/fhir/Claim/$submit", [request(number + n) for n in range(50)]),
+        "$inquire": ("/fhir/Claim/$inquire", [stored(n * 20) for n in range(20)]),
+        "order-sign, E0601": ("/cds-services/crd-order-sign", [order("E0601")] * 50),
+        "order-sign, E1390": ("/cds-services/crd-order-sign", [order("E1390")] * 50),
+    }
+    answer = (await client.post("/fhir/Claim/$submit", content=request(number + 99))).json()
+    response = next(e["resource"] for e in answer["entry"] if e["resource"]["resourceType"] == "ClaimResponse")
+    calls["read a ClaimResponse"] = (f"/fhir/ClaimResponse/{response['id']}", [None] * 50)
+    calls["worklist, first page"] = ("/workbench", [None] * 20)
+    for name, (url, bodies) in calls.items():
+        show(f"{name}; {count} stored", await timed(client, url, bodies), base)
 
 
 async def run(stored: list[int]) -> None:
@@ -88,12 +131,11 @@ async def run(stored: list[int]) -> None:
                 show(f"$submit, {items} items", await timed(client, "/fhir/Claim/$submit", bodies), base)
             there = 0
             for count in stored:
+                began = time.perf_counter()
                 await fill(client, there, count)
+                print(f"({count - there} more stored in {time.perf_counter() - began:.0f} s)", flush=True)
                 there = count
-                bodies = [request(n + 1_000_000 + count) for n in range(50)]
-                show(f"$submit, {count} cases stored", await timed(client, "/fhir/Claim/$submit", bodies), base)
-                asked = [request(10_000 + n) for n in range(20)]
-                show(f"$inquire, {count} cases stored", await timed(client, "/fhir/Claim/$inquire", asked), base)
+                await measure(client, count, base)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,6 @@ def mount(
     )
     limits = Limits(bytes=settings.max_body_bytes)
     app.include_router(server.security.router())
-    _mount_fhir(app, server, service, consult, presenter, dispatcher, limits)
     verifier = JwtVerifier(settings.crd_jwt, server.runtime.now, http) if settings.crd_jwt.issuers else None
     authenticate = authenticator(server.identify, verifier)
 
@@ -146,7 +145,7 @@ def mount(
         if isinstance(value, dict) and "resourceType" in value:
             gate.observe(value, _CRD_TABLES[version], path, 422)
 
-    app.include_router(
+    app.include_router(  # early: every router before it is tried first, and at the hook a clinician is waiting
         crd_router(
             CrdContext(
                 answerer,
@@ -160,6 +159,7 @@ def mount(
             )
         )
     )
+    _mount_fhir(app, server, service, consult, presenter, dispatcher, limits)
     app.include_router(api_router(ApiContext(service, server.identify, limits)))
     pages = WorkbenchContext(
         service, server.identify, examples=shipped("examples"), open_mode=settings.security == "open"

@@ -13,6 +13,7 @@ import pytest
 
 from crd.building import CPT, configured, hook, infos, order
 from crd.conftest import NOW, World, frozen
+from precert.authorization import consult
 from precert.authorization.record import (
     Authorization,
     CaseOpened,
@@ -21,6 +22,7 @@ from precert.authorization.record import (
     LineRequest,
     Party,
     Recorder,
+    decode,
     encode,
     fold,
 )
@@ -39,7 +41,7 @@ async def stored(world: World, kind: str, *params: Param) -> list[dict[str, Any]
     return [json.loads(document.body) for document in page.documents]
 
 
-async def authorize(world: World, code: str = "72148", provider: str | None = None) -> str:
+async def authorize(world: World, code: str = "72148", provider: str | None = None, case: str = "case-1") -> str:
     """An authorization for COM-0001 on record: one unit for 60 days from 2026-11-20; its number."""
     line = LineRequest(
         sequence=1,
@@ -48,7 +50,7 @@ async def authorize(world: World, code: str = "72148", provider: str | None = No
         service_start=date(2026, 11, 20),
     )
     opened = CaseOpened(
-        case="case-1",
+        case=case,
         number="CN1",
         submitter="open",
         received=NOW,
@@ -87,7 +89,7 @@ async def authorize(world: World, code: str = "72148", provider: str | None = No
     )
     recorder.append(met)
     recorder.append(Event(seq=0, at=NOW, ev="notified", actor="system", by="precert", line=1))
-    put = Put("Case", "case-1", encode(recorder.events), fold(recorder.events).tokens(), expect=0)
+    put = Put("Case", case, encode(recorder.events), fold(recorder.events).tokens(), expect=0)
     await world.store.commit(Commit(tenant=world.consult.tenant, puts=[put]))
     return granted.number
 
@@ -243,6 +245,19 @@ async def test_an_authorization_for_another_performer_does_not(advising):
     body = hook(mri(performer=[{"reference": "Practitioner/doc"}]), member="COM-0001", version="2.2")
     (info,) = infos(await world.ask(body))
     assert info["pa-needed"] == "auth-needed"
+
+
+async def test_an_authorization_is_found_behind_any_number_of_others(world, monkeypatch):
+    """Newer authorizations of other services are not read at all: the time to answer does not grow with them."""
+    monkeypatch.setattr(consult, "_HELD_MOST", 2)
+    number = await authorize(world)
+    for n in range(2, 6):
+        await authorize(world, code="99213", case=f"case-{n}")
+    read = []
+    monkeypatch.setattr(consult, "decode", lambda body: read.append(body) or decode(body))
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
+    assert info["satisfied-pa-id"] == number
+    assert len(read) == 1
 
 
 async def test_an_authorization_of_another_member_does_not(advising):

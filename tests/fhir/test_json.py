@@ -169,6 +169,36 @@ def test_brackets_in_strings_are_not_depth() -> None:
     assert json.load_resource(body, Limits(depth=2))["y"] == "\\" * 7
 
 
+def deepest(value: Any) -> int:
+    """How deep objects and arrays nest, by looking at the parsed value."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, dict | list) + max(map(deepest, inside), default=0)
+
+
+AWKWARD = st.text(alphabet='"\\[]{}a:,\n', max_size=8)
+NESTED = st.recursive(
+    AWKWARD | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(AWKWARD, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(NESTED, st.sampled_from([None, 2]))
+def test_depth_is_counted_exactly_whatever_is_in_strings(value: Any, indent: int | None) -> None:
+    body = standard.dumps({"x": value}, indent=indent).encode()
+    depth = deepest({"x": value})
+    json.check_depth(body, Limits(depth=depth))
+    with pytest.raises(FhirError):
+        json.check_depth(body, Limits(depth=depth - 1))
+
+
+def test_a_string_that_never_ends_hides_no_depth() -> None:
+    for start in (b'"', b'["a', b'{"a":"'):
+        with pytest.raises(FhirError) as caught:
+            json.loads(b"[" * 30 + start + b"[" * 35, Limits())
+        assert caught.value.issues[0].rule == "json-depth"
+
+
 def test_size_at_the_limit_and_past_it() -> None:
     body = b'{"resourceType":"A"}'
     json.load_resource(body, Limits(bytes=len(body)))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policy.support import line, policy
+from precert.policy import relevance
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evaluate import evaluate
 from precert.policy.logic import Evaluated
@@ -161,3 +162,46 @@ def test_an_expression_that_is_not_worked_out_is_asked_about() -> None:
 )
 def test_samples(kind: str, literals: list[Any], expected: set[Any]) -> None:
     assert set(samples(kind, literals, ("p", "q") if kind == "choice" else ())) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(trees, st.data())
+def test_what_is_remembered_is_what_a_fresh_search_says(node: dict[str, Any], data: st.DataObject) -> None:
+    """One policy asked about many charts, one after the other: an answer found for one must fit all that share it."""
+    tried = policy(facts=FACTS, criteria=numbered(node, [0]))
+    assert tried.criteria is not None
+    assert tried.relevance is not None
+    odd = {"n": [2, (1, 3), "text"], "m": [2, (0, 3)], "t": [("x", "z"), 2], "a": [(True, False)], "b": ["x"]}
+    for _ in range(12):
+        env = {name: data.draw(st.sampled_from([*POSSIBLE[name], *odd[name]])) for name in KINDS}
+        free = [name for name in KINDS if env[name] is None]
+        assert tried.relevance.of(env, free) == relevant(tried.criteria, env, free, tried.probe), env
+
+
+def test_alike_charts_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    criteria = {
+        "any": [
+            {"id": "LOW", "test": "%n <= 88", "cite": "c", "why_not": "w"},
+            {"id": "SIGN", "test": "%a", "cite": "c", "why_not": "w"},
+        ]
+    }
+    tried = policy(facts={name: FACTS[name] for name in ("n", "a")}, criteria=criteria)
+    searched: list[Any] = []
+    monkeypatch.setattr(relevance, "relevant", lambda *given: searched.append(given) or relevant(*given))
+    for value in (84, 86.5, 88, 89, 95):
+        evaluate(tried, line(answers={"n": value}))
+    # at most 88 it is decided and nothing is searched; 89 and 95 are alike
+    assert len(searched) == 1
+    evaluate(tried, line(answers={"a": False}))
+    assert len(searched) == 2
+
+
+def test_no_more_states_are_remembered_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relevance, "_MOST", 3)
+    criteria = {"any": [{"id": "A", "test": "%a", "cite": "c", "why_not": "w"},
+                        {"id": "N", "test": " or ".join(f"%n = {n}" for n in range(9)), "cite": "c", "why_not": "w"}]}  # fmt: skip
+    tried = policy(facts={name: FACTS[name] for name in ("n", "a")}, criteria=criteria)
+    assert tried.relevance is not None
+    for value in range(9, 0, -1):
+        assert tried.relevance.of({"n": value + 0.5, "a": None}, ["a"]) == ("a",)
+        assert len(tried.relevance._known) <= 3

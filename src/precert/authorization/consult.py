@@ -6,7 +6,7 @@ kept (assertions, its call log) goes into one atomic commit of :meth:`ConsultSer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, TypeVar
@@ -66,6 +66,11 @@ class OrderAsked:
     performer_npis: tuple[str, ...] = ()
     performer_known: bool = False  # somebody is named as performer, whether or not we know them
 
+    @property
+    def services(self) -> frozenset[str]:
+        """The codes that name the service, as ``system|code``."""
+        return frozenset(str(code) for code in codes(self.line.item.get("productOrService")))
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -78,8 +83,7 @@ class Held:
     def covers(self, order: OrderAsked, day: date) -> bool:
         """Whether it authorizes this order on ``day``: same service, within its period, quantity and provider."""
         grant, requested = self.authorization, self.line.requested
-        named = {str(code) for code in codes(order.line.item.get("productOrService"))}
-        if requested.code not in named or day < grant.start or (grant.end is not None and day > grant.end):
+        if requested.code not in order.services or day < grant.start or (grant.end is not None and day > grant.end):
             return False
         asked, granted = order.line.quantity, grant.quantity
         same_unit = order.line.unit is None or grant.unit is None or order.line.unit == grant.unit
@@ -155,11 +159,12 @@ class ConsultService:
     def today(self) -> date:
         return self.runtime.now().date()
 
-    async def held(self, who: Standing | None) -> tuple[Held, ...]:
-        """The member's authorizations in force. None for members the directory does not know."""
+    async def held(self, who: Standing | None, orders: Iterable[OrderAsked]) -> tuple[Held, ...]:
+        """The member's authorizations in force of services in ``orders``. None for members the directory does not know."""
         if who is None or who.member is None:
             return ()
-        params = [Param("member", [who.member.id]), Param("state", _IN_FORCE)]
+        services = sorted(frozenset[str]().union(*(order.services for order in orders)))
+        params = [Param("member", [who.member.id]), Param("state", _IN_FORCE), Param("code", services)]
         page = await self.store.search(self.tenant, "Case", params, limit=_HELD_MOST)
         cases = [fold(decode(document.body)) for document in page.documents]
         return tuple(

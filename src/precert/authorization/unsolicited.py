@@ -66,7 +66,7 @@ class Unsolicited:
         submission = replace(submission, root=asked.root)
         for _ in range(_ATTEMPTS):
             place = await self._place(who)
-            found = next((held for held in await self.consult.held(who.who) if held.covers(order, day)), None)
+            found = next((held for held in await self.consult.held(who.who, [order]) if held.covers(order, day)), None)
             if found is not None:
                 return found
             case, numbers, rejection = decide(self.service, submission)

@@ -87,7 +87,7 @@ class Decider:
                 consulted = self._ask(order, inquiry, known[at])
                 if consulted.needs_authorization:
                     if at not in held:  # looked up once, and only if it can change an answer
-                        held[at] = await self._held(known[at])
+                        held[at] = await self._held(known[at], orders)
                     on_record = held[at]
                     consulted = consulted.failed(_NO_RECORD) if on_record is None else consulted.under(on_record)
                 info = self._assertion(order, consulted, one.reference, one.note)
@@ -122,10 +122,10 @@ class Decider:
             one, consulted=consulted, info=self._assertion(one.order, consulted, under.reference, under.note)
         )
 
-    async def _held(self, identified: Identified) -> tuple[Held, ...] | None:
+    async def _held(self, identified: Identified, orders: list[Order]) -> tuple[Held, ...] | None:
         """The authorizations on record; ``None`` if they cannot be read, which is our trouble and no answer (row 9)."""
         try:
-            return await self.consult.held(identified.who)
+            return await self.consult.held(identified.who, [order.asked for order in orders])
         except (StoreError, BrokenRecord):
             log.exception("authorizations cannot be read")
             return None

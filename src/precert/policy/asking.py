@@ -6,21 +6,20 @@ from typing import Literal
 
 from precert.fhir.coding import LOINC, CodePattern
 from precert.policy.closures import ExpressionError
-from precert.policy.logic import Tree
 from precert.policy.model import Fact
-from precert.policy.questions import relevant
 from precert.policy.run import Run
 from precert.policy.types import Alternative, Question
 
 
-def open_facts(run: Run, tree: Tree, provenance: Literal["missing", "conflict"]) -> tuple[str, ...]:
+def open_facts(run: Run, provenance: Literal["missing", "conflict"]) -> tuple[str, ...]:
     """Unknown facts of one kind that can still change the result: those one may ask for, or those in conflict."""
     can_ask = [n for n, f in run.facts.items() if f.provenance == "missing" and run.policy.fact_models[n].ask]
     disputed = [n for n, f in run.facts.items() if f.provenance == "conflict"]
     wanted = can_ask if provenance == "missing" else disputed
-    if not wanted:
+    relevance = run.policy.relevance
+    if not wanted or relevance is None:
         return ()
-    found = relevant(tree, run.env, [*can_ask, *disputed], run.policy.probe)
+    found = relevance.of(run.env, [*can_ask, *disputed])
     return tuple(name for name in found if name in wanted)
 
 

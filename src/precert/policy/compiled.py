@@ -21,6 +21,7 @@ from precert.policy.logic import Group, Tree, compile_tree, leaves
 from precert.policy.model import AlternativeRule, Fact, Node, Policy
 from precert.policy.periods import Period
 from precert.policy.questions import Probe
+from precert.policy.relevance import Relevance
 from precert.policy.types import Grant
 
 Section = Literal["exclude", "exempt", "criteria"]
@@ -107,6 +108,11 @@ class CompiledPolicy:
     def probe(self) -> Probe:
         trees = [tree for tree in (self.exclude, self.exempt, self.criteria) if tree is not None]
         return Probe.of(trees, self.model.facts)
+
+    @cached_property
+    def relevance(self) -> Relevance | None:
+        """Which open facts can still change the answer; ``None`` if it hangs on nothing."""
+        return Relevance(self.whole, self.probe) if self.whole is not None else None
 
     @cached_property
     def criteria_of(self) -> dict[str, tuple[str, ...]]:

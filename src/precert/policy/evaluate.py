@@ -148,10 +148,8 @@ def _unmet(run: Run, base: Evaluation) -> Evaluation:
 
 
 def _unknown(run: Run, base: Evaluation, *, unmet: bool) -> Evaluation:
-    tree = run.policy.whole
-    assert tree is not None  # without a tree nothing is unknown
-    conflicts = open_facts(run, tree, "conflict")
-    missing = open_facts(run, tree, "missing")
+    conflicts = open_facts(run, "conflict")
+    missing = open_facts(run, "missing")
     base = replace(base, missing=missing, questions=questions(run, missing))
     if unmet:
         ids = tuple(dict.fromkeys(leaf.node.id or "" for leaf in run.criteria.decisive())) if run.criteria else ()

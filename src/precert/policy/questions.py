@@ -14,7 +14,7 @@ uses FHIRPath beyond the native part, and more shared facts than ``_BUDGET`` com
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise, product
@@ -86,13 +86,14 @@ def samples(kind: str, literals: Iterable[Any], options: Sequence[str] = ()) -> 
 def _classes(values: Sequence[Any], literals: Sequence[Any]) -> tuple[int, ...]:
     """For each value the position of the first one that comparisons with ``literals`` cannot tell from it."""
     first: dict[Any, int] = {}
-    return tuple(first.setdefault(_signature(value, literals), at) for at, value in enumerate(values))
+    return tuple(first.setdefault(signature(value, literals), at) for at, value in enumerate(values))
 
 
-def _signature(value: Any, literals: Sequence[Any]) -> Any:
-    if value is None or isinstance(value, bool) or any(isinstance(literal, bool) for literal in literals):
+def signature(value: Any, literals: Sequence[Any]) -> Hashable:
+    """What comparisons with ``literals`` can say of ``value``: the same for values that they cannot tell apart."""
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):  # also several values, and none
         return repr(value)
-    if any(isinstance(literal, str) is not isinstance(value, str) for literal in literals):
+    if any(isinstance(it, bool) or isinstance(it, str) is not isinstance(value, str) for it in literals):
         return repr(value)
     return tuple((value < literal, value == literal) for literal in literals)
 
@@ -102,9 +103,11 @@ class Probe:
     """What does not change between lines; made once per policy.
 
     ``values`` are the values to try for each fact, the first being "still unknown"; ``classes`` says for each leaf
-    which of them look alike to it (``None``: nothing is known about that leaf).
+    which of them look alike to it (``None``: nothing is known about that leaf); ``literals`` is what each fact is
+    compared with in any of the known leaves.
     """
 
+    literals: Mapping[str, tuple[Any, ...]]
     values: Mapping[str, tuple[Any, ...]]
     classes: Mapping[Leaf, Mapping[str, tuple[int, ...]] | None]
 
@@ -120,7 +123,7 @@ class Probe:
             leaf: None if found is None else {name: _classes(values[name], lits) for name, lits in found.items()}
             for leaf, found in compared.items()
         }
-        return cls(values, classes)
+        return cls({name: tuple(found) for name, found in literals.items()}, values, classes)
 
     @property
     def opaque(self) -> tuple[Leaf, ...]:
