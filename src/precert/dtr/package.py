@@ -98,7 +98,7 @@ class _Building:
         draft = Draft(
             served=served,
             renderer=renderer(served, self.shape, self.site),
-            links=links(self.asked.coverages, wanted.orders, origin),
+            links=links(self.resolved.coverage_of(wanted), wanted.orders, origin),
             known=wanted.known,
             first=first,
             origin=origin,
@@ -118,7 +118,7 @@ class _Building:
 
     def _plain_draft(self, made: Artifacts) -> Resource:
         """The draft for a form whose policy is not here any more: its groups, and the links."""
-        linked = links(self.asked.coverages, self.asked.orders, self.resolved.origin)
+        linked = links(self.resolved.coverage_of(), self.asked.orders, self.resolved.origin)
         form = made.questionnaire
         return {
             "resourceType": "QuestionnaireResponse",
