@@ -17,7 +17,7 @@ from precert.crd.identity import authenticator
 from precert.crd.routes import CrdContext, crd_router
 from precert.dtr import shape20 as dtr20
 from precert.dtr import shape22 as dtr22
-from precert.dtr.answers import answer_review
+from precert.dtr.answers import answer_review, reviewed
 from precert.dtr.forms import Forms
 from precert.dtr.routes import DtrContext, dtr_router
 from precert.eligibility.directory import Directory
@@ -166,6 +166,8 @@ def _mount_fhir(
     """Everything below the two FHIR bases."""
     settings = server.settings
     gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
+    forms = Forms(lambda: server.library.current)
+    review = answer_review(forms, lambda: server.runtime.now().date())
     pas = PasContext(
         service=service,
         presenter=presenter,
@@ -175,8 +177,8 @@ def _mount_fhir(
         gate=gate,
         arrived=functools.partial(early_arrivals, service),
         public_url=settings.public_url,
+        review=reviewed(review),
     )
-    forms = Forms(lambda: server.library.current)
     dtr = DtrContext(
         service,
         consult,
@@ -186,7 +188,6 @@ def _mount_fhir(
         settings.public_url,
         lambda resource, version: gate.observe(resource, _DTR_TABLES[version]),
     )
-    review = answer_review(forms, lambda: server.runtime.now().date())
     cdex = CdexContext(service, server.identify, limits, review, lambda resource: gate.observe(resource, "cdex-2.1.0"))
     subscriptions = SubscriptionContext(
         store=service.store,

@@ -56,7 +56,6 @@ SERVICE_IDENTIFIER = "urn:precert:dtr-service"
 CONTEXT_IDENTIFIER = "urn:precert:dtr-context"
 """System of the identifier by which an adaptive form remembers the case or assertion it was opened for."""
 
-ADAPTIVE_SUFFIX = "-adaptive"
 _MOST = 64
 _PATH = re.compile(r"^.*/(Questionnaire|Library|ValueSet)/([^/|?#]+)$")
 
@@ -90,9 +89,3 @@ def named(url: str, root: str, kind: str) -> str | None:
         return None
     base = url[: match.start(1)]
     return unquote(match[2]) if base in (f"{root}/fhir/", f"{root}/fhir/v2.0/") else None
-
-
-def named_anywhere(url: str, kind: str) -> str | None:
-    """The same, whatever the host: answers given under an earlier address of this server still count."""
-    match = _PATH.match(url)
-    return unquote(match[2]) if match is not None and match[1] == kind else None

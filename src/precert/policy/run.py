@@ -27,7 +27,8 @@ class Run:
     @classmethod
     def of(cls, policy: CompiledPolicy, context: LineContext, index: EvidenceIndex) -> Run:
         """Resolve every fact and evaluate every tree. Never raises for anything in the evidence."""
-        facts = {name: fact.resolve(context, index) for name, fact in policy.facts.items()}
+        told = context.told(policy.id)
+        facts = {name: fact.resolve(told, index) for name, fact in policy.facts.items()}
         env = environment(facts, context)
         exclude, exempt, criteria = (
             Evaluated(tree, env) if tree is not None else None
