@@ -18,6 +18,7 @@ from precert.crd.routes import CrdContext, crd_router
 from precert.dtr import shape20 as dtr20
 from precert.dtr import shape22 as dtr22
 from precert.dtr.answers import answer_review, reviewed
+from precert.dtr.error_log import ErrorLog
 from precert.dtr.forms import Forms
 from precert.dtr.routes import DtrContext, dtr_router
 from precert.eligibility.directory import Directory
@@ -146,7 +147,11 @@ def mount(
     )
     app.include_router(api_router(ApiContext(service, server.identify, limits)))
     pages = WorkbenchContext(
-        service, server.identify, examples=shipped("examples"), open_mode=settings.security == "open"
+        service,
+        server.identify,
+        examples=shipped("examples"),
+        open_mode=settings.security == "open",
+        reports=ErrorLog(store, TENANT, server.runtime).newest,
     )
     app.include_router(workbench_router(pages))
     for shape in (shape20, shape22):  # last: /fhir/{type}/{id} would swallow what is mounted after it

@@ -204,7 +204,7 @@ async def test_a_report_is_kept_without_people_in_it(desk: Desk, names: tuple[st
     }
     response = await desk.post("Questionnaire/$log-questionnaire-errors", body)
     assert (response.status_code, response.content) == (204, b"")
-    (report,) = await desk.context.errors.of_policy("oxygen-home")
+    (report,) = await desk.context.errors.newest("oxygen-home")
     assert report["questionnaires"] == [canonical("oxygen-home-adaptive", "2026.2")]
     assert report["issues"] == [
         {

@@ -119,7 +119,8 @@ class ErrorLog:
         commit = Commit(tenant=self.tenant, puts=[Put(LOGGED, id, json.dumps(body), params, expect=0)], audit=[audit])
         await self.store.commit(commit)
 
-    async def of_policy(self, policy: str, limit: int = 50) -> list[Element]:
-        """The newest reports about the forms of one policy, for its owner."""
-        page = await self.store.search(self.tenant, LOGGED, [Param("policy", [policy])], limit=limit)
+    async def newest(self, policy: str | None = None, limit: int = 50) -> list[Element]:
+        """The newest reports, about the forms of one policy or of all, for their owner."""
+        params = [Param("policy", [policy])] if policy is not None else []
+        page = await self.store.search(self.tenant, LOGGED, params, limit=limit)
         return [json.loads(document.body) for document in page.documents]
