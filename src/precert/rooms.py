@@ -18,6 +18,7 @@ from precert.crd.routes import CrdContext, crd_router
 from precert.dtr import shape20 as dtr20
 from precert.dtr import shape22 as dtr22
 from precert.dtr.answers import answer_review, reviewed
+from precert.dtr.artifacts import Issued
 from precert.dtr.error_log import ErrorLog
 from precert.dtr.forms import Forms
 from precert.dtr.routes import DtrContext, dtr_router
@@ -68,6 +69,12 @@ class Server:
         self.validator = Validator.load()
         self.security = build_security(settings.security, _security(settings), self.runtime)
         self.store: Store | None = None
+        self.forms = Forms(lambda: self.library.current)
+
+    async def keep_forms(self) -> None:
+        """Archive the forms of all policies as they are now. Raises the store's errors."""
+        if self.store is not None:
+            await Issued(self.store, TENANT).keep_all(self.forms, self.runtime)
 
     async def open(self) -> Store:
         """Open the store. Raises Locked when another process holds the data directory."""
@@ -171,7 +178,7 @@ def _mount_fhir(
     """Everything below the two FHIR bases."""
     settings = server.settings
     gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
-    forms = Forms(lambda: server.library.current)
+    forms = server.forms
     review = answer_review(forms, lambda: server.runtime.now().date())
     pas = PasContext(
         service=service,
