@@ -133,7 +133,10 @@ class Issued:
         if version is None or "/" in name:
             return None
         document = await self.store.get(self.tenant, type, _key(name, version, shape))
-        return json.load_resource(document.body.replace(ROOT.encode(), root.encode())) if document else None
+        if document is None:
+            return None
+        body: Element = json.loads(document.body.replace(ROOT.encode(), root.encode()))
+        return body
 
     async def by_canonical(self, canonical: str, root: str, shape: Shape, now: datetime) -> Artifacts | None:
         """A form by ``url|version``."""
