@@ -16,6 +16,7 @@ from precert.rooms import TENANT, Server, mount
 from precert.runtime import Runtime
 from precert.security.setup import SmartSecurity
 from precert.settings import Settings
+from precert.store.port import StoreError
 from precert.subscriptions.dispatcher import Dispatcher
 from precert.web import errors
 from precert.web.gate import AnswerCheck
@@ -83,16 +84,26 @@ async def _watching(server: Server) -> AsyncIterator[None]:
 async def _watch_policies(server: Server) -> None:
     """Reload the policy folder when it changes; a broken file keeps the last good version and is told once."""
     told: set[str] = set()
+    await _keep_forms(server)
     while True:
         await asyncio.sleep(server.settings.policy_reload_seconds)
         report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
         if report.changed:
             log.info("policies reloaded", policies=len(server.library.current))
+            await _keep_forms(server)
         problems = {str(problem) for problem in report.problems}
         for problem in sorted(problems - told):
             log.warning("policy file refused", problem=problem)
         told = problems
         server.metrics.policies.set(len(server.library.current))
+
+
+async def _keep_forms(server: Server) -> None:
+    """A form that was ever named must be found later; a store in trouble is no reason to stop serving."""
+    try:
+        await server.keep_forms()
+    except StoreError as trouble:
+        log.warning("forms not archived", why=str(trouble))
 
 
 def _mount_operations(app: FastAPI, server: Server) -> None:

@@ -20,7 +20,9 @@ from precert.crd.identity import authenticator
 from precert.crd.routes import CrdContext, crd_router
 from precert.dtr import shape20 as dtr20
 from precert.dtr import shape22 as dtr22
-from precert.dtr.answers import answer_review
+from precert.dtr.answers import answer_review, reviewed
+from precert.dtr.artifacts import Issued
+from precert.dtr.error_log import ErrorLog
 from precert.dtr.forms import Forms
 from precert.dtr.routes import DtrContext, dtr_router
 from precert.eligibility.directory import Directory
@@ -70,6 +72,12 @@ class Server:
         self.validator = Validator.load()
         self.security = build_security(settings.security, _security(settings), self.runtime)
         self.store: Store | None = None
+        self.forms = Forms(lambda: self.library.current)
+
+    async def keep_forms(self) -> None:
+        """Archive the forms of all policies as they are now. Raises the store's errors."""
+        if self.store is not None:
+            await Issued(self.store, TENANT).keep_all(self.forms, self.runtime)
 
     async def open(self) -> Store:
         """Open the store. Raises Locked when another process holds the data directory."""
@@ -162,7 +170,11 @@ def mount(
     _mount_fhir(app, server, service, consult, presenter, dispatcher, limits)
     app.include_router(api_router(ApiContext(service, server.identify, limits)))
     pages = WorkbenchContext(
-        service, server.identify, examples=shipped("examples"), open_mode=settings.security == "open"
+        service,
+        server.identify,
+        examples=shipped("examples"),
+        open_mode=settings.security == "open",
+        reports=ErrorLog(store, TENANT, server.runtime).newest,
     )
     app.include_router(workbench_router(pages))
     for shape in (shape20, shape22):  # last: /fhir/{type}/{id} would swallow what is mounted after it
@@ -182,6 +194,8 @@ def _mount_fhir(
     """Everything below the two FHIR bases."""
     settings = server.settings
     gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
+    forms = server.forms
+    review = answer_review(forms, lambda: server.runtime.now().date())
     pas = PasContext(
         service=service,
         presenter=presenter,
@@ -191,8 +205,8 @@ def _mount_fhir(
         gate=gate,
         arrived=functools.partial(early_arrivals, service),
         public_url=settings.public_url,
+        review=reviewed(review),
     )
-    forms = Forms(lambda: server.library.current)
     dtr = DtrContext(
         service,
         consult,
@@ -202,7 +216,6 @@ def _mount_fhir(
         settings.public_url,
         lambda resource, version: gate.observe(resource, _DTR_TABLES[version]),
     )
-    review = answer_review(forms, lambda: server.runtime.now().date())
     cdex = CdexContext(service, server.identify, limits, review, lambda resource: gate.observe(resource, "cdex-2.1.0"))
     subscriptions = SubscriptionContext(
         store=service.store,

@@ -136,7 +136,9 @@ async def test_opened_for_a_case_it_asks_what_the_case_lacks(desk: Desk) -> None
     sent = bundle(await desk.post("Claim/$submit", request))
     task = next(e["resource"] for e in sent["entry"] if e["resource"]["resourceType"] == "Task")
     context = next(i["valueString"] for i in task["input"] if "valueString" in i)
-    response = await desk.next(await begin(desk, "pap-osa-initial", shape22, context=context))
+    response = await desk.next(
+        await begin(desk, "pap-osa-initial", shape22, context=context, coverages=[coverage("MA-0002")])
+    )
     assert "osa_dx" not in asked(response)  # the request brought the diagnosis
     done = {"eval_before_test": True, "ahi": 22, "events": 140}
     response = await desk.next(add(response, done))

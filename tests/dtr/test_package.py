@@ -158,16 +158,20 @@ async def test_the_context_of_a_task(desk: Desk, shape: Shape) -> None:
 
 async def test_a_context_and_its_order(desk: Desk) -> None:
     context = await pended(desk)
-    same = await desk.package(call(context=context, orders=(order("E0601") | {"note": [{"text": "urgent"}]},)))
+    same = await desk.package(
+        call(
+            context=context, orders=(order("E0601") | {"note": [{"text": "urgent"}]},), coverages=[coverage("MA-0002")]
+        )
+    )
     assert (same.forms, same.issues) == (["pap-osa-initial|2026.1"], [])
-    other = await desk.package(call(context=context, orders=(order(),)))
+    other = await desk.package(call(context=context, orders=(order(),), coverages=[coverage("MA-0002")]))
     assert other.forms == ["oxygen-home|2026.2"]
     assert other.issues == [("warning", "context-order")]
 
 
 async def test_a_context_that_was_answered(desk: Desk) -> None:
     context = await pended(desk)
-    package = await desk.package(call(context=context))
+    package = await desk.package(call(context=context, coverages=[coverage("MA-0002")]))
     done = filled(package.form, package.draft, {"osa_dx": True, "eval_before_test": True, "ahi": 22, "events": 140})
     sent = {
         "resourceType": "Parameters",
@@ -181,7 +185,7 @@ async def test_a_context_that_was_answered(desk: Desk) -> None:
     }
     assert (await desk.post("$submit-attachment", sent)).status_code == 200
     assert await desk.states(context) == ["active"]
-    after = await desk.package(call(context=context))
+    after = await desk.package(call(context=context, coverages=[coverage("MA-0002")]))
     assert (after.bundles, after.issues) == ([], [("information", "nothing-needed")])
 
 

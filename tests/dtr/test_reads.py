@@ -11,7 +11,6 @@ from tools.requests import Json
 
 from precert.dtr import shape20, shape22
 from precert.dtr.artifacts import renderer
-from precert.dtr.capability import rest_resources
 from precert.dtr.form import Form
 from precert.dtr.forms import Forms, Served
 from precert.dtr.shape import Shape
@@ -176,8 +175,30 @@ async def test_a_form_is_kept_when_its_policy_is_gone(choosy: Desk) -> None:
     assert again.draft["questionnaire"] == canonical("choosy", "1")
     assert findings(again.body, shape22) == []
     assert await read(choosy, "Questionnaire/choosy|1") == sent.form
-    unknown = await choosy.package(call(canonical("choosy", "1")), shape20)  # never sent in this version
+    unknown = await choosy.package(call(canonical("choosy", "1")), shape20)  # neither sent nor archived in this one
     assert unknown.issues == [("warning", "unknown-questionnaire")]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
+async def test_a_form_is_kept_though_nobody_ever_fetched_it(choosy: Desk, shape: Shape) -> None:
+    """CRD or PAS may have named it; it is found after its policy is gone, at the address that the server has then."""
+    await choosy.context.issued.keep_all(choosy.forms, choosy.service.runtime)
+    choosy.forms.catalogue = lambda: Catalogue([policy("9")])
+    package = await choosy.package(call(canonical("choosy", "2")), shape)
+    assert package.forms == ["choosy|2"]
+    assert findings(package.body, shape) == []
+    (codes,) = package.of("ValueSet")
+    assert codes["expansion"]["timestamp"].startswith("2026-11-20")
+    assert await read(choosy, "ValueSet/choosy.stage|2", shape) == codes
+    moved = await choosy.client.get(f"http://elsewhere.test{shape.PREFIX}/Questionnaire/choosy-adaptive|3")
+    assert json.loads(moved.content)["url"] == "http://elsewhere.test/fhir/Questionnaire/choosy-adaptive"
+
+
+async def test_a_draft_is_not_archived(desk: Desk) -> None:
+    desk.forms.catalogue = lambda: Catalogue([policy("1", status="draft")])
+    await desk.context.issued.keep_all(desk.forms, desk.service.runtime)
+    desk.forms.catalogue = lambda: Catalogue([policy("2")])
+    assert (await desk.get("Questionnaire/choosy|1")).status_code == 404
 
 
 async def test_a_form_that_has_ended_says_so(desk: Desk) -> None:
@@ -204,7 +225,7 @@ async def test_a_report_is_kept_without_people_in_it(desk: Desk, names: tuple[st
     }
     response = await desk.post("Questionnaire/$log-questionnaire-errors", body)
     assert (response.status_code, response.content) == (204, b"")
-    (report,) = await desk.context.errors.of_policy("oxygen-home")
+    (report,) = await desk.context.errors.newest("oxygen-home")
     assert report["questionnaires"] == [canonical("oxygen-home-adaptive", "2026.2")]
     assert report["issues"] == [
         {
@@ -260,10 +281,21 @@ def test_all_kinds_of_questions_are_valid() -> None:
     assert groups == ["For the clinician", "For the office", "For the patient"]
 
 
-def test_the_capability_pieces() -> None:
-    pieces = {piece["type"]: [o["name"] for o in piece.get("operation", [])] for piece in rest_resources()}
-    assert pieces == {
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
+async def test_the_capability_statement_says_what_is_served(desk: Desk, shape: Shape) -> None:
+    """Read without a token; every operation, and searches by canonical (2.2.0 conf-1)."""
+    statement = await read(desk, "metadata", shape)
+    rest = {r["type"]: r for r in statement["rest"][0]["resource"]}
+    said = {
+        kind: [o["name"] for o in rest[kind].get("operation", [])] for kind in ("Questionnaire", "Library", "ValueSet")
+    }
+    assert said == {
         "Questionnaire": ["questionnaire-package", "next-question", "log-questionnaire-errors"],
         "Library": [],
         "ValueSet": ["expand"],
     }
+    for kind in said:
+        assert [i["code"] for i in rest[kind]["interaction"]] == ["read", "search-type"]
+        assert [p["name"] for p in rest[kind]["searchParam"]] == ["_id", "url", "version"]
+    assert any("dtr-payer-service" in url for url in statement["instantiates"])
+    assert findings(statement, shape) == []

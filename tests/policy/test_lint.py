@@ -62,6 +62,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "exists()": ({"criteria": {**LEAF, "test": "%ok.exists()"}}, "open-world", "error"),
     "contains": ({"criteria": {**LEAF, "test": "%ok contains true"}}, "open-world", "error"),
     "absent": ({"facts": {"ok": {"from": "Condition", "absent": False, **YES}}}, "absent-clinical", "error"),
+    "implied by nothing": (
+        {"facts": {"ok": {"from": "Condition", "take": "exists", "implied_by": "none"}}},
+        "unknown-fact",
+        "error",
+    ),
     "ask type": (
         {"facts": {"ok": {"from": "Condition", "take": "exists", "ask": {"text": "?", "type": "text", "who": "admin"}}}},
         "ask-type",

@@ -16,8 +16,9 @@ import structlog
 from precert.authorization import judge
 from precert.authorization.codes import Reject, code_table
 from precert.authorization.context import Standing, patient_view, payer_evidence, requester_view, service_day, standing
-from precert.authorization.evidence import answers, clinical_evidence, unpacked
+from precert.authorization.evidence import clinical_evidence, unpacked
 from precert.authorization.record import Case, LineRequest, decode, fold
+from precert.authorization.responses import answers
 from precert.authorization.submission import Submission
 from precert.eligibility.directory import Directory, Found
 from precert.fhir import json

@@ -10,8 +10,9 @@ import structlog
 
 from precert.authorization.consult import Consulted, ConsultService, Held, Identified, Inquiry
 from precert.authorization.context import standing
-from precert.authorization.evidence import answers, clinical_evidence
+from precert.authorization.evidence import clinical_evidence
 from precert.authorization.record import BrokenRecord
+from precert.authorization.responses import answers
 from precert.authorization.unsolicited import OrderRequest, Unsolicited
 from precert.crd import coverage as insurance
 from precert.crd import render

@@ -7,11 +7,11 @@ taken to be in the unit of its question, and said so; another unit is refused an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from precert.authorization.evidence import questionnaire_answers
+from precert.authorization.responses import DONE, canonical_of, form_named, questionnaire_answers
 from precert.dtr.form import Form, Item
 from precert.dtr.forms import Forms
 from precert.dtr.questionnaire import value_key
@@ -166,39 +166,38 @@ def _unit(item: Item, value: Any, path: str, judged: Judged) -> None:
         judged.add("error", "value", "unit-mismatch", path, said)
 
 
-def canonical_of(response: Resource) -> str | None:
-    """The form a response answers: contained derivedFrom, contained url, then ``questionnaire`` (dtr.md 1.3)."""
-    contained = contained_form(response)
-    if contained is not None:
-        derived = contained.get("derivedFrom")
-        first = derived[0] if isinstance(derived, list) and derived else None
-        url, version = text(contained.get("url")), text(contained.get("version"))
-        own = f"{url}|{version}" if url and version and not url.startswith("urn:") else None
-        if found := text(first) or own:
-            return found
-    named = text(response.get("questionnaire"))
-    return None if named is None or named.startswith("#") else named
-
-
-def contained_form(response: Resource) -> Resource | None:
-    """The Questionnaire inside an adaptive response."""
-    return next((c for c in elements(response.get("contained")) if c.get("resourceType") == "Questionnaire"), None)
-
-
 def answer_review(forms: Forms, today: Callable[[], date]) -> Callable[[Resource, str], list[Issue]]:
-    """A judge of responses for the rooms that receive them. Responses to other people's forms are none of its business."""
+    """A judge of responses for the rooms that receive them. Answers to other people's forms are documents, and said so."""
 
     def review(response: Resource, path: str) -> list[Issue]:
         canonical = canonical_of(response)
-        served = forms.answered(canonical, today()) if canonical is not None else None
-        if served is None:
+        if canonical is None:
             return []
+        served = forms.answered(canonical, today())
+        if served is None:
+            said = f"No form of this payer is called {canonical[:200]!r}. It is kept as a document; its answers do not count."
+            return [Issue("warning", "not-found", said, f"{path}.questionnaire", "unknown-form")]
         issues = judge(served.form, response, path).issues
-        policy = served.form.policy
+        policy, version = served.form.policy, form_named(canonical)[1]
         newest = forms.catalogue().current(policy.id, today())
-        if newest is not None and newest.version != policy.version:
-            said = f"The answers are to version {policy.version} of {policy.id}; version {newest.version} is in effect."
+        if newest is not None and version not in (None, newest.version):
+            said = f"The answers are to version {version} of {policy.id}; version {newest.version} is in effect."
             issues.append(Issue("warning", "business-rule", said, f"{path}.questionnaire", "form-retired"))
         return issues
 
     return review
+
+
+def reviewed(
+    review: Callable[[Resource, str], Sequence[Issue]],
+) -> Callable[[Resource, str], list[Issue]]:
+    """The same for a request that is not refused for its answers: what is wrong with one keeps it from counting."""
+
+    def warnings(response: Resource, path: str) -> list[Issue]:
+        issues = [replace(issue, severity="warning") for issue in review(response, path)]
+        if response.get("status") not in DONE:
+            said = f"The response is {str(response.get('status'))[:40]!r}; its answers count when it is completed."
+            issues.append(Issue("warning", "business-rule", said, f"{path}.status", "response-not-completed"))
+        return issues
+
+    return warnings

@@ -31,9 +31,9 @@ class Links:
     orders: tuple[Element, ...]
 
 
-def links(coverages: Sequence[Resource], orders: Sequence[Order], origin: Origin | None) -> Links:
+def links(sent: Resource | None, orders: Sequence[Order], origin: Origin | None) -> Links:
     """References from what was sent; without a Coverage by the member number that the case knows."""
-    coverage = coverages[0] if coverages else {}
+    coverage = sent or {}
     subject = next((s for s in _subjects(coverage, orders)), None)
     member: Element = {"value": origin.member} if origin is not None and origin.member else {}
     if subject is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from precert.dtr import urls
+from precert.authorization.responses import ADAPTIVE_SUFFIX, form_named
 from precert.dtr.asked import parameters
 from precert.fhir import json
 from precert.fhir.dates import instant
@@ -105,8 +105,7 @@ class ErrorLog:
     async def add(self, logged: Logged, client: str) -> None:
         """Keep one report. Raises the store's errors."""
         id, now = self.runtime.new_id(), self.runtime.now()
-        split = [urls.split(canonical) for canonical in logged.questionnaires]
-        names = [urls.named_anywhere(url, "Questionnaire") or url for url, _ in split]
+        names = [form_named(canonical)[0] for canonical in logged.questionnaires]
         body = {
             "id": id,
             "at": instant(now),
@@ -114,13 +113,14 @@ class ErrorLog:
             "questionnaires": list(logged.questionnaires),
             "issues": list(logged.issues),
         }
-        policies = sorted({name.removesuffix(urls.ADAPTIVE_SUFFIX) for name in names})
+        policies = sorted({name.removesuffix(ADAPTIVE_SUFFIX) for name in names})
         params = {"policy": policies, "client": [client]}
         audit = Audit("questionnaire-error", client, ",".join(policies)[:200], now)
         commit = Commit(tenant=self.tenant, puts=[Put(LOGGED, id, json.dumps(body), params, expect=0)], audit=[audit])
         await self.store.commit(commit)
 
-    async def of_policy(self, policy: str, limit: int = 50) -> list[Element]:
-        """The newest reports about the forms of one policy, for its owner."""
-        page = await self.store.search(self.tenant, LOGGED, [Param("policy", [policy])], limit=limit)
+    async def newest(self, policy: str | None = None, limit: int = 50) -> list[Element]:
+        """The newest reports, about the forms of one policy or of all, for their owner."""
+        params = [Param("policy", [policy])] if policy is not None else []
+        page = await self.store.search(self.tenant, LOGGED, params, limit=limit)
         return [json.loads(document.body) for document in page.documents]

@@ -12,12 +12,13 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
+from precert.authorization.responses import ADAPTIVE_SUFFIX
 from precert.dtr.guards import Shown, guards, needed
 from precert.dtr.population import Population, population
-from precert.dtr.urls import ADAPTIVE_SUFFIX
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.logic import leaves
+from precert.policy.ranges import possible
 
 Who = Literal["clinical", "admin", "patient"]
 Kind = Literal["boolean", "decimal", "integer", "date", "text", "choice", "quantity"]
@@ -27,8 +28,6 @@ TITLES: dict[Who, str] = {
     "admin": "For the office",
     "patient": "For the patient",
 }
-_RANGES: dict[str, tuple[Decimal, Decimal]] = {"%": (Decimal(0), Decimal(100)), "kg": (Decimal(0), Decimal(1000))}
-"""What a quantity in this unit can be at all; everything outside is a slip of the pen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Item:
 
     @property
     def range(self) -> tuple[Decimal, Decimal] | None:
-        return _RANGES.get(self.unit or "") if self.kind == "quantity" else None
+        return possible(self.unit) if self.kind == "quantity" else None
 
 
 @dataclass(frozen=True, slots=True)

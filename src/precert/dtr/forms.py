@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from precert.authorization.responses import ADAPTIVE_SUFFIX, form_named
 from precert.dtr import urls
 from precert.dtr.form import Form
-from precert.dtr.urls import ADAPTIVE_SUFFIX
 from precert.policy.catalogue import Catalogue
 
 Manner = Literal["standard", "adaptive"]
@@ -77,10 +77,12 @@ class Forms:
         return self.by_name(name, version, day) if name is not None else None
 
     def answered(self, canonical: str, day: date) -> Served | None:
-        """The form that a response names, at whatever address this server had then."""
-        url, version = urls.split(canonical)
-        name = urls.named_anywhere(url, "Questionnaire")
-        return self.by_name(name, version, day) if name is not None else None
+        """The form that a response names, at whatever address this server had then.
+
+        Of a version that is not here any more the present one: its questions are those that the rules can still ask.
+        """
+        name, version = form_named(canonical)
+        return self.by_name(name, version, day) or self.by_name(name, None, day)
 
     def warm(self, day: date) -> None:
         """Work out the forms of all policies in effect ahead of the first call (about 0.1 s each; call it in a thread)."""

@@ -11,10 +11,11 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import date
 
+from precert.authorization.responses import answer_key, canonical_of, contained_form, form_named
 from precert.authorization.service import AuthorizationService, bound_versions, line_context
 from precert.dtr import urls
 from precert.dtr.adaptive import Step, bare_context, next_step
-from precert.dtr.answers import Judged, canonical_of, contained_form, judge
+from precert.dtr.answers import Judged, judge
 from precert.dtr.artifacts import renderer
 from precert.dtr.asked import parameters
 from precert.dtr.form import Form
@@ -74,7 +75,7 @@ class Interviewer:
         if contained is None:
             text_ = "The response contains no Questionnaire. Send the one of the package, or of the step before."
             raise bad_request(text_, f"{path}.contained", code="required", rule="no-form")
-        served = self.forms.answered(canonical, self._today()) if canonical is not None else None
+        served = self.forms.by_name(*form_named(canonical), self._today()) if canonical is not None else None
         if served is None:
             text_ = f"No adaptive form of this payer is called {str(canonical)[:200]!r}."
             raise FhirError(404, Issue("error", "not-found", text_, f"{path}.contained", "unknown-questionnaire"))
@@ -94,7 +95,8 @@ class Interviewer:
             own = [line for line in case.ordered if line.questions is not None and line.questions.policy == form.id]
             line = (own or case.ordered)[0]
             submission = await self.service.submission_of(case)
-            submission = replace(submission, answers={**submission.answers, **judged.answers})
+            told = {answer_key(form.id, link_id): answer for link_id, answer in judged.answers.items()}
+            submission = replace(submission, answers={**submission.answers, **told})
             who = self.service.who(submission, now)
             return line_context(line.requested, submission, who, now, bound_versions(case))
         return bare_context(opened.get(urls.SERVICE_IDENTIFIER), judged.answers, now.date())

@@ -37,7 +37,12 @@ class Origin:
     name: str
     lines: tuple[OriginLine, ...]
     case: Case | None = None
-    member: str | None = None
+    numbers: tuple[str, ...] = ()  # the member's, best first; empty when nobody is known
+
+    @property
+    def member(self) -> str | None:
+        """What to call the member by, if anything."""
+        return next(iter(self.numbers), None)
 
 
 async def find_origin(service: AuthorizationService, context: str) -> Origin | None:
@@ -57,8 +62,9 @@ def _of_case(case: Case, context: str) -> Origin:
     """The line whose question list it is; any other number means all lines that wait."""
     own = [line for line in case.ordered if line.questions is not None and line.questions.id == context]
     lines = own or case.ordered
-    member = case.opened.member or next(iter(case.opened.member_numbers), None)
-    return Origin(context, f"Case {case.number}", tuple(map(_waiting, lines)), case, member)
+    opened = case.opened
+    numbers = tuple(dict.fromkeys(n for n in (opened.member, *opened.member_numbers) if n))
+    return Origin(context, f"Case {case.number}", tuple(map(_waiting, lines)), case, numbers)
 
 
 def _waiting(line: Line) -> OriginLine:

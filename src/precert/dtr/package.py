@@ -94,11 +94,11 @@ class _Building:
             first = first_questions(served.form, service, self.shape, self.now.date())
         made = artifacts(served, self.shape, self.site, self.packager.forms.catalogue(), self.now, self.new_id(), first)
         self.resolved.notes.extend(made.notes)
-        await self.packager.issued.keep(served, self.shape, made)
+        await self.packager.issued.keep(served, self.shape, made, self.site.root)
         draft = Draft(
             served=served,
             renderer=renderer(served, self.shape, self.site),
-            links=links(self.asked.coverages, wanted.orders, origin),
+            links=links(self.resolved.coverage_of(wanted), wanted.orders, origin),
             known=wanted.known,
             first=first,
             origin=origin,
@@ -109,7 +109,7 @@ class _Building:
     async def old(self) -> AsyncIterator[Resource]:
         """Forms that left the library, as they were issued; a warning for each that never was."""
         for written in self.resolved.missing:
-            made = await self.packager.issued.by_canonical(written, self.site.root, self.shape)
+            made = await self.packager.issued.by_canonical(written, self.site.root, self.shape, self.now)
             if made is None:
                 text = f"No form of this payer is called {written[:200]!r}."
                 self.resolved.notes.append(Issue("warning", "not-found", text, rule="unknown-questionnaire"))
@@ -118,7 +118,7 @@ class _Building:
 
     def _plain_draft(self, made: Artifacts) -> Resource:
         """The draft for a form whose policy is not here any more: its groups, and the links."""
-        linked = links(self.asked.coverages, self.asked.orders, self.resolved.origin)
+        linked = links(self.resolved.coverage_of(), self.asked.orders, self.resolved.origin)
         form = made.questionnaire
         return {
             "resourceType": "QuestionnaireResponse",

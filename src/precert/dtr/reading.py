@@ -35,7 +35,7 @@ class Reader:
         """One resource. ``id`` may carry ``|version``. Raises FhirError(404)."""
         name, version = urls.split(id)
         if kind == "ValueSet":
-            return self._value_set(name, version, site)
+            return await self._value_set(name, version, shape, site)
         made = await self._artifacts(name, version, shape, site)
         if kind == "Questionnaire":
             return made.questionnaire
@@ -43,8 +43,14 @@ class Reader:
             raise _unknown(kind, id)
         return made.libraries[0]
 
-    def _value_set(self, name: str, version: str | None, site: Site) -> Resource:
-        codes = find(name, version, self.forms)
+    async def _value_set(self, name: str, version: str | None, shape: Shape, site: Site) -> Resource:
+        try:
+            codes = find(name, version, self.forms)
+        except FhirError:
+            kept = await self.issued.value_set(name, version, shape, site.root, self.runtime.now())
+            if kept is None:
+                raise
+            return kept
         if codes.enumerable and len(codes.members) < SMALL:
             return expanded(codes, site.root, self.runtime.now(), self.runtime.new_id())
         return codes.resource(site.root)
@@ -54,7 +60,7 @@ class Reader:
         served = self.forms.by_name(name, version, now.date())
         if served is not None:
             return artifacts(served, shape, site, self.forms.catalogue(), now, self.runtime.new_id())
-        found = await self.issued.find(name, version, shape)
+        found = await self.issued.find(name, version, shape, site.root, now)
         if found is None:
             raise _unknown("form", f"{name}|{version}" if version else name)
         return found

@@ -6,29 +6,32 @@ coverage that is not found is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from precert.authorization.consult import ConsultService, Inquiry, OrderAsked
+from precert.authorization.consult import Consulted, ConsultService, Inquiry, OrderAsked
 from precert.authorization.record import LineRequest
 from precert.dtr import urls
 from precert.dtr.asked import Asked, Order
+from precert.dtr.coverages import Insured, holding
 from precert.dtr.forms import Forms, Served
 from precert.dtr.origin import Origin
 from precert.fhir.coding import Code
-from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.outcome import Issue
 from precert.fhir.types import Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One form to send, with the orders it is for and what is known already (linkId to plain value)."""
+    """One form to send: the orders it is for, the coverage under which it is needed (``None``: whichever holds), and
+    what is known already (linkId to plain value)."""
 
     served: Served
     orders: tuple[Order, ...] = ()
     known: Mapping[str, Any] = field(default_factory=dict)
+    coverage: Resource | None = None
 
 
 @dataclass(slots=True)
@@ -39,15 +42,33 @@ class Resolved:
     notes: list[Issue] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     origin: Origin | None = None
+    insured: list[Insured] = field(default_factory=list)
 
-    def add(self, served: Served, order: Order | None = None, known: Mapping[str, Any] | None = None) -> None:
-        """Each form of one version once; several orders share it (oper-7)."""
+    def add(
+        self,
+        served: Served,
+        order: Order | None = None,
+        known: Mapping[str, Any] | None = None,
+        coverage: Resource | None = None,
+    ) -> None:
+        """Each form of one version once; several orders share it (oper-7). The first coverage that asks for it stays."""
         for index, wanted in enumerate(self.wanted):
             if (wanted.served.id, wanted.served.form.version) == (served.id, served.form.version):
                 orders = (*wanted.orders, order) if order and order not in wanted.orders else wanted.orders
-                self.wanted[index] = replace(wanted, orders=orders, known={**wanted.known, **(known or {})})
+                self.wanted[index] = replace(
+                    wanted,
+                    orders=orders,
+                    known={**wanted.known, **(known or {})},
+                    coverage=wanted.coverage if wanted.coverage is not None else coverage,
+                )
                 return
-        self.wanted.append(Wanted(served, (order,) if order else (), known or {}))
+        self.wanted.append(Wanted(served, (order,) if order else (), known or {}, coverage))
+
+    def coverage_of(self, wanted: Wanted | None = None) -> Resource | None:
+        """The coverage that a draft is for: the form's own, else the first that holds."""
+        if wanted is not None and wanted.coverage is not None:
+            return wanted.coverage
+        return self.insured[0].coverage if self.insured else None
 
     def note(self, severity: str, code: str, text: str, rule: str, path: str | None = None) -> None:
         self.notes.append(Issue("warning" if severity == "warning" else "information", code, text, path, rule))
@@ -55,40 +76,20 @@ class Resolved:
 
 def resolve(asked: Asked, origin: Origin | None, consult: ConsultService, forms: Forms, root: str) -> Resolved:
     """The forms to send. Raises FhirError(422) when no coverage is of this plan."""
-    resolved = Resolved(origin=origin)
+    insured, notes = holding(asked, origin, consult)
+    resolved = Resolved(origin=origin, insured=insured, notes=notes)
     day = consult.today()
-    _coverages(asked, consult, resolved)
+    if not asked.coverages and origin is None:
+        said = "No coverage was sent; the response is a draft without one."
+        resolved.note("warning", "required", said, "no-coverage")
     if origin is not None:
         _by_context(asked, origin, forms, resolved, root, day)
     for order in asked.orders:
         if origin is None or not _about(order, origin):
-            _by_order(order, asked, consult, forms, resolved, day, origin)
+            _by_order(order, consult, forms, resolved, day)
     if asked.questionnaires:
         _by_canonical(asked, forms, resolved, root, day)
     return resolved
-
-
-def _coverages(asked: Asked, consult: ConsultService, resolved: Resolved) -> None:
-    """spec-130: a coverage that is not ours, or not active, is an error; one good coverage of several is enough."""
-    troubles: list[Issue] = []
-    for coverage in asked.coverages:
-        identified = consult.identify(Inquiry({}, coverage))
-        who = identified.who
-        if identified.trouble is not None or who is None:
-            said = identified.text or "The coverage was not found."
-            troubles.append(
-                Issue("error", "not-found", said, "Parameters.parameter", identified.trouble or "technical")
-            )
-        elif who.member is not None and who.member.coverage_on(consult.today()) is None:
-            said = "The coverage is not active today. Send the member's present coverage."
-            troubles.append(Issue("error", "business-rule", said, "Parameters.parameter", "no-active-coverage"))
-    if troubles and len(troubles) == len(asked.coverages):
-        raise FhirError(422, troubles)
-    resolved.notes.extend(replace(trouble, severity="warning") for trouble in troubles)
-    if not asked.coverages and resolved.origin is None:
-        resolved.note(
-            "warning", "required", "No coverage was sent; the response is a draft without one.", "no-coverage"
-        )
 
 
 def _about(order: Order, origin: Origin) -> bool:
@@ -120,42 +121,33 @@ def _by_context(asked: Asked, origin: Origin, forms: Forms, resolved: Resolved, 
                 resolved.add(served, order)
 
 
-def _by_order(
-    order: Order,
-    asked: Asked,
-    consult: ConsultService,
-    forms: Forms,
-    resolved: Resolved,
-    day: date,
-    origin: Origin | None,
-) -> None:
+def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Resolved, day: date) -> None:
     if not order.concepts:
         kind = order.resource["resourceType"]
         said = f"The {kind} does not say by code what is ordered, so no form could be chosen for it."
         resolved.note("warning", "not-supported", said, "order-unclear", order.path)
         return
-    found = False
-    for coverage in asked.coverages or ({},):
-        for policy, version in _policies(order, coverage, consult):
-            form = forms.form(policy, version, day)
+    found = failed = False
+    for insured in resolved.insured or [Insured({}, consult.identify(Inquiry({}, {})))]:
+        consulted = _consulted(order, insured, consult)
+        if consulted.trouble is not None:
+            failed = True
+            resolved.note("warning", "processing", consulted.text, consulted.trouble, order.path)
+        for evaluation in consulted.decision.applied if consulted.decision is not None else ():
+            form = forms.form(evaluation.policy, evaluation.version, day) if evaluation.questions else None
             if form is not None:
                 found = True
-                resolved.add(Served(form, "standard"), order)
-    if not found:
-        promised = " The documentation that was announced is not needed any more." if origin is not None else ""
+                resolved.add(Served(form, "standard"), order, coverage=insured.coverage or None)
+    if not found and not failed:
+        promised = "" if resolved.origin is None else " The documentation that was announced is not needed any more."
         said = f"No documentation is needed for {_named(order.codes)}.{promised}"
         resolved.note("information", "informational", said, "nothing-needed", order.path)
 
 
-def _policies(order: Order, coverage: Resource, consult: ConsultService) -> Iterable[tuple[str, str]]:
-    """The policies that still have questions about the order."""
-    inquiry = Inquiry({}, coverage)
-    identified = consult.identify(inquiry)
-    code = order.codes[0]
-    line = LineRequest(sequence=1, code=str(code), item={"productOrService": order.concepts[0]})
-    consulted = consult.ask(OrderAsked(line), inquiry, identified)
-    decision = consulted.decision
-    return [] if decision is None else [(e.policy, e.version) for e in decision.applied if e.questions]
+def _consulted(order: Order, insured: Insured, consult: ConsultService) -> Consulted:
+    """What the rules say of the order under one coverage."""
+    line = LineRequest(sequence=1, code=str(order.codes[0]), item={"productOrService": order.concepts[0]})
+    return consult.ask(OrderAsked(line), Inquiry({}, insured.coverage), insured.identified)
 
 
 def _named(codes: Sequence[Code]) -> str:
@@ -175,7 +167,7 @@ def _by_canonical(asked: Asked, forms: Forms, resolved: Resolved, root: str, day
         known: dict[str, Any] = {}
         for wanted in linked:
             known |= wanted.known
-        resolved.add(served, None, known)
+        resolved.add(served, None, known, linked[0].coverage if linked else None)
         for order in (o for w in linked for o in w.orders) if linked else asked.orders if position == 0 else ():
             resolved.add(served, order)
         _age(served, forms, resolved, root, day)

@@ -56,7 +56,6 @@ SERVICE_IDENTIFIER = "urn:precert:dtr-service"
 CONTEXT_IDENTIFIER = "urn:precert:dtr-context"
 """System of the identifier by which an adaptive form remembers the case or assertion it was opened for."""
 
-ADAPTIVE_SUFFIX = "-adaptive"
 _MOST = 64
 _LOCAL = re.compile(r"^https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$")
 _PATH = re.compile(r"^.*/(Questionnaire|Library|ValueSet)/([^/|?#]+)$")
@@ -96,9 +95,3 @@ def named(url: str, root: str, kind: str) -> str | None:
             there = base.removesuffix(path)
             return unquote(match[2]) if there == root or (_LOCAL.match(there) and _LOCAL.match(root)) else None
     return None
-
-
-def named_anywhere(url: str, kind: str) -> str | None:
-    """The same, whatever the host: answers given under an earlier address of this server still count."""
-    match = _PATH.match(url)
-    return unquote(match[2]) if match is not None and match[1] == kind else None

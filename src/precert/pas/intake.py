@@ -11,8 +11,9 @@ import hashlib
 from typing import NamedTuple
 
 from precert.authorization.context import diagnosis_evidence
-from precert.authorization.evidence import about_somebody_else, answers, clinical_evidence, unpacked
+from precert.authorization.evidence import about_somebody_else, clinical_evidence, unpacked
 from precert.authorization.parties import party
+from precert.authorization.responses import answers
 from precert.authorization.submission import Prior, Submission
 from precert.eligibility.directory import Directory, NoMember, NotFound
 from precert.fhir import json

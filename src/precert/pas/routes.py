@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
 
+from precert.authorization.evidence import unpacked
 from precert.authorization.inquire import inquire as find_matches
 from precert.authorization.record import Case
 from precert.authorization.service import AuthorizationService
@@ -15,6 +16,7 @@ from precert.authorization.submission import Submission
 from precert.authorization.submit import reject
 from precert.authorization.submit import submit as submit_request
 from precert.authorization.update import update as update_request
+from precert.fhir.bundle import BundleIndex
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource
@@ -51,6 +53,8 @@ class PasContext:
     gate: Gate
     arrived: Callable[[Case], Awaitable[object]]
     public_url: str | None = None
+    review: Callable[[Resource, str], Sequence[Issue]] = lambda response, path: ()
+    """What is to be said about the QuestionnaireResponses of a request (the DTR room's, handed in)."""
 
     def root(self, request: Request) -> str:
         """The server's root URL without a trailing slash."""
@@ -77,7 +81,13 @@ class PasContext:
             raise FhirError(400, refused)
         said = [issue.expression or "" for issue in submission.warnings]
         more = [w for w in warnings if not _told(w.expression or "", said) and not _grandparent(w)]
-        return replace(submission, warnings=(*submission.warnings, *more))
+        return replace(submission, warnings=(*submission.warnings, *more, *self._answers(bundle, said)))
+
+    def _answers(self, bundle: Resource, said: Collection[str]) -> Iterator[Issue]:
+        """What is odd about the answers in a request, unless they are not used anyway."""
+        for entry in unpacked(BundleIndex(bundle)):
+            if entry.type == "QuestionnaireResponse" and entry.path not in said:
+                yield from self.review(entry.resource, entry.path)
 
 
 def pas_router(context: PasContext, shape: Shape) -> APIRouter:

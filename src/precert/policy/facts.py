@@ -23,6 +23,7 @@ from precert.policy.evidence import Evidence, EvidenceIndex, default_value, numb
 from precert.policy.expression import Expression
 from precert.policy.model import PAYER_SOURCES, REQUEST_SOURCES, Fact
 from precert.policy.periods import Window
+from precert.policy.ranges import possible
 from precert.policy.types import Answer, FactValue, LineContext, Provenance
 
 _NUMERIC_TAKES = ("lowest", "highest", "sum")
@@ -154,9 +155,21 @@ class CompiledFact:
         if answer.unit is not None and expected is not None and answer.unit != expected:
             notes.append(f"{answer.reference}: is in {answer.unit}, the fact is in {expected}")
             return None
+        if isinstance(answer.value, tuple):
+            notes.append(f"{answer.reference}: was answered in different ways ({_said(answer.value)})")
+            return None
         value = fitted(answer.value, self._kind)
         if value is None:
             notes.append(f"{answer.reference}: {answer.value!r} is not an answer of type {self._kind}")
+            return None
+        options = self.model.ask.options if self.model.ask else ()
+        if options and value not in options:
+            notes.append(f"{answer.reference}: {value!r} is not one of the answers offered")
+            return None
+        bounds = possible(expected) if self._kind == "decimal" else None
+        if bounds is not None and not bounds[0] <= value <= bounds[1]:
+            notes.append(f"{answer.reference}: {value} {expected} is not between {bounds[0]} and {bounds[1]}")
+            return None
         return value
 
     def _search(self, context: LineContext, index: EvidenceIndex, payer: bool) -> _Search:

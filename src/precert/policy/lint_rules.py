@@ -101,6 +101,8 @@ def _facts(policy: CompiledPolicy) -> Iterator[Raw]:
     }
     for name, fact in policy.model.facts.items():
         path: KeyPath = ("facts", name)
+        if fact.implied_by is not None and fact.implied_by not in policy.model.facts:
+            yield (*path, "implied_by"), "unknown-fact", "error", f"there is no fact {fact.implied_by}"
         if name not in read:
             if fact.ask is not None:
                 yield path, "fact-unused", "error", f"{name} would be a question, but no criterion reads it"

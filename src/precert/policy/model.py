@@ -170,6 +170,7 @@ class Fact(_Strict):
     value: NonBlank | None = None
     take: Take = "any"
     absent: Scalar | None = None
+    implied_by: NonBlank | None = None
     ask: Ask | None = None
 
     @field_validator("sources", mode="before")
@@ -189,6 +190,8 @@ class Fact(_Strict):
         request = [s for s in self.sources if s in REQUEST_SOURCES]
         if request and self.value is None:
             raise ValueError(f"value is needed with from: {request[0]}")
+        if self.implied_by is not None and (self.take != "exists" or self.ask is not None):
+            raise ValueError("implied_by says that something is there; it goes with take: exists and without ask")
         if self.convert and self.unit is None:
             raise ValueError("convert needs unit, the unit to convert to")
         if not self.sources and (self.code or self.within or self.where or self.value or self.unit):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evidence import EvidenceIndex
 from precert.policy.logic import Env, Evaluated, Leaf
 from precert.policy.types import FactValue, LineContext, Provenance
+
+_NOT_FOUND = ("closed-world", "missing")
+_NOT_SAID = (*_NOT_FOUND, "conflict")
 
 
 @dataclass(slots=True)
@@ -27,7 +30,9 @@ class Run:
     @classmethod
     def of(cls, policy: CompiledPolicy, context: LineContext, index: EvidenceIndex) -> Run:
         """Resolve every fact and evaluate every tree. Never raises for anything in the evidence."""
-        facts = {name: fact.resolve(context, index) for name, fact in policy.facts.items()}
+        told = context.told(policy.id)
+        facts = {name: fact.resolve(told, index) for name, fact in policy.facts.items()}
+        facts |= dict(_implied(policy, facts))
         env = environment(facts, context)
         exclude, exempt, criteria = (
             Evaluated(tree, env) if tree is not None else None
@@ -43,6 +48,14 @@ class Run:
         """The facts that ``leaves`` read and that have this provenance, each once."""
         names = dict.fromkeys(name for leaf in leaves for name in leaf.facts)
         return tuple(name for name in names if self.facts[name].provenance == provenance)
+
+
+def _implied(policy: CompiledPolicy, facts: Mapping[str, FactValue]) -> Iterator[tuple[str, FactValue]]:
+    """The facts that are there because another one is known, whatever way that came in: it lends them its evidence."""
+    for name, model in policy.model.facts.items():
+        other = facts.get(model.implied_by) if model.implied_by is not None else None
+        if other is not None and facts[name].provenance in _NOT_FOUND and other.provenance not in _NOT_SAID:
+            yield name, replace(facts[name], values=(True,), evidence=other.evidence, provenance=other.provenance)
 
 
 def environment(facts: Mapping[str, FactValue], context: LineContext) -> dict[str, Any]:

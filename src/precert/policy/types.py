@@ -7,7 +7,7 @@ clinical grounds: a machine approves, asks, or hands to a person.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -63,7 +63,8 @@ class LineContext:
     ``age`` in years at ``service_date``. ``coverage`` is the payer's view: ``lob``, ``state``, ``plan``, ``funding``.
     ``requester`` likewise: ``npi``, ``network`` (``in``|``out``), ``goldcard``. An absent key is unknown.
     ``service_date`` decides benefit policies' effective dates and ages, ``received`` that of clinical criteria and the
-    look-back windows (``within``).
+    look-back windows (``within``). ``answers`` are by the fact's name, or by ``policy#fact`` when it is known which
+    policy's form they answer.
     """
 
     item: Element
@@ -78,6 +79,14 @@ class LineContext:
     bound: Mapping[str, str] = field(default_factory=dict)  # policy id -> version bound at receipt (um.md 4.7)
     reviewed: date | None = None  # day of a re-evaluation: a newer version may be used if the member gains by it
     key: str = ""  # what the auto-approval sample is drawn by (case and line); empty: patient, service and day
+
+    def told(self, policy: str) -> LineContext:
+        """The same with the answers that count for ``policy``: those to its own form, and those to no form in particular."""
+        if not any("#" in key for key in self.answers):
+            return self
+        plain = {key: answer for key, answer in self.answers.items() if "#" not in key}
+        own = {key.removeprefix(f"{policy}#"): a for key, a in self.answers.items() if key.startswith(f"{policy}#")}
+        return replace(self, answers=plain | own)
 
 
 @dataclass(frozen=True, slots=True)

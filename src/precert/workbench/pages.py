@@ -23,6 +23,7 @@ from precert.workbench.examples import Examples, shipped_examples
 from precert.workbench.explain_view import explanation_view
 from precert.workbench.explanations import explanation
 from precert.workbench.policy_view import current_policies, policies_json, policy_json, policy_view, standing
+from precert.workbench.reports import Reports, none_reported, report_views
 from precert.workbench.start import api_operations, demo_members, links, operations
 from precert.workbench.templating import Pages, static_file, wants_html
 from precert.workbench.worklist import AGE_LABELS, SORT_LABELS, STATE_LABELS, TRACK_LABELS, Query, worklist
@@ -38,6 +39,8 @@ class PagesContext:
     identify: Callable[[Request], Client]
     examples: Path = field(default_factory=shipped_examples)
     open_mode: bool = True
+    reports: Reports = none_reported
+    """What clients reported about forms (the DTR room's, handed in)."""
 
 
 _TITLES = {
@@ -182,6 +185,17 @@ def _private(router: APIRouter, context: PagesContext, pages: Pages) -> None:
         found = await worklist(service, Query.read(dict(request.query_params)), service.runtime.now())
         choices = {"state": STATE_LABELS, "track": TRACK_LABELS, "age": AGE_LABELS, "sort": SORT_LABELS}
         return pages.render(request, "worklist.html", private=True, list=found, choices=choices)
+
+    @router.get("/workbench/forms", summary="What clients reported about forms", include_in_schema=False)
+    async def forms(request: Request, policy: str | None = None) -> Response:
+        context.identify(request)
+        found = await context.reports(policy)
+        if not wants_html(request):
+            return json_response(
+                request, {"reports": list(found)}, headers={"Vary": "Accept", "Cache-Control": "no-store"}
+            )
+        views = report_views(found, service.catalogue())
+        return pages.render(request, "forms.html", private=True, reports=views, policy=policy)
 
     @router.get("/workbench/cases/{case}", summary="One case, to be decided", include_in_schema=False)
     async def case_page(request: Request, case: str, decided: int | None = None) -> Response:

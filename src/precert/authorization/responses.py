@@ -1,0 +1,132 @@
+"""Answers out of QuestionnaireResponses, under the policy whose form they answer and their fact's name (= linkId).
+
+The same linkId in two forms is two questions, so an answer counts for the policy that its response names, and only there.
+A response that names no form (R4 allows it) is taken at its word. Source: FHIR R4 QuestionnaireResponse, DTR 2.2.0
+(information-origin, spec-25), docs/dtr.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Literal
+from urllib.parse import unquote
+
+from precert.fhir.bundle import Entry
+from precert.fhir.extension import extension, extension_value
+from precert.fhir.types import Element, Resource, elements, text
+from precert.policy.types import Answer
+
+ADAPTIVE_SUFFIX = "-adaptive"
+"""What the canonical of an adaptive form has after its policy's id."""
+DONE = frozenset({"completed", "amended"})
+"""The states of a response whose answers count; a draft says nothing yet."""
+_ORIGINS: dict[str, Literal["auto", "override", "manual"]] = {
+    "auto": "auto",
+    "auto-client": "auto",
+    "auto-server": "auto",
+    "override": "override",
+    "manual": "manual",
+}
+_ORIGIN = "http://hl7.org/fhir/us/davinci-dtr/StructureDefinition/information-origin"
+_NAME = re.compile(r"([^/:|]+)(?:\|([^|]*))?$")
+
+
+def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
+    """Every answer of every completed response, by ``policy#linkId`` (or ``linkId``, when no form is named).
+
+    A later response outranks an earlier one; different answers to one question in the same response are all kept, so
+    that none of them counts.
+    """
+    found: dict[str, Answer] = {}
+    responses = [e for e in entries if e.type == "QuestionnaireResponse" and text(e.resource.get("status")) in DONE]
+    for entry in sorted(responses, key=lambda e: text(e.resource.get("authored")) or ""):
+        where = f"QuestionnaireResponse/{entry.id}" if entry.id else entry.path
+        policy = policy_named(entry.resource)
+        own: dict[str, Answer] = {}
+        for link_id, answer in questionnaire_answers(entry.resource, where):
+            before = own.get(link_id)
+            differs = before is not None and before.value != answer.value
+            own[link_id] = replace(answer, value=(before.value, answer.value)) if before and differs else answer
+        found.update({answer_key(policy, link_id): answer for link_id, answer in own.items()})
+    return found
+
+
+def answer_key(policy: str | None, link_id: str) -> str:
+    """Under which an answer is filed; :meth:`precert.policy.types.LineContext.told` reads it."""
+    return f"{policy}#{link_id}" if policy is not None else link_id
+
+
+def policy_named(response: Resource) -> str | None:
+    """The policy whose form a response answers; ``None`` when it names no form."""
+    canonical = canonical_of(response)
+    return form_named(canonical)[0].removesuffix(ADAPTIVE_SUFFIX) if canonical is not None else None
+
+
+def form_named(canonical: str) -> tuple[str, str | None]:
+    """The last part of a canonical, and its version. The host does not count: this server's may have changed since."""
+    found = _NAME.search(canonical.strip())
+    return (unquote(found[1]), found[2] or None) if found is not None else (canonical, None)
+
+
+def canonical_of(response: Resource) -> str | None:
+    """The form a response answers: contained derivedFrom, contained url, then ``questionnaire`` (dtr.md 1.3)."""
+    contained = contained_form(response)
+    if contained is not None:
+        derived = contained.get("derivedFrom")
+        first = derived[0] if isinstance(derived, list) and derived else None
+        url, version = text(contained.get("url")), text(contained.get("version"))
+        own = f"{url}|{version}" if url and version and not url.startswith("urn:uuid:") else None
+        if found := text(first) or own:
+            return found
+    named = text(response.get("questionnaire"))
+    return None if named is None or named.startswith("#") else named
+
+
+def contained_form(response: Resource) -> Resource | None:
+    """The Questionnaire inside an adaptive response."""
+    return next((c for c in elements(response.get("contained")) if c.get("resourceType") == "Questionnaire"), None)
+
+
+def questionnaire_answers(response: Resource, where: str) -> Iterator[tuple[str, Answer]]:
+    """(linkId, answer) for each answered item, however deep. Several answers to one item are one tuple."""
+    stack: list[Element] = list(reversed(elements(response.get("item"))))
+    while stack:
+        item = stack.pop()
+        link_id = text(item.get("linkId"))
+        given = elements(item.get("answer"))
+        nested = [child for answer in given for child in elements(answer.get("item"))]
+        stack.extend(reversed([*elements(item.get("item")), *nested]))
+        values = [value for answer in given if (value := answer_value(answer)) is not None]
+        if link_id and values:
+            value = values[0] if len(values) == 1 else tuple(values)
+            yield link_id, Answer(value, f"{where}#{link_id}", _origin(item, given[0]), _unit(given[0]))
+
+
+def answer_value(answer: Element) -> Any:
+    """The answer's value as a plain one: a Coding is its code, a Quantity its number. ``None`` if there is none."""
+    for key, value in answer.items():
+        if key.startswith("value") and not key.startswith("_"):
+            if key == "valueCoding" and isinstance(value, dict):
+                return text(value.get("code")) or text(value.get("display"))
+            if key == "valueQuantity" and isinstance(value, dict):
+                return value.get("value")
+            return value if isinstance(value, bool | int | str) or not isinstance(value, dict | list) else None
+    return None
+
+
+def _unit(answer: Element) -> str | None:
+    """The unit of an answer that is a Quantity: its code, else its text."""
+    quantity = answer.get("valueQuantity")
+    if not isinstance(quantity, dict):
+        return None
+    return text(quantity.get("code")) or text(quantity.get("unit"))
+
+
+def _origin(item: Element, answer: Element) -> Literal["auto", "override", "manual"]:
+    for element in (answer, item):
+        source = extension_value(extension(element, _ORIGIN), "source")
+        if isinstance(source, str) and source in _ORIGINS:
+            return _ORIGINS[source]
+    return "manual"

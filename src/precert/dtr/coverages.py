@@ -1,0 +1,97 @@
+"""The coverages of a package call: with this payer, active today, and of the member whom the context is about.
+
+Source: DTR 2.2.0 spec-130 (a coverage that cannot be found is an error), sec-9 (what a case knows is for its member only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+from precert.authorization.consult import ConsultService, Identified, Inquiry
+from precert.dtr.asked import Asked
+from precert.dtr.origin import Origin
+from precert.eligibility.directory import Directory, member_numbers
+from precert.fhir.dates import parse_date
+from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import Resource, elements, text
+
+
+@dataclass(frozen=True, slots=True)
+class Insured:
+    """One coverage that holds, and who is behind it."""
+
+    coverage: Resource
+    identified: Identified
+
+
+def holding(asked: Asked, origin: Origin | None, consult: ConsultService) -> tuple[list[Insured], list[Issue]]:
+    """The coverages to answer for, and a warning for each other one.
+
+    One good coverage of several is enough. Raises FhirError(422) when there are coverages and none holds.
+    """
+    found: list[Insured] = []
+    troubles: list[Issue] = []
+    for path, coverage in _paths(asked):
+        identified = consult.identify(Inquiry({}, coverage))
+        trouble = _trouble(coverage, identified, origin, consult)
+        if trouble is None:
+            found.append(Insured(coverage, identified))
+        else:
+            rule, said = trouble
+            code = "business-rule" if rule == "no-active-coverage" else "not-found"
+            troubles.append(Issue("error", code, said, path, rule))
+    if troubles and not found:
+        raise FhirError(422, troubles)
+    return found, [replace(trouble, severity="warning") for trouble in troubles]
+
+
+def _paths(asked: Asked) -> Iterator[tuple[str, Resource]]:
+    for index, coverage in enumerate(asked.coverages):
+        yield f"Parameters.parameter.where(name='coverage')[{index}].resource", coverage
+
+
+def _trouble(
+    coverage: Resource, identified: Identified, origin: Origin | None, consult: ConsultService
+) -> tuple[str, str] | None:
+    """Why a coverage does not hold, as rule and sentence."""
+    directory = consult.directory()
+    if _elsewhere(coverage, directory):
+        return "other-payer", f"The coverage is with another payer; this is {directory.payer.name}."
+    who = identified.who
+    if identified.trouble is not None or who is None:
+        return identified.trouble or "technical", identified.text or "The coverage was not found."
+    if not _active(coverage, identified, consult.today()):
+        return "no-active-coverage", "The coverage is not active today. Send the member's present coverage."
+    if origin is not None and _somebody_else(coverage, identified, origin):
+        said = "The coverage is of another member than the context is about. Send that member's coverage, or none."
+        return "context-other-member", said
+    return None
+
+
+def _elsewhere(coverage: Resource, directory: Directory) -> bool:
+    """Whether every payor that can be told is somebody else; one that cannot be told is taken as us, as in CRD."""
+    contained = {f"#{text(each.get('id'))}": each for each in elements(coverage.get("contained"))}
+    told = [
+        directory.is_us(contained.get(text(payor.get("reference")) or ""), payor.get("identifier"))
+        for payor in elements(coverage.get("payor"))
+    ]
+    return bool(told) and all(us is False for us in told)
+
+
+def _active(coverage: Resource, identified: Identified, today: date) -> bool:
+    """By our record; for a member whom we do not know, by the coverage's own word."""
+    member = identified.who.member if identified.who else None
+    if member is not None:
+        return member.coverage_on(today) is not None
+    ends = [parse_date(period.get("end")) for period in elements(coverage.get("period"))]
+    return not any(end is not None and end < today for end in ends)
+
+
+def _somebody_else(coverage: Resource, identified: Identified, origin: Origin) -> bool:
+    """Whether the numbers of the coverage and of the context have nothing in common. Nobody's numbers say nothing."""
+    member = identified.who.member if identified.who else None
+    numbers = {number.upper() for number in (*member_numbers({}, coverage), *((member.id,) if member else ()))}
+    known = {number.upper() for number in origin.numbers}
+    return bool(numbers and known) and not numbers & known

@@ -1,0 +1,125 @@
+"""Answers that arrive in ``$submit``: counted only for the form they are to, and only as that form allows.
+
+What does not count is told in the answer, and asked again; the request is never refused for it (dtr.md 3.2).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dtr_support import Desk, canonical
+from tools.make_examples import cpap
+from tools.requests import Json, item, questionnaire_response, request_bundle
+
+from precert.authorization.responses import answers
+from precert.fhir.bundle import BundleIndex
+from support.answers import bundle
+
+GOOD: dict[str, Any] = {"osa_dx": True, "eval_before_test": True, "ahi": 22.5, "events": 140}
+FORM = canonical("pap-osa-initial", "2026.1")
+
+
+def response(questionnaire: str | None = FORM, given: dict[str, Any] | None = None, **more: Any) -> Json:
+    made = questionnaire_response("q", questionnaire or "", given or GOOD, "2026-11-20T14:30:00Z") | more
+    return made if questionnaire else {k: v for k, v in made.items() if k != "questionnaire"}
+
+
+async def submitted(desk: Desk, *evidence: Json, line: Json | None = None) -> tuple[str, list[str], list[str]]:
+    """(outcome, missing, rules of the warnings) of a request with ``evidence``."""
+    number = len(evidence[0].get("item", [])) if evidence else 0
+    sent = request_bundle(f"told-{number}", "MA-0002", [line or cpap()], diagnoses=("G47.33",), evidence=evidence)
+    return await decided(desk, sent)
+
+
+async def decided(desk: Desk, sent: Json) -> tuple[str, list[str], list[str]]:
+    answer = bundle(await desk.post("Claim/$submit", sent))
+    said = [e["resource"] for e in answer["entry"] if e["resource"]["resourceType"] == "OperationOutcome"]
+    rules = [issue["details"]["coding"][0]["code"] for outcome in said for issue in outcome["issue"]]
+    case = await desk.service.find_case(answer["id"])
+    assert case is not None
+    determination = case.ordered[0].determination
+    assert determination is not None
+    return determination.outcome, list(determination.trace["missing"]), rules
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        FORM,
+        canonical("pap-osa-initial-adaptive", "2026.1"),
+        "https://old.address.test/fhir/Questionnaire/pap-osa-initial|2026.1",
+        "urn:precert:questionnaire:pap-osa-initial",
+        None,
+    ],
+)
+async def test_answers_to_the_policys_form_count(desk: Desk, named: str | None) -> None:
+    assert (await submitted(desk, response(named)))[0] == "approve"
+
+
+@pytest.mark.parametrize("named", ["http://other.test/Questionnaire/x|1", canonical("oxygen-home", "2026.2")])
+async def test_answers_to_another_form_mean_something_else(desk: Desk, named: str) -> None:
+    """The same linkId in somebody else's form is another question."""
+    outcome, missing, rules = await submitted(desk, response(named))
+    assert (outcome, missing) == ("pend-info", ["eval_before_test", "ahi", "events", "comorbid"])
+    assert "unknown-form" in rules or "unknown-link-id" in rules
+
+
+async def test_a_draft_is_no_answer(desk: Desk) -> None:
+    outcome, _, rules = await submitted(desk, response(status="in-progress"))
+    assert outcome == "pend-info"
+    assert "response-not-completed" in rules
+
+
+async def test_answers_about_somebody_else_are_not_used(desk: Desk) -> None:
+    sent = request_bundle("other", "MA-0002", [cpap()], diagnoses=("G47.33",), evidence=(response(),))
+    patient = next(e["resource"] for e in sent["entry"] if e["resource"]["resourceType"] == "Patient")
+    other = "urn:uuid:7d0a3b3e-6c1e-4b58-9c0f-0a4a5f7b1c11"
+    sent["entry"].append({"fullUrl": other, "resource": patient | {"id": "other"}})
+    next(e["resource"] for e in sent["entry"] if e["resource"].get("id") == "q")["subject"] = {"reference": other}
+    outcome, _, rules = await decided(desk, sent)
+    assert outcome == "pend-info"
+    assert "other-subject" in rules
+
+
+@pytest.mark.parametrize(
+    ("item_", "rule"),
+    [
+        ({"linkId": "ahi", "answer": [{"valueString": "many"}]}, "wrong-type"),
+        ({"linkId": "ahi", "answer": [{"valueDecimal": 22.5}, {"valueDecimal": 2}]}, "too-many-answers"),
+        ({"linkId": "nobody", "answer": [{"valueDecimal": 22.5}]}, "unknown-link-id"),
+    ],
+)
+async def test_a_bad_answer_is_told_and_asked_again(desk: Desk, item_: Json, rule: str) -> None:
+    made = response(given={k: v for k, v in GOOD.items() if k != "ahi"})
+    made["item"].append(item_)
+    outcome, missing, rules = await submitted(desk, made)
+    assert outcome == "pend-info"
+    assert "ahi" in missing
+    assert rule in rules
+
+
+async def test_two_answers_that_differ_are_none(desk: Desk) -> None:
+    made = response()
+    made["item"].append({"linkId": "ahi", "answer": [{"valueDecimal": 3}]})
+    outcome, missing, rules = await submitted(desk, made)
+    assert (outcome, "ahi" in missing, "answered-twice" in rules) == ("pend-info", True, True)
+
+
+async def test_what_cannot_be_is_not_counted(desk: Desk) -> None:
+    """A saturation of 860 % is a slip of the pen, whatever way it came in."""
+    told = {"linkId": "spo2_rest", "answer": [{"valueQuantity": {"value": 860, "code": "%"}}]}
+    made = response(canonical("oxygen-home", "2026.2"), {"tester_qualified": True})
+    made["item"].append(told)
+    outcome, missing, rules = await submitted(desk, made, line=item(1, "hcpcs|E1390", quantity=12, unit="months"))
+    assert (outcome, "spo2_rest" in missing, "out-of-range" in rules) == ("pend-info", True, True)
+
+
+def test_each_form_has_its_own_answers() -> None:
+    """Two forms may use one linkId for two questions."""
+    two = [
+        {"fullUrl": f"urn:uuid:{n}", "resource": response(form, {"improved": said}, id=str(n))}
+        for n, (form, said) in enumerate([(canonical("a"), True), (canonical("b"), False)])
+    ]
+    found = answers(BundleIndex({"resourceType": "Bundle", "entry": two}).entries)
+    assert {key: answer.value for key, answer in found.items()} == {"a#improved": True, "b#improved": False}
