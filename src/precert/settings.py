@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     data: Path = Path("data")
     store: str = ""  # mongita:DIR; empty = mongita in <data>/store
     policies: Path = Field(default_factory=lambda: shipped("examples") / "policies")
+    forms: Path | None = Field(default_factory=lambda: shipped("examples") / "forms")  # hand-made questionnaires
     eligibility: Path = Field(default_factory=lambda: shipped("examples") / "eligibility")
     eligibility_mode: Literal["directory", "presented"] = "presented"
     security: SecurityMode = "open"

@@ -42,6 +42,11 @@ class Shape(Protocol):
         ...
 
     @property
+    def TERMINOLOGY_SERVER(self) -> str:  # noqa: N802
+        """The extension that says where value sets are expanded."""
+        ...
+
+    @property
     def AUTO(self) -> str:  # noqa: N802
         """The origin of an answer that the payer filled in."""
         ...
