@@ -13,6 +13,7 @@ from precert.authorization.service import AuthorizationService
 from precert.dtr.answers import canonical_of
 from precert.dtr.artifacts import Issued
 from precert.dtr.asked import read_package_request
+from precert.dtr.completion import Completion
 from precert.dtr.error_log import ErrorLog, read_report
 from precert.dtr.expand import by_call, find, from_parameters, read_expand
 from precert.dtr.forms import Forms
@@ -74,7 +75,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
     router = APIRouter(prefix=shape.PREFIX, tags=[f"DTR {shape.VERSION}"])
     service, runtime, forms = context.service, context.service.runtime, context.forms
     packager = Packager(service, context.consult, forms, context.issued, context.shelf)
-    interviewer = Interviewer(service, forms)
+    interviewer = Interviewer(service, forms, Completion(service.store, service.tenant, runtime))
     reader = Reader(forms, context.issued, runtime, context.shelf)
 
     async def package(request: Request) -> Response:
@@ -96,7 +97,8 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
         held = context.shelf.answered(canonical_of(response))
         if held is not None:
             return fhir_response(request, next_page(held, response, path, shape, context.site(request)))
-        return fhir_response(request, await interviewer.step(response, path, shape, context.site(request)))
+        with _store():
+            return fhir_response(request, await interviewer.step(response, path, shape, context.site(request)))
 
     @router.post("/Questionnaire/$log-questionnaire-errors", summary="Report what is wrong with a form (DTR)")
     async def log_errors(request: Request) -> Response:
