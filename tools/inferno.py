@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools import inferno_claims as claims
+from tools import inferno_dtr
 from tools import inferno_inquiries as inquiries
 from tools.inferno_clinical import condition, document, encounter
 from tools.inferno_orders import device_request, medication_request, nutrition_order, service_request
@@ -301,10 +302,11 @@ def text(edition: str) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all files."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for edition in EDITIONS:
         (FOLDER / f"pas-server-{edition}.json").write_text(text(edition), "utf-8")
+    inferno_dtr.write(FOLDER)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,8 @@ STATES = [
 REASONS = {"new": "First order", "replacement": "Replacement", "repair": "Repair", "upgrade": "Other model"}
 PLACES = {"bedroom": "Bedroom", "living": "Living room", "outside": "Outside the home", "unknown": "Not decided"}
 
+ROLES = {"physician": "Physician", "practitioner": "Nurse practitioner or physician assistant", "nobody": "Nobody"}
+
 
 def root(library: str, *, adaptive: bool) -> list[Json]:
     """The extensions of a whole form."""
@@ -243,7 +245,7 @@ def _office() -> Json:
         ],
         "url": EXT + "questionnaire-supportHyperlink",
     }
-    places = [option(place, words) for place, words in PLACES.items()]
+    places = [option(place, words, "place") for place, words in PLACES.items()]
     places[-1] = {"extension": [ext(EXT + "questionnaire-optionExclusive", "Boolean", True)]} | places[-1]
     supplier = {
         "type": "Organization",
@@ -335,7 +337,11 @@ def adaptive() -> Json:
     ]
     oxygen = question("page-oxygen", None, "Oxygen", "group", item=second)
     oxygen["enableWhen"] = [{"question": "oxygen", "operator": "=", "answerBoolean": True}]
-    last = [question("attested", "5.", "I have seen the patient in the last 30 days.", "boolean", required=True)]
+    roles = [option(code, words, "role") for code, words in ROLES.items()]
+    last = [
+        question("seen_by", "5.", "Who has seen the patient?", "choice", required=True, answerOption=roles),
+        question("attested", "6.", "That was in the last 30 days.", "boolean", required=True),
+    ]
     return head(name, "Conformance sampler: equipment at home, page by page", adaptive=True) | {
         "item": [
             question("page-patient", None, "The patient", "group", item=first),

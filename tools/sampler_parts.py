@@ -29,9 +29,9 @@ def concept(system: str, code: str) -> Json:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def option(code: str, words: str) -> Json:
-    """An answer on offer."""
-    return {"valueCoding": {"system": "urn:precert:sampler:place", "code": code, "display": words}}
+def option(code: str, words: str, of: str) -> Json:
+    """An answer on offer, of a list of codes of our own."""
+    return {"valueCoding": {"system": f"urn:precert:sampler:{of}", "code": code, "display": words}}
 
 
 def expression(library: str, definition: str, name: str | None = None) -> Json:
