@@ -152,11 +152,11 @@ def standard() -> Json:
     """The whole form: every element of the base and the standard profile."""
     name = "ConformanceSampler"
     return head(name, "Conformance sampler: equipment at home", adaptive=False) | {
-        "item": [_clinical(name), _history(name), _office()]
+        "item": [*_clinical(name), _history(name), *_office()]  # not in groups: the suite looks at the first level only
     }
 
 
-def _clinical(name: str) -> Json:
+def _clinical(name: str) -> list[Json]:
     initial, calculated = SDC + "initialExpression", SDC + "calculatedExpression"
     kilogram = {"system": UCUM, "code": "kg", "display": "kg"}
     pound = {"system": UCUM, "code": "[lb_av]", "display": "lb"}
@@ -166,7 +166,7 @@ def _clinical(name: str) -> Json:
         {"question": "reason", "operator": "!=", "answerCoding": {"code": "repair"}},
     ]
     since["enableBehavior"] = "all"
-    items = [
+    return [
         question(
             "reason",
             "1.",
@@ -223,7 +223,6 @@ def _clinical(name: str) -> Json:
             maxLength=2000,
         ),
     ]
-    return question("group-clinical", None, "For the clinician", "group", item=items)
 
 
 def _history(name: str) -> Json:
@@ -237,7 +236,7 @@ def _history(name: str) -> Json:
     return question("group-history", None, "Earlier conditions", "group", context, repeats=True, item=item)
 
 
-def _office() -> Json:
+def _office() -> list[Json]:
     link = {
         "extension": [
             ext("label", "String", "Medicare Coverage Database"),
@@ -257,11 +256,11 @@ def _office() -> Json:
         {"valueString": "Morning", "_valueString": {"extension": [bold]}},
         {"valueString": "Afternoon"},
     ]
-    place = question("places", "9.", "Where is it used?", "choice", repeats=True, answerOption=places)
+    place = question("places", "9.", "Where is it used?", "choice", link, repeats=True, answerOption=places)
     marked = ext(EXT + "rendering-xhtml", "String", "Where is it <i>used</i>?")
     place["_text"] = {"extension": [marked]}
     control = concept("http://hl7.org/fhir/questionnaire-item-control", "autocomplete")
-    items = [
+    return [
         place,
         question("delivery", "10.", "When can it be delivered?", "choice", answerOption=times),
         question(
@@ -302,7 +301,6 @@ def _office() -> Json:
             initial=[{"valueString": "Utilization management"}],
         ),
     ]
-    return question("group-office", None, "For the office", "group", link, item=items)
 
 
 def adaptive() -> Json:

@@ -101,6 +101,7 @@ def _security(settings: Settings) -> SecurityConfig:
         clients=settings.clients,
         open_anywhere=settings.open_anywhere,
         bases=(shape20.PREFIX, shape22.PREFIX),
+        discovery=settings.smart_discovery,
     )
 
 

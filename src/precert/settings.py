@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import (
@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     eligibility_mode: Literal["directory", "presented"] = "presented"
     security: SecurityMode = "open"
     clients: Path | None = None  # the registry of client systems, for security mode smart
+    smart_discovery: dict[str, Any] = Field(default_factory=dict)  # published with the smart-configuration, over ours
     crd_jwt: JwtConfig = Field(default_factory=JwtConfig)  # who may sign CDS Hooks calls; no issuers = no JWT needed
     crd_demo_plan: str | None = None  # plan taken for patients of sandboxes that have no Coverage; never with real data
     open_anywhere: bool = False  # serve open mode beyond loopback (never with real data)
