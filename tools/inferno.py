@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools import inferno_claims as claims
-from tools import inferno_crd
+from tools import inferno_crd, inferno_dtr
 from tools import inferno_inquiries as inquiries
 from tools.inferno_clinical import condition, document, encounter
 from tools.inferno_orders import device_request, medication_request, nutrition_order, service_request
@@ -303,6 +303,7 @@ def main() -> None:
     for edition in EDITIONS:
         (FOLDER / f"pas-server-{edition}.json").write_text(text(edition), "utf-8")
     (FOLDER / "crd-server.json").write_text(preset(inferno_crd.inputs()), "utf-8")
+    inferno_dtr.write(FOLDER)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         http = http_client(allow_private=chosen.crd_allow_private)
         app.state.service = mount(app, server, store, dispatcher, http)
         server.metrics.policies.set(len(server.library.current))
+        for problem in server.shelf.problems:
+            log.warning("form refused", problem=problem)
         try:
             async with dispatcher.running(), http, _watching(server):
                 yield
@@ -123,6 +125,7 @@ def _mount_operations(app: FastAPI, server: Server) -> None:
                 "loaded": len(server.library.current),
                 "problems": [str(problem) for problem in server.library.problems],
             },
+            "forms": {"loaded": len(server.shelf.forms), "problems": list(server.shelf.problems)},
             "members": len(server.directory.members),
             "clients": server.security.clients.problem if isinstance(server.security, SmartSecurity) else None,
         }

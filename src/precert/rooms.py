@@ -24,12 +24,13 @@ from precert.dtr.answers import answer_review, reviewed
 from precert.dtr.artifacts import Issued
 from precert.dtr.error_log import ErrorLog
 from precert.dtr.forms import Forms
+from precert.dtr.handmade.loading import load_shelf
 from precert.dtr.routes import DtrContext, dtr_router
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.eligibility.model import Payer
 from precert.fhir.json import Limits, load_resource
-from precert.fhir.types import JsonValue
+from precert.fhir.types import JsonValue, Resource
 from precert.fhir.validation import Mode, Validator
 from precert.pas import shape20, shape22
 from precert.pas.intake import read_request
@@ -70,6 +71,7 @@ class Server:
         self.directory: Directory = load_directory(settings.eligibility, settings.eligibility_mode)
         self.library = PolicyLibrary(settings.policies, self.runtime.now())
         self.validator = Validator.load()
+        self.shelf = load_shelf(settings.forms, self._errors)
         self.security = build_security(settings.security, _security(settings), self.runtime)
         self.store: Store | None = None
         self.forms = Forms(lambda: self.library.current)
@@ -78,6 +80,11 @@ class Server:
         """Archive the forms of all policies as they are now. Raises the store's errors."""
         if self.store is not None:
             await Issued(self.store, TENANT).keep_all(self.forms, self.runtime)
+
+    def _errors(self, resource: Resource, context: str) -> list[str]:
+        """What the profiles have against a resource."""
+        found = self.validator.validate(resource, context=context)
+        return [f"{f.expression}: {f.text}" for f in found if f.severity in ("error", "fatal")]
 
     async def open(self) -> Store:
         """Open the store. Raises Locked when another process holds the data directory."""
@@ -105,6 +112,7 @@ def _security(settings: Settings) -> SecurityConfig:
         clients=settings.clients,
         open_anywhere=settings.open_anywhere,
         bases=(shape20.PREFIX, shape22.PREFIX),
+        discovery=settings.smart_discovery,
     )
 
 
@@ -215,6 +223,7 @@ def _mount_fhir(
         limits,
         settings.public_url,
         lambda resource, version: gate.observe(resource, _DTR_TABLES[version]),
+        server.shelf,
     )
     cdex = CdexContext(service, server.identify, limits, review, lambda resource: gate.observe(resource, "cdex-2.1.0"))
     subscriptions = SubscriptionContext(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import (
@@ -40,10 +40,12 @@ class Settings(BaseSettings):
     data: Path = Path("data")
     store: str = ""  # mongita:DIR; empty = mongita in <data>/store
     policies: Path = Field(default_factory=lambda: shipped("examples") / "policies")
+    forms: Path | None = Field(default_factory=lambda: shipped("examples") / "forms")  # hand-made questionnaires
     eligibility: Path = Field(default_factory=lambda: shipped("examples") / "eligibility")
     eligibility_mode: Literal["directory", "presented"] = "presented"
     security: SecurityMode = "open"
     clients: Path | None = None  # the registry of client systems, for security mode smart
+    smart_discovery: dict[str, Any] = Field(default_factory=dict)  # published with the smart-configuration, over ours
     crd_jwt: JwtConfig = Field(default_factory=JwtConfig)  # who may sign CDS Hooks calls; no issuers = no JWT needed
     crd_clinical_prefetch: bool = True  # discovery asks for the data that policies read; else they are queried
     crd_apps: tuple[SmartApp, ...] = ()  # SMART apps offered with the orders that certain policies decide

@@ -214,12 +214,5 @@ def findings(resource: Json, shape: Shape, profiles: tuple[str, ...] = ()) -> li
     return [
         (f.rule or "", f.expression or "", f.text)
         for f in found
-        if not _false_alarm(f, shape)
-        and (f.severity in ("error", "fatal") or (f.severity == "warning" and f.rule not in NOISE))
+        if f.severity in ("error", "fatal") or (f.severity == "warning" and f.rule not in NOISE)
     ]
-
-
-def _false_alarm(finding: Any, shape: Shape) -> bool:
-    """The validator does not see the Coding in an answerOption's value through the 2.0.1 profile."""
-    inside = ".answerOption[" in (finding.expression or "") and ".value." in (finding.expression or "")
-    return shape is shape20 and finding.rule == "unknown-element" and inside

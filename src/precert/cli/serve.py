@@ -31,6 +31,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder for everything that must survive a restart.")] = None,
     policies: Annotated[Path | None, typer.Option(help="Folder with coverage policies (YAML).")] = None,
+    forms: Annotated[Path | None, typer.Option(help="Folder with hand-made questionnaires (FHIR JSON).")] = None,
     eligibility: Annotated[Path | None, typer.Option(help="Folder with members, plans and providers.")] = None,
     eligibility_mode: Annotated[str | None, typer.Option(help="directory | presented.")] = None,
     security: Annotated[str | None, typer.Option(help="open (loopback only, no login) | smart.")] = None,

@@ -10,14 +10,16 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from precert.authorization.responses import answer_key, canonical_of, contained_form, form_named
 from precert.authorization.service import AuthorizationService, bound_versions, line_context
 from precert.dtr import urls
-from precert.dtr.adaptive import Step, bare_context, next_step
+from precert.dtr.adaptive import Step, bare_context, evaluation, next_step
 from precert.dtr.answers import Judged, judge
 from precert.dtr.artifacts import renderer
 from precert.dtr.asked import parameters
+from precert.dtr.completion import Completion
 from precert.dtr.form import Form
 from precert.dtr.forms import Forms, Served
 from precert.dtr.questionnaire import Renderer, Site
@@ -48,10 +50,11 @@ def read_response(resource: Resource) -> tuple[Resource, str]:
 
 @dataclass(frozen=True, slots=True)
 class Interviewer:
-    """Asks the next questions. Nothing is stored."""
+    """Asks the next questions. Nothing is stored but what a form that CRD had asked for came to."""
 
     service: AuthorizationService
     forms: Forms
+    completion: Completion | None = None
 
     async def step(self, response: Resource, path: str, shape: Shape, site: Site) -> Resource:
         """The response with its form extended, or completed. Raises FhirError (400 for bad answers, 404)."""
@@ -67,7 +70,12 @@ class Interviewer:
         step = next_step(form, context, asked, shape)
         if step.unanswered:
             raise FhirError(400, [_unanswered(name, path) for name in step.unanswered])
-        return _answer(response, contained, [*asked, *step.ask], step, renderer(Served(form, "adaptive"), shape, site))
+        render = renderer(Served(form, "adaptive"), shape, site)
+        answer = _answer(response, contained, [*asked, *step.ask], step, render)
+        if step.ended is None or self.completion is None:
+            return answer
+        opened = _opened(contained).get(urls.CONTEXT_IDENTIFIER)
+        return await self.completion.stated(answer, opened, form, evaluation(form, context), shape, site)
 
     def _form(self, response: Resource, path: str) -> tuple[Form, Resource]:
         contained = contained_form(response)
@@ -87,7 +95,7 @@ class Interviewer:
     async def _context(self, contained: Resource, judged: Judged, form: Form) -> LineContext:
         """What the rules may read: the case the form was opened for, or the bare service."""
         now = self.service.runtime.now()
-        opened = {i.get("system"): text(i.get("value")) for i in elements(contained.get("identifier"))}
+        opened = _opened(contained)
         context = opened.get(urls.CONTEXT_IDENTIFIER)
         found = await self.service.case(context) if context is not None else None
         if found is not None:
@@ -100,6 +108,11 @@ class Interviewer:
             who = self.service.who(submission, now)
             return line_context(line.requested, submission, who, now, bound_versions(case))
         return bare_context(opened.get(urls.SERVICE_IDENTIFIER), judged.answers, now.date())
+
+
+def _opened(contained: Resource) -> dict[Any, str | None]:
+    """What the form was opened for: identifiers by system."""
+    return {i.get("system"): text(i.get("value")) for i in elements(contained.get("identifier"))}
 
 
 def _asked(contained: Resource, form: Form) -> dict[str, None]:

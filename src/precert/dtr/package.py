@@ -17,6 +17,9 @@ from precert.dtr.artifacts import Artifacts, Issued, artifacts, renderer
 from precert.dtr.asked import Asked
 from precert.dtr.draft import Draft, links
 from precert.dtr.forms import Forms
+from precert.dtr.handmade.shelf import Handmade, Shelf
+from precert.dtr.handmade.wire import artifacts as handmade_artifacts
+from precert.dtr.handmade.wire import draft as handmade_draft
 from precert.dtr.origin import Origin, find_origin
 from precert.dtr.questionnaire import Site
 from precert.dtr.resolve import Resolved, Wanted, resolve
@@ -35,6 +38,7 @@ class Packager:
     consult: ConsultService
     forms: Forms
     issued: Issued
+    shelf: Shelf = field(default_factory=Shelf)
 
     async def package(self, asked: Asked, shape: Shape, site: Site) -> Resource:
         """The Parameters to answer with. Raises FhirError (404 context, 422 coverage) and the store's errors."""
@@ -107,14 +111,28 @@ class _Building:
         return self._bundle(made, draft.resource(self.new_id(), self.now))
 
     async def old(self) -> AsyncIterator[Resource]:
-        """Forms that left the library, as they were issued; a warning for each that never was."""
+        """Forms that no policy makes: hand-made ones, then those that left the library, as they were issued; a warning
+        for each that never was."""
         for written in self.resolved.missing:
+            held = self.packager.shelf.by_canonical(written, self.site)
+            if held is not None:
+                if self.asked.changed_since is None or held.changed > self.asked.changed_since:
+                    yield self._handmade(held)
+                else:
+                    self.unchanged.append(held.id)
+                continue
             made = await self.packager.issued.by_canonical(written, self.site.root, self.shape, self.now)
             if made is None:
                 text = f"No form of this payer is called {written[:200]!r}."
                 self.resolved.notes.append(Issue("warning", "not-found", text, rule="unknown-questionnaire"))
                 continue
             yield self._bundle(made, self._plain_draft(made))
+
+    def _handmade(self, held: Handmade) -> Resource:
+        """The package of a hand-made form, linked to everything that was sent."""
+        linked = links(self.resolved.coverage_of(), self.asked.orders, self.resolved.origin)
+        made = handmade_artifacts(held, self.site, self.shape, self.now, self.new_id())
+        return self._bundle(made, handmade_draft(held, linked, self.site, self.shape, self.now, self.new_id))
 
     def _plain_draft(self, made: Artifacts) -> Resource:
         """The draft for a form whose policy is not here any more: its groups, and the links."""

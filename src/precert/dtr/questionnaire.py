@@ -158,7 +158,7 @@ class Renderer:
                 {"url": urls.CQF_LIBRARY, "valueCanonical": self.shape.library(library, self.form.version)}
             )
         if any(len(item.options) > MOST_OPTIONS for item in self.form.items.values()):
-            extensions.append({"url": urls.TERMINOLOGY_SERVER, "valueUrl": self.site.base(self.shape)})
+            extensions.append({"url": self.shape.TERMINOLOGY_SERVER, "valueUrl": self.site.base(self.shape)})
         return extensions
 
     def _head(self, profile: str, id: str, extensions: list[Element]) -> Resource:

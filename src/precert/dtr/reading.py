@@ -6,12 +6,16 @@ A canonical that somebody types into a browser works too: ``Questionnaire/oxygen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from precert.dtr import urls
 from precert.dtr.artifacts import Artifacts, Issued, artifacts
 from precert.dtr.expand import find
 from precert.dtr.forms import Forms
+from precert.dtr.handmade.codes import as_sent
+from precert.dtr.handmade.shelf import Shelf, names
+from precert.dtr.handmade.wire import artifacts as handmade_artifacts
+from precert.dtr.handmade.wire import placed
 from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape
 from precert.dtr.valuesets import SMALL, expanded
@@ -30,10 +34,15 @@ class Reader:
     forms: Forms
     issued: Issued
     runtime: Runtime
+    shelf: Shelf = field(default_factory=Shelf)
 
     async def read(self, kind: str, id: str, shape: Shape, site: Site) -> Resource:
         """One resource. ``id`` may carry ``|version``. Raises FhirError(404)."""
         name, version = urls.split(id)
+        if kind != "Questionnaire" and (part := self.shelf.part(kind, name, version)) is not None:
+            if kind == "ValueSet":
+                part = as_sent(part, self.runtime.now(), self.runtime.new_id(), all_sizes=False)
+            return placed(part, site, shape)
         if kind == "ValueSet":
             return await self._value_set(name, version, shape, site)
         made = await self._artifacts(name, version, shape, site)
@@ -60,6 +69,9 @@ class Reader:
         served = self.forms.by_name(name, version, now.date())
         if served is not None:
             return artifacts(served, shape, site, self.forms.catalogue(), now, self.runtime.new_id())
+        held = self.shelf.form(name, version)
+        if held is not None:
+            return handmade_artifacts(held, site, shape, now, self.runtime.new_id())
         found = await self.issued.find(name, version, shape, site.root, now)
         if found is None:
             raise _unknown("form", f"{name}|{version}" if version else name)
@@ -86,12 +98,24 @@ class Reader:
             url, version = urls.split(asked)
             name = urls.named(url, site.root, kind)
             version = version or query.get("version")
+            name = self._own(kind, url, site) or name
             return [] if name is None else [f"{name}|{version}" if version else name]
         if id is not None:
             return [id]
+        held = (
+            [p["id"] for p in self.shelf.parts(kind)] if kind != "Questionnaire" else [f.id for f in self.shelf.forms]
+        )
         if kind == "ValueSet":
-            return sorted(self.forms.catalogue().value_sets)
+            return [*sorted(self.forms.catalogue().value_sets), *held]
+        return [*self._made(), *held]
+
+    def _made(self) -> list[str]:
         return [name for form in self.forms.current(self.runtime.now().date()) for name in (form.id, form.adaptive_id)]
+
+    def _own(self, kind: str, url: str, site: Site) -> str | None:
+        """The id of a hand-made resource with a canonical of the plan's own."""
+        parts = (f.questionnaire for f in self.shelf.forms) if kind == "Questionnaire" else self.shelf.parts(kind)
+        return next((str(part["id"]) for part in parts if names(part, url, site)), None)
 
 
 def _unknown(kind: str, id: str) -> FhirError:

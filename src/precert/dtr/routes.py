@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request, Response
 
 from precert.authorization.consult import ConsultService
+from precert.authorization.responses import canonical_of
 from precert.authorization.service import AuthorizationService
 from precert.dtr.artifacts import Issued
 from precert.dtr.asked import read_package_request
+from precert.dtr.completion import Completion
 from precert.dtr.error_log import ErrorLog, read_report
 from precert.dtr.expand import by_call, find, from_parameters, read_expand
 from precert.dtr.forms import Forms
+from precert.dtr.handmade.codes import with_expansion
+from precert.dtr.handmade.interview import step as next_page
+from precert.dtr.handmade.shelf import Shelf
+from precert.dtr.handmade.wire import placed
 from precert.dtr.next_question import Interviewer, read_response
 from precert.dtr.package import Packager
 from precert.dtr.questionnaire import Site
@@ -41,6 +47,8 @@ class DtrContext:
     public_url: str | None = None
     observe: Callable[[Resource, str], None] = lambda resource, version: None
     """Holds a request of an IG version against its profiles (handed in by the composition)."""
+    shelf: Shelf = field(default_factory=Shelf)
+    """Forms that the plan wrote by hand."""
 
     async def read(self, request: Request, version: str) -> Resource:
         """The resource in the body. Raises FhirError."""
@@ -66,9 +74,9 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
     """All DTR operations and reads on the base of the given version."""
     router = APIRouter(prefix=shape.PREFIX, tags=[f"DTR {shape.VERSION}"])
     service, runtime, forms = context.service, context.service.runtime, context.forms
-    packager = Packager(service, context.consult, forms, context.issued)
-    interviewer = Interviewer(service, forms)
-    reader = Reader(forms, context.issued, runtime)
+    packager = Packager(service, context.consult, forms, context.issued, context.shelf)
+    interviewer = Interviewer(service, forms, Completion(service.store, service.tenant, runtime))
+    reader = Reader(forms, context.issued, runtime, context.shelf)
 
     async def package(request: Request) -> Response:
         context.identify(request)
@@ -86,7 +94,11 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
         context.identify(request)
         resource = await context.read(request, shape.VERSION)
         response, path = read_response(resource)
-        return fhir_response(request, await interviewer.step(response, path, shape, context.site(request)))
+        held = context.shelf.answered(canonical_of(response))
+        if held is not None:
+            return fhir_response(request, next_page(held, response, path, shape, context.site(request)))
+        with _store():
+            return fhir_response(request, await interviewer.step(response, path, shape, context.site(request)))
 
     @router.post("/Questionnaire/$log-questionnaire-errors", summary="Report what is wrong with a form (DTR)")
     async def log_errors(request: Request) -> Response:
@@ -106,6 +118,12 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
             check_accept(request)
             values = dict(request.query_params)
         call, root = read_expand(values), context.site(request).root
+        named = f"{call.url}|{call.version}" if call.version else str(call.url)
+        held = context.shelf
+        own = held.part("ValueSet", id, call.version) if id else held.by_url("ValueSet", named, context.site(request))
+        if own is not None:
+            made = with_expansion(own, runtime.now(), runtime.new_id(), call.wanted)
+            return fhir_response(request, placed(made, context.site(request), shape))
         codes = find(id, call.version, forms) if id is not None else by_call(call, root, forms)
         return fhir_response(request, expanded(codes, root, runtime.now(), runtime.new_id(), call.wanted))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from precert.dtr.form import Form
+from precert.dtr.form import Form, Who
 from precert.fhir.types import Element, Resource
 
 
@@ -39,6 +40,11 @@ class Shape(Protocol):
     @property
     def ALTERNATIVE(self) -> str:  # noqa: N802
         """The extension that carries an expression as ELM."""
+        ...
+
+    @property
+    def TERMINOLOGY_SERVER(self) -> str:  # noqa: N802
+        """The extension that says where value sets are expanded."""
         ...
 
     @property
@@ -83,6 +89,10 @@ class Shape(Protocol):
 
     def intended_use(self, code: str) -> Element:
         """What the answers are for, as a CodeableConcept."""
+        ...
+
+    def doc_needed(self, who: Sequence[Who]) -> tuple[str, ...]:
+        """The codes of coverage-information for who has to document something."""
         ...
 
     def closing(self, text: str) -> Resource | None:

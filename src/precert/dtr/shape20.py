@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from precert.dtr import urls
-from precert.dtr.form import Form
+from precert.dtr.form import Form, Who
 from precert.fhir.types import Element, Resource
 
 VERSION = "2.0"
@@ -12,6 +14,7 @@ CONTEXT = "dtr-2.0.1"
 PACKAGE_PARAMETER = "PackageBundle"
 OUTCOME_PARAMETER = "operationOutcome"
 ALTERNATIVE = urls.ALTERNATIVE_20
+TERMINOLOGY_SERVER = urls.TERMINOLOGY_SERVER
 AUTO = "auto"
 EXPANDS_ALL = True
 ASKS_IN_WAVES = True
@@ -49,6 +52,12 @@ def response_extensions(coverage: Element, orders: list[Element]) -> list[Elemen
 def intended_use(code: str) -> Element:
     """CRD 2.0.1's temporary codes."""
     return {"coding": [{"system": _USES, "code": code}]}
+
+
+def doc_needed(who: Sequence[Who]) -> tuple[str, ...]:
+    """One code; the patient's part has none and counts as clinical (CRD 2.0.1)."""
+    kinds = {"admin" if one == "admin" else "clinical" for one in who}
+    return ("both",) if len(kinds) > 1 else tuple(kinds)
 
 
 def closing(text: str) -> Resource | None:

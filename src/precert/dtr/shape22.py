@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from precert.dtr import urls
 from precert.dtr.form import Form, Who
 from precert.fhir.types import Element, Resource
@@ -12,6 +14,7 @@ CONTEXT = "dtr-2.2.0"
 PACKAGE_PARAMETER = "packagebundle"
 OUTCOME_PARAMETER = "outcome"
 ALTERNATIVE = urls.ALTERNATIVE
+TERMINOLOGY_SERVER = urls.TERMINOLOGY_SERVER_CORE
 AUTO = "auto-server"
 EXPANDS_ALL = False
 ASKS_IN_WAVES = False
@@ -85,6 +88,11 @@ def response_extensions(coverage: Element, orders: list[Element]) -> list[Elemen
 def intended_use(code: str) -> Element:
     """CRD 2.2.1 moved the codes to a code system of their own."""
     return {"coding": [{"system": _USES, "code": code}]}
+
+
+def doc_needed(who: Sequence[Who]) -> tuple[str, ...]:
+    """One repetition each."""
+    return tuple(who)
 
 
 def closing(text: str) -> Resource | None:

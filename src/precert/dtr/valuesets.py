@@ -119,17 +119,22 @@ def expanded(codes: Codes, root: str, now: datetime, new_id: str, wanted: Wanted
         branches = ", ".join(f"{prefix.code}*" for prefix in codes.prefixes[:5])
         text = f"{codes.name} holds whole branches ({branches}); only a terminology service can expand them."
         raise FhirError(422, Issue("error", "too-costly", text, rule="not-expandable"))
-    found = [member for member in codes.members if _matches(member, wanted.filter)]
+    return codes.resource(root) | {"expansion": expansion(codes.members, now, new_id, wanted)}
+
+
+def expansion(members: Sequence[Element], now: datetime, new_id: str, wanted: Wanted = Wanted()) -> Element:
+    """``ValueSet.expansion`` of the members that are wanted, as of now."""
+    found = [member for member in members if _matches(member, wanted.filter)]
     page = found[wanted.offset : None if wanted.count is None else wanted.offset + wanted.count]
-    expansion: Element = {
+    made: Element = {
         "identifier": f"urn:uuid:{new_id}",
         "timestamp": instant(now),
         "total": len(found),
         "offset": wanted.offset,
     }
     if page:
-        expansion["contains"] = [dict(member) for member in page]
-    return codes.resource(root) | {"expansion": expansion}
+        made["contains"] = [dict(member) for member in page]
+    return made
 
 
 def _matches(member: Element, words: str) -> bool:

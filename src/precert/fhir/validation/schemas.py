@@ -7,6 +7,7 @@ from precert.fhir.validation.nodes import COMPANION, COMPLEX, EXTENSION, PRIMITI
 from precert.fhir.validation.primitives import CHECKS
 from precert.fhir.validation.tables import BASE, LoadedPackage, Scope
 
+_OF_EVERY_TYPE = frozenset({"id", "extension"})
 _ANY_RESOURCE = ("Resource", "DomainResource")
 
 
@@ -149,6 +150,8 @@ class Schemas:
             key = label + declared.code[0].upper() + declared.code[1:]
             kind = self.kind_of(name, declared.code)
             added = self._add(slots, cut, key, label, kind, exact, choice=len(child.types) > 1)
+            if cut is child and len(child.types) > 1 and set(child.children) <= _OF_EVERY_TYPE:
+                slots[key].target = None  # said of all types alike; what the object holds is for its own type to say
             keys.extend(added)
             if cut is not child and cut.min > 0:
                 wanted.append((cut, added))

@@ -1,0 +1,642 @@
+{
+  "library": {
+    "identifier": {
+      "id": "ConformanceSampler",
+      "version": "2026.1"
+    },
+    "schemaIdentifier": {
+      "id": "urn:hl7-org:elm",
+      "version": "r1"
+    },
+    "usings": {
+      "def": [
+        {
+          "localIdentifier": "System",
+          "uri": "urn:hl7-org:elm-types:r1"
+        },
+        {
+          "localIdentifier": "FHIR",
+          "uri": "http://hl7.org/fhir",
+          "version": "4.0.1"
+        }
+      ]
+    },
+    "codeSystems": {
+      "def": [
+        {
+          "name": "loinc.org",
+          "id": "http://loinc.org",
+          "accessLevel": "Public"
+        }
+      ]
+    },
+    "codes": {
+      "def": [
+        {
+          "name": "loinc 29463-7",
+          "id": "29463-7",
+          "accessLevel": "Public",
+          "codeSystem": {
+            "name": "loinc.org"
+          }
+        },
+        {
+          "name": "loinc 8302-2",
+          "id": "8302-2",
+          "accessLevel": "Public",
+          "codeSystem": {
+            "name": "loinc.org"
+          }
+        }
+      ]
+    },
+    "contexts": {
+      "def": [
+        {
+          "name": "Patient"
+        }
+      ]
+    },
+    "statements": {
+      "def": [
+        {
+          "name": "Patient",
+          "context": "Patient",
+          "expression": {
+            "type": "SingletonFrom",
+            "operand": {
+              "dataType": "{http://hl7.org/fhir}Patient",
+              "type": "Retrieve"
+            }
+          }
+        },
+        {
+          "name": "weight value",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "path": "value",
+            "type": "Property",
+            "source": {
+              "type": "First",
+              "source": {
+                "type": "Query",
+                "source": [
+                  {
+                    "alias": "R",
+                    "expression": {
+                      "codeProperty": "code",
+                      "codeComparator": "~",
+                      "codes": {
+                        "type": "ToList",
+                        "operand": {
+                          "name": "loinc 29463-7",
+                          "type": "CodeRef"
+                        }
+                      },
+                      "dataType": "{http://hl7.org/fhir}Observation",
+                      "type": "Retrieve"
+                    }
+                  }
+                ],
+                "relationship": [],
+                "where": {
+                  "type": "And",
+                  "operand": [
+                    {
+                      "type": "And",
+                      "operand": [
+                        {
+                          "type": "In",
+                          "operand": [
+                            {
+                              "path": "value",
+                              "type": "Property",
+                              "source": {
+                                "path": "status",
+                                "type": "Property",
+                                "scope": "R"
+                              }
+                            },
+                            {
+                              "type": "List",
+                              "element": [
+                                {
+                                  "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                  "value": "final",
+                                  "type": "Literal"
+                                },
+                                {
+                                  "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                  "value": "amended",
+                                  "type": "Literal"
+                                },
+                                {
+                                  "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                  "value": "corrected",
+                                  "type": "Literal"
+                                }
+                              ]
+                            }
+                          ]
+                        },
+                        {
+                          "type": "Not",
+                          "operand": {
+                            "type": "IsNull",
+                            "operand": {
+                              "path": "value",
+                              "type": "Property",
+                              "source": {
+                                "strict": false,
+                                "type": "As",
+                                "operand": {
+                                  "path": "value",
+                                  "type": "Property",
+                                  "scope": "R"
+                                },
+                                "asTypeSpecifier": {
+                                  "name": "{http://hl7.org/fhir}Quantity",
+                                  "type": "NamedTypeSpecifier"
+                                }
+                              }
+                            }
+                          }
+                        }
+                      ]
+                    },
+                    {
+                      "type": "Equal",
+                      "operand": [
+                        {
+                          "path": "value",
+                          "type": "Property",
+                          "source": {
+                            "path": "code",
+                            "type": "Property",
+                            "source": {
+                              "strict": false,
+                              "type": "As",
+                              "operand": {
+                                "path": "value",
+                                "type": "Property",
+                                "scope": "R"
+                              },
+                              "asTypeSpecifier": {
+                                "name": "{http://hl7.org/fhir}Quantity",
+                                "type": "NamedTypeSpecifier"
+                              }
+                            }
+                          }
+                        },
+                        {
+                          "valueType": "{urn:hl7-org:elm-types:r1}String",
+                          "value": "kg",
+                          "type": "Literal"
+                        }
+                      ]
+                    }
+                  ]
+                },
+                "return": {
+                  "distinct": false,
+                  "expression": {
+                    "type": "Tuple",
+                    "element": [
+                      {
+                        "name": "at",
+                        "value": {
+                          "type": "DateFrom",
+                          "operand": {
+                            "path": "value",
+                            "type": "Property",
+                            "source": {
+                              "strict": false,
+                              "type": "As",
+                              "operand": {
+                                "path": "effective",
+                                "type": "Property",
+                                "scope": "R"
+                              },
+                              "asTypeSpecifier": {
+                                "name": "{http://hl7.org/fhir}dateTime",
+                                "type": "NamedTypeSpecifier"
+                              }
+                            }
+                          }
+                        }
+                      },
+                      {
+                        "name": "value",
+                        "value": {
+                          "path": "value",
+                          "type": "Property",
+                          "source": {
+                            "path": "value",
+                            "type": "Property",
+                            "source": {
+                              "strict": false,
+                              "type": "As",
+                              "operand": {
+                                "path": "value",
+                                "type": "Property",
+                                "scope": "R"
+                              },
+                              "asTypeSpecifier": {
+                                "name": "{http://hl7.org/fhir}Quantity",
+                                "type": "NamedTypeSpecifier"
+                              }
+                            }
+                          }
+                        }
+                      }
+                    ]
+                  }
+                },
+                "sort": {
+                  "by": [
+                    {
+                      "direction": "desc",
+                      "path": "at",
+                      "type": "ByColumn"
+                    }
+                  ]
+                }
+              }
+            }
+          }
+        },
+        {
+          "name": "weight",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "type": "If",
+            "condition": {
+              "type": "IsNull",
+              "operand": {
+                "name": "weight value",
+                "type": "ExpressionRef"
+              }
+            },
+            "then": {
+              "type": "Null"
+            },
+            "else": {
+              "classType": "{urn:hl7-org:elm-types:r1}Quantity",
+              "type": "Instance",
+              "element": [
+                {
+                  "name": "value",
+                  "value": {
+                    "name": "weight value",
+                    "type": "ExpressionRef"
+                  }
+                },
+                {
+                  "name": "unit",
+                  "value": {
+                    "valueType": "{urn:hl7-org:elm-types:r1}String",
+                    "value": "kg",
+                    "type": "Literal"
+                  }
+                }
+              ]
+            }
+          }
+        },
+        {
+          "name": "height value",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "path": "value",
+            "type": "Property",
+            "source": {
+              "type": "First",
+              "source": {
+                "type": "Query",
+                "source": [
+                  {
+                    "alias": "R",
+                    "expression": {
+                      "codeProperty": "code",
+                      "codeComparator": "~",
+                      "codes": {
+                        "type": "ToList",
+                        "operand": {
+                          "name": "loinc 8302-2",
+                          "type": "CodeRef"
+                        }
+                      },
+                      "dataType": "{http://hl7.org/fhir}Observation",
+                      "type": "Retrieve"
+                    }
+                  }
+                ],
+                "relationship": [],
+                "where": {
+                  "type": "And",
+                  "operand": [
+                    {
+                      "type": "And",
+                      "operand": [
+                        {
+                          "type": "In",
+                          "operand": [
+                            {
+                              "path": "value",
+                              "type": "Property",
+                              "source": {
+                                "path": "status",
+                                "type": "Property",
+                                "scope": "R"
+                              }
+                            },
+                            {
+                              "type": "List",
+                              "element": [
+                                {
+                                  "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                  "value": "final",
+                                  "type": "Literal"
+                                },
+                                {
+                                  "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                  "value": "amended",
+                                  "type": "Literal"
+                                },
+                                {
+                                  "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                  "value": "corrected",
+                                  "type": "Literal"
+                                }
+                              ]
+                            }
+                          ]
+                        },
+                        {
+                          "type": "Not",
+                          "operand": {
+                            "type": "IsNull",
+                            "operand": {
+                              "path": "value",
+                              "type": "Property",
+                              "source": {
+                                "strict": false,
+                                "type": "As",
+                                "operand": {
+                                  "path": "value",
+                                  "type": "Property",
+                                  "scope": "R"
+                                },
+                                "asTypeSpecifier": {
+                                  "name": "{http://hl7.org/fhir}Quantity",
+                                  "type": "NamedTypeSpecifier"
+                                }
+                              }
+                            }
+                          }
+                        }
+                      ]
+                    },
+                    {
+                      "type": "Equal",
+                      "operand": [
+                        {
+                          "path": "value",
+                          "type": "Property",
+                          "source": {
+                            "path": "code",
+                            "type": "Property",
+                            "source": {
+                              "strict": false,
+                              "type": "As",
+                              "operand": {
+                                "path": "value",
+                                "type": "Property",
+                                "scope": "R"
+                              },
+                              "asTypeSpecifier": {
+                                "name": "{http://hl7.org/fhir}Quantity",
+                                "type": "NamedTypeSpecifier"
+                              }
+                            }
+                          }
+                        },
+                        {
+                          "valueType": "{urn:hl7-org:elm-types:r1}String",
+                          "value": "cm",
+                          "type": "Literal"
+                        }
+                      ]
+                    }
+                  ]
+                },
+                "return": {
+                  "distinct": false,
+                  "expression": {
+                    "type": "Tuple",
+                    "element": [
+                      {
+                        "name": "at",
+                        "value": {
+                          "type": "DateFrom",
+                          "operand": {
+                            "path": "value",
+                            "type": "Property",
+                            "source": {
+                              "strict": false,
+                              "type": "As",
+                              "operand": {
+                                "path": "effective",
+                                "type": "Property",
+                                "scope": "R"
+                              },
+                              "asTypeSpecifier": {
+                                "name": "{http://hl7.org/fhir}dateTime",
+                                "type": "NamedTypeSpecifier"
+                              }
+                            }
+                          }
+                        }
+                      },
+                      {
+                        "name": "value",
+                        "value": {
+                          "path": "value",
+                          "type": "Property",
+                          "source": {
+                            "path": "value",
+                            "type": "Property",
+                            "source": {
+                              "strict": false,
+                              "type": "As",
+                              "operand": {
+                                "path": "value",
+                                "type": "Property",
+                                "scope": "R"
+                              },
+                              "asTypeSpecifier": {
+                                "name": "{http://hl7.org/fhir}Quantity",
+                                "type": "NamedTypeSpecifier"
+                              }
+                            }
+                          }
+                        }
+                      }
+                    ]
+                  }
+                },
+                "sort": {
+                  "by": [
+                    {
+                      "direction": "desc",
+                      "path": "at",
+                      "type": "ByColumn"
+                    }
+                  ]
+                }
+              }
+            }
+          }
+        },
+        {
+          "name": "height",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "type": "If",
+            "condition": {
+              "type": "IsNull",
+              "operand": {
+                "name": "height value",
+                "type": "ExpressionRef"
+              }
+            },
+            "then": {
+              "type": "Null"
+            },
+            "else": {
+              "classType": "{urn:hl7-org:elm-types:r1}Quantity",
+              "type": "Instance",
+              "element": [
+                {
+                  "name": "value",
+                  "value": {
+                    "name": "height value",
+                    "type": "ExpressionRef"
+                  }
+                },
+                {
+                  "name": "unit",
+                  "value": {
+                    "valueType": "{urn:hl7-org:elm-types:r1}String",
+                    "value": "cm",
+                    "type": "Literal"
+                  }
+                }
+              ]
+            }
+          }
+        },
+        {
+          "name": "weight in pounds",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "type": "If",
+            "condition": {
+              "type": "IsNull",
+              "operand": {
+                "name": "weight value",
+                "type": "ExpressionRef"
+              }
+            },
+            "then": {
+              "type": "Null"
+            },
+            "else": {
+              "classType": "{urn:hl7-org:elm-types:r1}Quantity",
+              "type": "Instance",
+              "element": [
+                {
+                  "name": "value",
+                  "value": {
+                    "type": "Multiply",
+                    "operand": [
+                      {
+                        "name": "weight value",
+                        "type": "ExpressionRef"
+                      },
+                      {
+                        "valueType": "{urn:hl7-org:elm-types:r1}Decimal",
+                        "value": "2.2046226",
+                        "type": "Literal"
+                      }
+                    ]
+                  }
+                },
+                {
+                  "name": "unit",
+                  "value": {
+                    "valueType": "{urn:hl7-org:elm-types:r1}String",
+                    "value": "[lb_av]",
+                    "type": "Literal"
+                  }
+                }
+              ]
+            }
+          }
+        },
+        {
+          "name": "devices",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "dataType": "{http://hl7.org/fhir}Device",
+            "type": "Retrieve"
+          }
+        },
+        {
+          "name": "conditions",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "dataType": "{http://hl7.org/fhir}Condition",
+            "type": "Retrieve"
+          }
+        },
+        {
+          "name": "observations",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "dataType": "{http://hl7.org/fhir}Observation",
+            "type": "Retrieve"
+          }
+        },
+        {
+          "name": "has a condition",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "type": "Exists",
+            "operand": {
+              "dataType": "{http://hl7.org/fhir}Condition",
+              "type": "Retrieve"
+            }
+          }
+        },
+        {
+          "name": "as of",
+          "context": "Patient",
+          "accessLevel": "Public",
+          "expression": {
+            "type": "Today"
+          }
+        }
+      ]
+    }
+  }
+}

@@ -1,0 +1,157 @@
+"""coverage-information on a finished adaptive form: said where CRD had asked, kept as an assertion, never a number."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from dtr_support import SHAPES, Desk, answer, call, canonical, coverage, findings, questions
+from tools.make_examples import cpap
+from tools.requests import Json, request_bundle
+
+from precert.dtr import shape20, shape22
+from precert.dtr.shape import Shape
+from precert.fhir import json
+from support.answers import bundle
+from support.app import EXAMPLES
+
+INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
+MET = {"tester_qualified": True, "spo2_rest": 86, "improves_with_o2": True}
+HOOK = {shape22: "2.2", shape20: "2.0"}
+
+
+def information(resource: Json) -> list[dict[str, Any]]:
+    """The parts of each coverage-information, by name."""
+    return [
+        {part["url"]: next((v for k, v in part.items() if k.startswith("value")), None) for part in one["extension"]}
+        for one in resource.get("extension", [])
+        if one["url"] == INFORMATION
+    ]
+
+
+async def asserted(desk: Desk, shape: Shape = shape22) -> str:
+    """The assertion of an order-sign hook that asks for the oxygen form."""
+    body = json.loads((EXAMPLES / "crd" / "order-sign-auth-needed-documents.json").read_bytes())
+    body["extension"]["davinci-crd.requestedVersion"] = HOOK[shape]
+    answered = await desk.client.post("/cds-services/crd-order-sign", content=json.dumps(body))
+    assert answered.status_code == 200, answered.text
+    (said,) = [
+        one for action in json.loads(answered.content)["systemActions"] for one in information(action["resource"])
+    ]
+    assert said["pa-needed"] == "auth-needed"
+    return str(said["coverage-assertion-id"])
+
+
+async def finished(desk: Desk, shape: Shape, answers: dict[str, Any], **more: Any) -> Json:
+    """The adaptive oxygen form from the package to the end."""
+    package = await desk.package(call(canonical("oxygen-home-adaptive"), **more), shape)
+    response = fill(package.draft, answers) if shape is shape20 else package.draft  # 2.0.1 asks in the package already
+    for _ in range(12):
+        response = await desk.next(response, shape)
+        if response["status"] == "completed":
+            return response
+        response = fill(response, answers)
+    raise AssertionError("the form did not end")
+
+
+def fill(response: Json, answers: dict[str, Any]) -> Json:
+    made = copy.deepcopy(response)
+    groups = []
+    for group in made["contained"][0].get("item", []):
+        inner = [
+            {"linkId": q["linkId"], "text": q["text"], "answer": [answer(q, answers[q["linkId"]])]}
+            for q in questions({"item": [group]})
+            if q["linkId"] in answers
+        ]
+        groups.append({"linkId": group["linkId"], "text": group["text"], **({"item": inner} if inner else {})})
+    return made | {"item": groups}
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
+async def test_a_form_that_crd_asked_for_says_what_it_came_to(desk: Desk, shape: Shape) -> None:
+    opened = await asserted(desk, shape)
+    done = await finished(desk, shape, MET, context=opened)
+    (said,) = information(done)
+    assert said["coverage"] == {"reference": "Coverage/cov-MA-0001"}
+    assert (said["covered"], said["pa-needed"]) == ("covered", "auth-needed")
+    assert "criteria are met" in said["reason"]["text"]
+    assert said["coverage-assertion-id"] == f"{opened}.oxygen-home"
+    assert not {"satisfied-pa-id", "doc-needed", "questionnaire"} & set(said)
+    assert findings(done, shape) == []
+
+
+async def test_it_can_be_explained_and_opens_no_form_any_more(desk: Desk) -> None:
+    opened = await asserted(desk)
+    done = await finished(desk, shape22, MET, context=opened)
+    id = information(done)[0]["coverage-assertion-id"]
+    shown = await desk.client.get(f"/explain/{id}", headers={"Accept": "application/json"})
+    assert shown.status_code == 200
+    explained = json.loads(shown.content)
+    assert (explained["id"], explained["completes"]) == (id, opened)
+    (line,) = explained["lines"]
+    assert (line["policy"], line["missing"], line["order"]) == ("oxygen-home", [], "ServiceRequest/o1")
+    assert {f["name"]: f["value"] for f in line["facts"]}["spo2_rest"] == 86
+    after = await desk.package(call(context=id))
+    assert (after.bundles, after.issues) == ([], [("information", "nothing-needed")])
+
+
+async def test_a_later_completion_takes_the_place_of_the_earlier(desk: Desk) -> None:
+    """spec-45: one statement per order, in the response and in the store; and a step can be repeated."""
+    opened = await asserted(desk)
+    first = await finished(desk, shape22, MET, context=opened)
+    assert await desk.next(first) == first
+    second = await finished(desk, shape22, {**MET, "tester_qualified": False}, context=opened)
+    (said,) = information(second)
+    assert said["coverage-assertion-id"] == information(first)[0]["coverage-assertion-id"]
+    assert "reviewer" in said["reason"]["text"]
+    shown = await desk.client.get(f"/explain/{said['coverage-assertion-id']}", headers={"Accept": "application/json"})
+    assert json.loads(shown.content)["lines"][0]["reasons"] == [said["reason"]["text"]]
+
+
+async def test_what_is_said_of_another_coverage_stays(desk: Desk) -> None:
+    opened = await asserted(desk)
+    done = await finished(desk, shape22, MET, context=opened)
+    other = copy.deepcopy(next(e for e in done["extension"] if e["url"] == INFORMATION))
+    other["extension"][0]["valueReference"] = {"reference": "Coverage/other"}
+    again = await desk.next(done | {"extension": [other, *done["extension"]]})
+    assert [said["coverage"]["reference"] for said in information(again)] == ["Coverage/other", "Coverage/cov-MA-0001"]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
+async def test_open_questions_are_said_to_be_open(desk: Desk, shape: Shape) -> None:
+    opened = await asserted(desk, shape)
+    done = await finished(desk, shape, {"tester_qualified": True}, context=opened)
+    (said,) = information(done)
+    assert said["doc-needed"] == "clinical"
+    assert said["questionnaire"] == canonical("oxygen-home", "2026.2")
+    assert findings(done, shape) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
+async def test_nothing_is_said_where_crd_was_not_asked(desk: Desk, shape: Shape) -> None:
+    assert information(await finished(desk, shape, MET)) == []
+
+
+async def test_nothing_is_said_of_a_pended_request(desk: Desk) -> None:
+    """spec-42: a form opened from PAS never carries an authorization; the answers decide when they are submitted."""
+    asked = request_bundle("waits", "MA-0002", [cpap()], diagnoses=("G47.33",))
+    response = await desk.post("Claim/$submit", asked)
+    task = next(e["resource"] for e in bundle(response)["entry"] if e["resource"]["resourceType"] == "Task")
+    context = next(i["valueString"] for i in task["input"] if "valueString" in i)
+    package = await desk.package(
+        call(canonical("pap-osa-initial-adaptive"), context=context, coverages=[coverage("MA-0002")])
+    )
+    answers = {"osa_dx": True, "eval_before_test": True, "ahi": 22, "events": 140, "comorbid": True}
+    response = await desk.next(package.draft)
+    response = await desk.next(fill(response, answers))
+    assert response["status"] == "completed"
+    assert information(response) == []
+
+
+async def test_an_assertion_about_another_service_is_left_alone(desk: Desk) -> None:
+    opened = await asserted(desk)
+    package = await desk.package(call(canonical("mri-lumbar-adaptive"), context=opened))
+    response = await desk.next(package.draft)
+    response = await desk.next(fill(response, {"red_flag_dx": True}))
+    assert (response["status"], information(response)) == ("completed", [])
