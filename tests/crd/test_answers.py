@@ -205,7 +205,9 @@ async def test_references_lead_to_policies_and_their_sources_only(given):
     for _, card in all_cards(given):
         for link in card.get("links", []):
             own = link["url"].startswith("http://precert.test/policies/")
-            public = link["url"].startswith(("https://www.cms.gov/", "https://www.ecfr.gov/", "https://plan.example/policies/"))
+            public = link["url"].startswith(
+                ("https://www.cms.gov/", "https://www.ecfr.gov/", "https://plan.example/policies/")
+            )
             app = link["type"] == "smart"
             assert own or public or app, link
             assert "portal" not in (link["url"] + link["label"]).lower()

@@ -16,7 +16,7 @@ import httpx
 
 from support.app import EXAMPLES
 
-READY = re.compile(r"precert is ready at (http://\S+)")
+READY = re.compile(r"precert is ready at (https?://\S+)")
 
 
 class ServerProcess:
