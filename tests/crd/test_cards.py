@@ -175,6 +175,31 @@ async def test_what_the_order_does_not_say_is_asked_for(tmp_path, make, applies,
     assert (info["covered"], info["pa-needed"], info["info-needed"]) == ("conditional", "conditional", needs)
 
 
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_authorization_only_because_the_performer_is_out_of_network_is_said_so(tmp_path, make, version):
+    """A reason of 2.2.1, a detail of 2.0.1 (crd.md 1.21)."""
+    world = make(catalogue=catalogue(tmp_path, ASK, applies=", network: [out]"))
+    people = searchset(practitioner(), practitioner("1003000126", "brandt"))
+    answers = {}
+    for who in ("doc", "brandt"):
+        asked = order("E0100", performer=[{"reference": f"Practitioner/{who}"}])
+        body = hook(asked, version=version, prefetch=prefetch(practitioners=people))
+        (answers[who],) = infos(await world.ask(body))
+    assert answers["doc"]["pa-needed"] == "no-auth"
+    out = answers["brandt"]
+    assert out["pa-needed"] == "auth-needed"
+    reason = next(r for r in out["reason"] if "network" in r["text"])
+    details = [{p["url"]: p for p in detail} for detail in out["detail"]]
+    codes = [c["code"] for d in details for c in d["code"]["valueCodeableConcept"].get("coding", [])]
+    if version == "2.2":
+        assert reason["coding"][0]["code"] == "auth-out-network"
+    else:
+        assert "coding" not in reason
+        (only,) = [d for d in details if "auth-out-network-only" in str(d["code"])]
+        assert only["value"] == {"url": "value", "valueBoolean": True}
+    assert ("auth-out-network-only" in codes) == (version == "2.0")
+
+
 async def test_a_place_that_is_said_settles_it(tmp_path, make):
     world = make(catalogue=catalogue(tmp_path, ASK, applies=', place: ["pos|22"]'))
     for place, outcome in (("22", "auth-needed"), ("11", "no-auth")):

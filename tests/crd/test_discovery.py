@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from crd.building import hook, order
+from crd.building import ROOT, hook, order
 from precert.crd.discovery import standard_templates
+from precert.crd.facts import clinical_types
+from precert.crd.hooks import HOOKS, ORDER_TYPES
 
 SERVICES = [
     "crd-appointment-book",
@@ -83,6 +85,17 @@ async def test_clinical_data_can_be_left_to_queries(make):
     own = {"payors", "performer", "plannedServices", "plannedDevices"}
     for service in listed:
         assert set(service["prefetch"]) <= own | set(standard_templates()[service["hook"]])
+
+
+def test_the_scopes_that_are_needed_are_told(policies):
+    """@36: docs/crd.md names every type that a call may read, so that a client can grant what is needed and no more."""
+    told = (ROOT / "docs" / "crd.md").read_text("utf-8")
+    people = {"Patient", "Coverage", "Organization", "Practitioner", "PractitionerRole", "Location"}
+    things = {"Appointment", "Encounter", "Device", "Medication"} | set(ORDER_TYPES)
+    for kind in people | things | set(clinical_types(policies.current)):
+        assert f"`{kind}`" in told, kind
+    assert "/cds-services" in told
+    assert all(hook.id in told for hook in HOOKS)
 
 
 def test_the_published_templates_are_what_they_were():

@@ -10,6 +10,7 @@ import pytest
 
 from crd.building import coverage, hook, infos, order, patient, payer, practitioner, prefetch, searchset
 from crd.ehr import Ehr, send, serving, well_behaved
+from precert.crd.dialect import translated
 from precert.crd.guard import http_client, is_public
 from precert.fhir import json
 
@@ -119,6 +120,88 @@ async def test_pages_are_followed_on_the_same_server_only(make, http):
     async with serving(handler, **record()) as ehr:
         assert infos(await make(http=http).ask(call(ehr)))
     assert "page2" in ehr.asked
+
+
+LOCAL = {
+    "resourceType": "CapabilityStatement",
+    "rest": [
+        {
+            "mode": "server",
+            "resource": [
+                {
+                    "type": "Coverage",
+                    "searchParam": [
+                        {"name": "combo", "definition": "http://hl7.org/fhir/SearchParameter/Coverage-combo-patient"},
+                        {"name": "member", "definition": "http://hl7.org/fhir/SearchParameter/Coverage-patient"},
+                    ],
+                }
+            ],
+        }
+    ],
+}
+
+
+async def test_a_search_that_is_refused_is_asked_again_in_the_clients_own_names(make, http):
+    """2.0.1 @60: its CapabilityStatement says what it calls the standard parameters. It has none for the status."""
+    held = record(**{"metadata": LOCAL, "Coverage?member=pat-MA-0001": searchset(coverage("MA-0001"))})
+    del held[COVERAGE]
+
+    async def handler(ehr: Ehr, path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        if path == COVERAGE:
+            await send(writer, 400, b'{"resourceType":"OperationOutcome","issue":[]}')
+        else:
+            await well_behaved(ehr, path, headers, writer)
+
+    async with serving(handler, **held) as ehr:
+        (info,) = infos(await make(http=http).ask(call(ehr)))
+    assert info["pa-needed"] == "auth-needed"
+    assert ehr.asked.count("metadata") == 1
+    assert set(ehr.tokens) == {"Bearer t0ken"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [None, {"resourceType": "Patient"}, {"resourceType": "CapabilityStatement", "rest": [{"resource": "x"}]}],
+    ids=["none", "another resource", "malformed"],
+)
+async def test_without_names_of_its_own_a_refused_search_stays_refused(make, http, statement):
+    async def handler(ehr: Ehr, path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
+        if path.startswith("Coverage"):
+            await send(writer, 400, b"{}")
+        else:
+            await well_behaved(ehr, path, headers, writer)
+
+    held = {"metadata": statement} if statement else {}
+    async with serving(handler, **held) as ehr:
+        assert (await make(http=http).hook(call(ehr))).status_code == 412
+    assert [path for path in ehr.asked if path.startswith("Coverage")] == [COVERAGE]
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("Coverage?patient=1&status=active", "Coverage?member=1"),
+        ("Coverage?patient=1&_count=100", "Coverage?member=1&_count=100"),
+        ("Observation?patient=1&code=a%7Cb", "Observation?subject=1&code=a%7Cb"),
+        ("Condition?patient=1&code=x", "Condition?patient=1"),
+        ("Device?patient=1", "Device?patient=1"),
+    ],
+)
+def test_names_of_search_parameters(query, asked):
+    """A filter that the server does not have is left out; the patient never is, as that would ask for everybody."""
+    base = "http://hl7.org/fhir"
+    others = [
+        {
+            "type": "Observation",
+            "searchParam": [
+                {"name": "subject", "definition": f"{base}/SearchParameter/clinical-patient"},
+                {"name": "code", "definition": f"{base}/us/core/SearchParameter/us-core-observation-code"},
+            ],
+        },
+        {"type": "Condition", "searchParam": [{"name": "category"}]},
+    ]
+    statement = {**LOCAL, "rest": [{"resource": LOCAL["rest"][0]["resource"] + others}]}
+    assert translated(query, statement) == asked
 
 
 async def test_dispatched_orders_and_performers_are_fetched(make, http):

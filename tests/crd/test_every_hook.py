@@ -29,6 +29,7 @@ from precert.crd.guard import http_client
 from precert.crd.hooks import HOOKS
 from precert.eligibility.load import load_directory
 from precert.runtime import Runtime
+from support.app import running
 
 VERSIONS = ["2.2", "2.0"]
 PRIMARY = [h.name for h in HOOKS if h.primary]
@@ -342,3 +343,58 @@ async def test_billing_codes_that_are_assumed_are_said(world):
     assert info["billingCode"] == [{"system": CPT, "code": "72148"}]
     (info,) = infos(await world.ask(hook(order("E1390"), version="2.2")))
     assert info["billingCode"] == [{"system": HCPCS, "code": "E1390"}]
+
+
+# As accurate as anything else this payer says
+
+
+def as_order(bundle_: dict[str, Any]) -> dict[str, Any]:
+    """The first item of a PAS request as the order that would have come before it, with the same people and papers."""
+    claim, patient_, coverage_, payer_, requester, *papers = [e["resource"] for e in bundle_["entry"]]
+    item = claim["item"][0]
+    coded = [d["diagnosisCodeableConcept"] for d in claim.get("diagnosis", [])]
+    asked: dict[str, Any] = {
+        "resourceType": "ServiceRequest",
+        "id": "o1",
+        "status": "draft",
+        "intent": "original-order",
+        "code": item["productOrService"],
+        "subject": {"reference": f"Patient/{patient_['id']}"},
+        "requester": {"reference": f"Organization/{requester['id']}"},
+        "reasonCode": coded,
+    }
+    asked |= {"occurrenceDateTime": item["servicedDate"]} if "servicedDate" in item else {}
+    asked |= {"quantityQuantity": item["quantity"]} if "quantity" in item else {}
+    cover = coverage_ | {
+        "beneficiary": {"reference": f"Patient/{patient_['id']}"},
+        "payor": [{"reference": f"Organization/{payer_['id']}"}],
+    }
+    told = [{k: v for k, v in paper.items() if k not in ("subject", "patient")} for paper in papers]
+    body = hook(asked, version="2.2", prefetch={"patient": patient_, "coverage": searchset(cover)})
+    body["context"]["patientId"] = patient_["id"]
+    body["prefetch"] |= {"payors": payer_, "organizations": requester, "papers": searchset(*told)}
+    return body
+
+
+SUBMITTED = ["approve", "not-required", "pend-information", "gold-card", "refer"]
+
+
+@pytest.mark.parametrize("name", SUBMITTED)
+async def test_a_hook_and_a_request_are_decided_alike(tmp_path, name):
+    """found-9: the same core answers both, so the hook says what the request would get."""
+    request = json.loads((ROOT / "examples" / "pas" / f"{name}.json").read_text())
+    async with running(tmp_path / "pas") as (_, client):
+        body = json.dumps(request)
+        sent = await client.post("/fhir/Claim/$submit", content=body, headers={"Content-Type": "application/fhir+json"})
+        assert sent.status_code == 200, sent.text
+        (case,) = (await client.get("/api/cases?state=all")).json()["cases"]
+        (decided, *_) = (await client.get(f"/api/cases/{case['case']}")).json()["lines"]
+    async with running(tmp_path / "crd") as (_, client):
+        answer = (await client.post("/cds-services/crd-order-sign", json=as_order(request))).json()
+        (info,) = infos(answer)
+        (explained,) = (await client.get(f"/explain/{info['coverage-assertion-id']}")).json()["lines"]
+    assert (explained["policy"], explained["version"]) == (decided["policy"], decided["version"])
+    said = {"approve": {"auth-needed", "satisfied"}, "pend-info": {"auth-needed"}, "refer": {"auth-needed"}}
+    said |= {"not-applicable": {"no-auth"}, "no-auth": {"no-auth"}}
+    assert info["pa-needed"] in said[decided["outcome"]]
+    assert ("doc-needed" in info) == (decided["outcome"] == "pend-info")

@@ -267,6 +267,14 @@ async def test_the_day_of_the_appointment_counts(world):
     assert periods == [{"start": "2026-12-01", "end": "2027-11-30"}]
 
 
+async def test_an_appointment_says_when_the_performer_is_out_of_network(world):
+    visitors = [{"actor": {"reference": reference}} for reference in ("Patient/pat-MA-0001", "Practitioner/brandt")]
+    coded = [{"coding": [{"system": CPT, "code": "99213"}]}]
+    body = booking("2.2", appointment(basedOn=None, serviceType=coded, participant=visitors))
+    body["prefetch"]["practitioners"] = searchset(practitioner(), practitioner("1003000126", "brandt"))
+    assert [c["source"]["topic"]["code"] for c in (await world.ask(body))["cards"]] == ["network"]
+
+
 async def test_several_appointments_for_one_order_are_one_answer(world):
     body = booking("2.2", appointment(), appointment(id="a2", start="2026-12-08T14:00:00Z"))
     assert targets(await world.ask(body)) == ["ServiceRequest/o1"]

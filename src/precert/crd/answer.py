@@ -17,10 +17,23 @@ DocNeeded = Literal["clinical", "admin", "patient"]
 DocPurpose = Literal["withclaim", "withorder", "retain-doc"]
 InfoNeeded = Literal["performer", "location", "timeframe", "contract-window", "detail-code", "OTH"]
 ReasonCode = Literal[
-    "gold-card", "no-member-found", "no-active-coverage", "coverage-not-found", "technical", "detail-code"
+    "gold-card",
+    "no-member-found",
+    "no-active-coverage",
+    "coverage-not-found",
+    "auth-out-network",
+    "technical",
+    "detail-code",
 ]
 DetailCategory = Literal["cat-limitation", "cat-decisional", "cat-other"]
-DetailCode = Literal["allowed-quantity", "allowed-period", "concurrent-review", "policy-link", "instructions"]
+DetailCode = Literal[
+    "allowed-quantity",
+    "allowed-period",
+    "concurrent-review",
+    "auth-out-network-only",  # 2.0 only
+    "policy-link",
+    "instructions",
+]
 DetailType = Literal["Boolean", "String", "Url", "Quantity", "Period"]
 
 

@@ -22,6 +22,7 @@ from precert.policy.types import Decision, Evaluation, Outcome
 _WHO: tuple[DocNeeded, ...] = ("clinical", "admin", "patient")
 _SCOPE_INFO: dict[str, InfoNeeded] = {"network": "performer", "place": "location"}
 _ASKED_SHOWN = 4
+_ASKING = (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE, Outcome.APPROVE)
 _SCOPE_WORDS = {
     "network": "who shall perform it",
     "place": "where it shall be done",
@@ -45,7 +46,7 @@ def assertion(
     consulted: Consulted, order: Order, coverage: str, note: str | None, catalogue: Catalogue, setting: Setting
 ) -> CoverageInfo:
     """The assertion about one order under one coverage; its id is filled in when it is kept."""
-    assumed = (Reason(note),) if note else ()
+    assumed: tuple[Reason, ...] = (Reason(note),) if note else ()
     base = CoverageInfo(
         coverage=coverage, covered="covered", assertion="", date=setting.today, billing_codes=order.billing
     )
@@ -56,6 +57,7 @@ def assertion(
     if consulted.held is not None:
         return _satisfied(base, consulted, decision, assumed, setting)
     details = _details(decision, consulted, catalogue, setting)
+    assumed += _because_of_network(decision, catalogue)
     base = replace(base, details=details, reasons=assumed, expiry=consulted.expiry)
     if order.unbillable and decision.governing is None:
         return _too_coarse(base)
@@ -125,6 +127,19 @@ def _too_coarse(base: CoverageInfo) -> CoverageInfo:
         info_needed=("detail-code",),
         reasons=(*base.reasons, Reason(text, "detail-code")),
     )
+
+
+def _because_of_network(decision: Decision, catalogue: Catalogue) -> tuple[Reason, ...]:
+    """A reason when authorization is needed by policies only that are for performers outside the network."""
+    asking = [e for e in decision.applied if e.outcome in _ASKING]
+    policies = [catalogue.get(e.policy, e.version) for e in asking if not e.scope_unknown]
+    if (
+        not asking
+        or len(policies) < len(asking)
+        or any(p is None or p.model.applies.network != ("out",) for p in policies)
+    ):
+        return ()
+    return (Reason("The performer is outside the network; inside it no authorization is needed.", "auth-out-network"),)
 
 
 def _exempt(decision: Decision) -> Reason:

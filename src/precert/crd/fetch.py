@@ -7,12 +7,14 @@ server that the call names and to nobody else; it is not kept and not logged.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import httpx
 
+from precert.crd.dialect import translated
 from precert.crd.envelope import FhirAccess
 from precert.crd.guard import Refused
 from precert.fhir import json
@@ -54,6 +56,7 @@ class Fetched:
 
     resource: Resource | None = None
     problem: str | None = None
+    status: int | None = None  # of an answer that was an error
 
 
 @dataclass(slots=True)
@@ -65,6 +68,9 @@ class Ehr:
     token_use: TokenUse = "not-used"  # noqa: S105
     attempts: int = 0
     headers: dict[str, str] = field(init=False, repr=False)
+    _statement: Resource | None = field(default=None, repr=False)
+    _stated: bool = False
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
     def __post_init__(self) -> None:
         self.headers = {"Accept": "application/fhir+json"}
@@ -84,7 +90,11 @@ class Ehr:
         self.attempts += 1
         try:
             async with asyncio.timeout(seconds):
-                return await self._get(query)
+                found = await self._get(query)
+                if found.status == 400 and "?" in query and "://" not in query:  # perhaps its names are others
+                    own = translated(query, await self._capabilities() or {})
+                    found = found if own == query else await self._get(own)
+                return found
         except TimeoutError:
             return Fetched(problem="the FHIR server did not answer in time")
         except FhirError as error:
@@ -98,6 +108,15 @@ class Ehr:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Fetched(problem=f"the FHIR server cannot be reached ({type(error).__name__})")
 
+    async def _capabilities(self) -> Resource | None:
+        """The server's CapabilityStatement, asked for once in a call; ``None`` if it has none to show."""
+        async with self._asking:
+            if not self._stated:
+                self._stated = True  # also if it cannot be had: nobody asks a second time
+                with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL, FhirError, UnicodeError):
+                    self._statement = (await self._get("metadata")).resource
+        return self._statement
+
     async def _get(self, query: str) -> Fetched:
         url = query if query.startswith(("https://", "http://")) else f"{self.access.server}/{query}"
         async with self.http.stream("GET", url, headers=self.headers) as response:
@@ -107,7 +126,8 @@ class Ehr:
                 elif self.token_use == "not-used":  # noqa: S105
                     self.token_use = "used"  # noqa: S105
             if response.status_code != 200:
-                return Fetched(problem=f"the FHIR server answered {response.status_code}")
+                problem = f"the FHIR server answered {response.status_code}"
+                return Fetched(problem=problem, status=response.status_code)
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk

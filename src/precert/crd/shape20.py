@@ -13,7 +13,7 @@ ANNOTATE_BASED_ON = False
 """The appointment itself carries the answer."""
 
 _KNOWN_REASONS = frozenset({"gold-card", "detail-code"})
-_KNOWN_DETAILS = frozenset({"allowed-quantity", "allowed-period", "concurrent-review"})
+_KNOWN_DETAILS = frozenset({"allowed-quantity", "allowed-period", "concurrent-review", "auth-out-network-only"})
 
 
 def coverage_information(info: CoverageInfo) -> Element:
@@ -34,7 +34,7 @@ def coverage_information(info: CoverageInfo) -> Element:
     parts += [{"url": "info-needed", "valueCode": code} for code in dict.fromkeys(needs)]
     parts += [{"url": "billingCode", "valueCoding": coding} for coding in info.billing_codes]
     parts += [{"url": "reason", "valueCodeableConcept": _reason(reason)} for reason in _reasons(info)]
-    parts += [_detail(detail) for detail in info.details]
+    parts += [_detail(detail) for detail in (*info.details, *_out_of_network(info))]
     parts += [{"url": "dependency", "valueReference": {"reference": target}} for target in info.dependencies]
     parts += [{"url": "questionnaire", "valueCanonical": canonical} for canonical in info.questionnaires]
     parts.append({"url": "date", "valueDate": info.date.isoformat()})
@@ -68,6 +68,12 @@ def _reasons(info: CoverageInfo) -> list[Reason]:
     if info.expiry is not None:
         said.append(Reason(f"Holds until {info.expiry.isoformat()}."))
     return said
+
+
+def _out_of_network(info: CoverageInfo) -> list[Detail]:
+    """What is a reason in 2.2 is a detail in 2.0."""
+    said = any(reason.code == "auth-out-network" for reason in info.reasons)
+    return [Detail("cat-decisional", "auth-out-network-only", "Boolean", True)] if said else []
 
 
 def _reason(reason: Reason) -> Element:
