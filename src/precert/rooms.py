@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import httpx
+import structlog
 from fastapi import FastAPI, Request
 
 from precert.authorization.consult import ConsultService
@@ -47,6 +48,8 @@ from precert.web.metrics import Metrics
 from precert.web.reads import read_router
 from precert.workbench.api import ApiContext, api_router
 from precert.workbench.routes import WorkbenchContext, workbench_router
+
+log = structlog.get_logger(__name__)
 
 TENANT = "default"
 READABLE = frozenset({"Claim", "ClaimResponse", "Bundle", "Task", "CommunicationRequest", "QuestionnaireResponse"})
@@ -125,6 +128,9 @@ def mount(
     _mount_fhir(app, server, service, consult, presenter, dispatcher, limits)
     verifier = JwtVerifier(settings.crd_jwt, server.runtime.now, http) if settings.crd_jwt.issuers else None
     authenticate = authenticator(server.identify, verifier)
+    for name in sorted({name for app in settings.crd_apps for name in app.policies}):
+        if server.library.current.get(name) is None:
+            log.warning("a SMART app goes with a policy that is not there", policy=name)
     answerer = Answerer(consult, server.metrics, http, demo_plan=settings.crd_demo_plan, apps=settings.crd_apps)
     gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
 

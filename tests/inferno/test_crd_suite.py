@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tools import inferno_crd
 from tools.inferno import FOLDER
 from tools.inferno_parts import preset as preset_text
@@ -187,6 +188,14 @@ async def test_what_is_off_by_default_stays_off(name: str, tmp_path: Path) -> No
         answer = (await client.post(f"/cds-services/{service}", **sent)).json()
     changed = {action["resource"]["resourceType"] for action in answer["systemActions"]}
     assert not changed & {"Coverage", "Task"}
+
+
+async def test_an_app_for_a_policy_that_is_not_there_is_told(tmp_path: Path) -> None:
+    app = {"label": "Plan care needs", "url": "https://apps.precert.test/launch", "policies": ["home-heath", "cgm"]}
+    with capture_logs() as logs:
+        async with running(tmp_path, crd_apps=[app]):
+            pass
+    assert [entry["policy"] for entry in logs if "SMART app" in entry["event"]] == ["home-heath"]
 
 
 async def test_the_preset_does_not_grow_stale(crd_plays: dict[str, dict[str, Group]], tmp_path: Path) -> None:
