@@ -249,6 +249,14 @@ async def test_forms_come_as_tasks_on_secondary_hooks_too(tmp_path, make, name, 
     assert info.get("questionnaire", []) == ([f"{FORM}|1"] if name == "order-sign" else [])
 
 
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_whoever_wants_no_coverage_information_gets_no_forms_for_it(tmp_path, make, version):
+    """The suite of 2.2.1 counts them as coverage information."""
+    world = make(catalogue=catalogue(tmp_path, ASK))
+    body = configured(hook(order("E0100"), version=version), appropriate_use=True, coverage_info=False)
+    assert "systemActions" not in await world.ask(body)
+
+
 @pytest.mark.parametrize("place", [{}, {"locationCode": [{"coding": [{"system": PLACE, "code": "22"}]}]}])
 async def test_no_form_while_it_is_open_whether_the_policy_applies(tmp_path, make, place):
     world = make(catalogue=catalogue(tmp_path, ASK, applies=', place: ["pos|22"]'))
