@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import httpx
+import structlog
 from fastapi import FastAPI, Request
 
 from precert.authorization.consult import ConsultService
@@ -53,6 +54,8 @@ from precert.web.metrics import Metrics
 from precert.web.reads import read_router
 from precert.workbench.api import ApiContext, api_router
 from precert.workbench.routes import WorkbenchContext, workbench_router
+
+log = structlog.get_logger(__name__)
 
 TENANT = "default"
 READABLE = frozenset({"Claim", "ClaimResponse", "Bundle", "Task", "CommunicationRequest", "QuestionnaireResponse"})
@@ -143,6 +146,9 @@ def mount(
     app.include_router(server.security.router())
     verifier = JwtVerifier(settings.crd_jwt, server.runtime.now, http) if settings.crd_jwt.issuers else None
     authenticate = authenticator(server.identify, verifier)
+    for name in sorted({name for app in settings.crd_apps for name in app.policies}):
+        if server.library.current.get(name) is None:
+            log.warning("a SMART app goes with a policy that is not there", policy=name)
 
     def respond(case: Case, submission: Submission, rejection: Rejection | None) -> Rendered:
         return presenter.renderer(shape22, case.opened.root)(case, submission, rejection)

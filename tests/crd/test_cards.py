@@ -268,28 +268,33 @@ def tasks(answer: dict[str, Any]) -> list[dict[str, Any]]:
     return [resource for resource in found if resource["resourceType"] == "Task"]
 
 
+FORM = "http://precert.test/fhir/Questionnaire/test-policy"
+
+
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
 @pytest.mark.parametrize("name", ["order-sign", "order-select"])
-async def test_forms_come_as_tasks_on_secondary_hooks_too(tmp_path, make, name):
-    """The assertion of a secondary hook asks for nothing (hook-19); the task is for later, and the client asked for it."""
+async def test_forms_come_as_tasks_on_secondary_hooks_too(tmp_path, make, name, version):
+    """The assertion of a secondary hook asks for nothing (hook-19); the task is for later, and the client asked for it.
+
+    The task names the form by a plain URL: Inferno takes nothing with a | in it.
+    """
     world = make(catalogue=catalogue(tmp_path, ASK))
-    body = hook(order("E0100"), name=name, version="2.2")
+    body = hook(order("E0100"), name=name, version=version)
     assert tasks(await world.ask(body)) == [], "off unless the client switches it on"
     answer = await world.ask(configured(body, appropriate_use=True))
     (task,) = tasks(answer)
-    assert task["input"][0]["valueCanonical"] == "http://precert.test/fhir/Questionnaire/test-policy|1"
+    assert task["input"][0]["valueCanonical"] == FORM
     assert task["basedOn"] == [{"reference": "ServiceRequest/o1"}]
     (info,) = infos(answer)
-    assert info.get("questionnaire", []) == ([task["input"][0]["valueCanonical"]] if name == "order-sign" else [])
+    assert info.get("questionnaire", []) == ([f"{FORM}|1"] if name == "order-sign" else [])
 
 
-async def test_the_task_of_2_0_names_its_form_by_a_plain_url(tmp_path, make):
-    """Inferno reads input[questionnaire] as a URL, and a URL has no | in it."""
+@pytest.mark.parametrize("version", ["2.2", "2.0"])
+async def test_whoever_wants_no_coverage_information_gets_no_forms_for_it(tmp_path, make, version):
+    """The suite of 2.2.1 counts them as coverage information."""
     world = make(catalogue=catalogue(tmp_path, ASK))
-    answer = await world.ask(configured(hook(order("E0100"), version="2.0"), appropriate_use=True))
-    (task,) = tasks(answer)
-    assert task["input"][0]["valueCanonical"] == "http://precert.test/fhir/Questionnaire/test-policy"
-    (info,) = infos(answer)
-    assert info["questionnaire"] == ["http://precert.test/fhir/Questionnaire/test-policy|1"]
+    body = configured(hook(order("E0100"), version=version), appropriate_use=True, coverage_info=False)
+    assert "systemActions" not in await world.ask(body)
 
 
 @pytest.mark.parametrize("place", [{}, {"locationCode": [{"coding": [{"system": PLACE, "code": "22"}]}]}])

@@ -58,9 +58,9 @@ def form_tasks(
     wanted: dict[str, list[Order]] = {}
     for order, consulted in asked:
         for policy in _asking(consulted):
-            canonical = questionnaire_canonical(root, policy.policy, policy.version)
-            # In 2.0 without its version: the official suite takes input[questionnaire] for a URL, in which no | may stand.
-            canonical = canonical.partition("|")[0] if version == "2.0" else canonical
+            # Without its version, which means the current one: the official suite takes the input for a URL, in which
+            # no | may stand. The assertion names the version.
+            canonical, _, _ = questionnaire_canonical(root, policy.policy, policy.version).partition("|")
             wanted.setdefault(canonical, []).append(order)
     return [_task(canonical, orders, patient, day, payer, version) for canonical, orders in wanted.items()]
 
