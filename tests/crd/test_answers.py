@@ -76,7 +76,7 @@ async def test_forms_and_coverage_updates_only_where_asked_for(tmp_path, make, v
     (form,) = (await world.ask(configured(body, appropriate_use=True)))["systemActions"][1:]
     assert (form["type"], form["resource"]["resourceType"]) == ("create", "Task")
     (canonical,) = [i["valueCanonical"] for i in form["resource"]["input"] if "valueCanonical" in i]
-    assert canonical in [c.partition("|")[0] if version == "2.0" else c for c in infos(answer)[0]["questionnaire"]]
+    assert canonical in [c.partition("|")[0] for c in infos(answer)[0]["questionnaire"]]
 
 
 OPTION = {
