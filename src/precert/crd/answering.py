@@ -159,7 +159,7 @@ class _Answering:
                 record = who.member.coverage_on(self.consult.today()) if who and who.member else None
                 update = extras.coverage_update(one, record) if record else None
                 found += [update] if update else []
-        if configuration.wants(FORMS):
+        if configuration.wants(FORMS) and configuration.coverage_info:
             asked = [(one.order, one.info) for one in answered]
             payer = self.consult.directory().payer.name
             day = self.consult.today().isoformat()
