@@ -79,6 +79,14 @@ async def test_forms_and_coverage_updates_only_where_asked_for(tmp_path, make, v
     assert canonical in [c.partition("|")[0] for c in infos(answer)[0]["questionnaire"]]
 
 
+async def test_without_coverage_information_there_is_no_form_for_it(tmp_path, make):
+    """A form answers what coverage information asks for; the kit's 2.2.1 suite wants both gone."""
+    body = asking_for_all("2.2")
+    body["extension"]["davinci-crd.configuration"]["coverage-info"] = False
+    answer = await all_kinds(tmp_path, make).ask(body)
+    assert [action["resource"]["resourceType"] for action in answer["systemActions"]] == ["Coverage"]
+
+
 OPTION = {
     "alternate request": "therapy-alternatives-opt",
     "additional orders": "clinical-reminder",

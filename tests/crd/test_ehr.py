@@ -325,6 +325,16 @@ async def test_without_a_coverage_the_fault_is_said(make, http, fault):
     assert took < 2 * 9.0
 
 
+@pytest.mark.parametrize("fault", ["hangs", "cut JSON", "not HTTP", "401", "500", "redirect"])
+async def test_no_log_line_holds_the_token_or_the_patient(make, http, capsys, fault):
+    async with serving(FAULTS[fault]) as ehr:
+        await make(http=http).hook(call(ehr, token="s3cr3t"))
+    said = "".join(capsys.readouterr())
+    assert "/cds-services/{id}" in said, "the line about the request is there"
+    for secret in ("s3cr3t", "pat-MA-0001", ehr.url):
+        assert secret not in said
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_with_complete_prefetch_the_fault_costs_little_and_changes_nothing(make, http, fault):
     world = make(http=http)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -16,6 +17,7 @@ from precert.authorization.record import decode, fold
 from precert.authorization.service import AuthorizationService
 from precert.fhir.outcome import FhirError, Issue
 from precert.security.identity import Client
+from precert.store.port import Audit, Commit, StoreError
 from precert.workbench.api import find, json_response
 from precert.workbench.asking import asked
 from precert.workbench.cases import case_view
@@ -27,6 +29,8 @@ from precert.workbench.reports import Reports, none_reported, report_views
 from precert.workbench.start import api_operations, demo_members, links, operations
 from precert.workbench.templating import Pages, static_file, wants_html
 from precert.workbench.worklist import AGE_LABELS, SORT_LABELS, STATE_LABELS, TRACK_LABELS, Query, worklist
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,15 @@ class PagesContext:
     open_mode: bool = True
     reports: Reports = none_reported
     """What clients reported about forms (the DTR room's, handed in)."""
+
+
+async def _read(service: AuthorizationService, id: str, client: Client) -> None:
+    """Who reads in the log is on record (CRD found-38); a full store keeps nobody from reading."""
+    audit = Audit("explanation-read", client.id, id[:128], service.runtime.now())
+    try:
+        await service.store.commit(Commit(tenant=service.tenant, audit=[audit]))
+    except StoreError:
+        log.warning("a read could not be put on record", client=client.id)
 
 
 _TITLES = {
@@ -164,7 +177,9 @@ def _private(router: APIRouter, context: PagesContext, pages: Pages) -> None:
 
     @router.get("/explain/{id}", summary="Why a request was answered as it was")
     async def explain(request: Request, id: str) -> Response:
-        explained = await explanation(service, id, context.identify(request))
+        client = context.identify(request)
+        explained = await explanation(service, id, client)
+        await _read(service, id, client)
         if not wants_html(request):
             return json_response(request, explained, headers={"Vary": "Accept", "Cache-Control": "no-store"})
         view = explanation_view(explained, service.catalogue())
