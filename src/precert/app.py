@@ -83,16 +83,26 @@ async def _watching(server: Server) -> AsyncIterator[None]:
 async def _watch_policies(server: Server) -> None:
     """Reload the policy folder when it changes; a broken file keeps the last good version and is told once."""
     told: set[str] = set()
+    await _warm_forms(server)
     while True:
         await asyncio.sleep(server.settings.policy_reload_seconds)
         report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
         if report.changed:
             log.info("policies reloaded", policies=len(server.library.current))
+            await _warm_forms(server)
         problems = {str(problem) for problem in report.problems}
         for problem in sorted(problems - told):
             log.warning("policy file refused", problem=problem)
         told = problems
         server.metrics.policies.set(len(server.library.current))
+
+
+async def _warm_forms(server: Server) -> None:
+    """Work the policies' forms out before somebody waits for one: the first call for a large one takes 0.2 s and more."""
+    try:
+        await asyncio.to_thread(server.forms.warm, server.runtime.now().date())
+    except Exception:  # whoever asks for that form is told; the others must be had all the same
+        log.exception("a form cannot be made")
 
 
 def _mount_operations(app: FastAPI, server: Server) -> None:

@@ -67,6 +67,7 @@ class Server:
         self.metrics = Metrics()
         self.directory: Directory = load_directory(settings.eligibility, settings.eligibility_mode)
         self.library = PolicyLibrary(settings.policies, self.runtime.now())
+        self.forms = Forms(lambda: self.library.current)
         self.validator = Validator.load()
         self.security = build_security(settings.security, _security(settings), self.runtime)
         self.store: Store | None = None
@@ -189,7 +190,7 @@ def _mount_fhir(
         arrived=functools.partial(early_arrivals, service),
         public_url=settings.public_url,
     )
-    forms = Forms(lambda: server.library.current)
+    forms = server.forms
     dtr = DtrContext(
         service,
         consult,
