@@ -6,6 +6,7 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8000
 DATA   ?= data
 JOBS   ?= 2
+BENCH  := .venv-bench
 
 .PHONY: serve test lint types bench lock clean install dev
 
@@ -39,12 +40,19 @@ types: dev
 test: dev lint types
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-bench: dev
+bench: dev $(BENCH)/.healthchain
 	$(BIN)/python -m benchmarks
+
+# HealthChain, to be compared with: in an environment of its own, so that our locked packages stay as they are.
+$(BENCH)/.healthchain:
+	@echo "Installing HealthChain into $(BENCH)/healthchain to compare with ..."
+	@$(PYTHON) -m venv $(BENCH)/healthchain && \
+	  $(BENCH)/healthchain/bin/python -m pip install --quiet --disable-pip-version-check healthchain==0.16.1 uvloop httptools && \
+	  touch $@ || { rm -rf $(BENCH)/healthchain; echo "HealthChain cannot be installed; the benchmarks go on without it."; }
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 pyproject.toml -o requirements.lock -q --custom-compile-command "make lock"
 	uv pip compile --universal --generate-hashes --python-version 3.11 --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock -q --custom-compile-command "make lock"
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

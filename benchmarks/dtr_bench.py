@@ -1,55 +1,43 @@
-"""DTR's speed: a package and a next-question of a policy with 30 questions, beside an echo of the same bytes.
+"""DTR's speed: a package and a next question of a policy with 30 questions, beside an echo of the same bytes.
 
-Run: python benchmarks/dtr_bench.py [--calls 200]
+Run: python -m benchmarks.dtr_bench [--calls 200]
 
-One process, calls through the ASGI app one after another, the kinds taking turns so that all see the same machine.
-Reported besides: the first call for a form (its conditions are worked out once) and the sizes of what is sent.
+precert as it is shipped and the echo as uvicorn processes, asked over HTTP by one client, the kinds taking turns so that
+all see the same machine. Reported besides: the first call for a form (its conditions are worked out once) and the sizes
+of what is sent. The shipped oxygen policy is measured in the same way.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import logging
-import statistics
+import base64
+import http.client
+import shutil
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-import httpx
-import structlog
 import yaml
-from fastapi import FastAPI, Request, Response
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
-
-from precert.authorization.consult import ConsultService
-from precert.authorization.service import AuthorizationService
-from precert.dtr import shape22
-from precert.dtr.form import Form
-from precert.dtr.forms import Forms
-from precert.dtr.library import elm_library
-from precert.dtr.routes import DtrContext, dtr_router
-from precert.eligibility.load import load_directory
-from precert.fhir import json
-from precert.fhir.json import Limits, load_resource
-from precert.pas.intake import read_request
-from precert.pas.presenter import Presenter
-from precert.policy.catalogue import Catalogue
-from precert.policy.compiled import CompiledPolicy
-from precert.policy.library import PolicyLibrary
-from precert.policy.load import load_text
-from precert.runtime import Runtime
-from precert.security.identity import OPEN_CLIENT
-from precert.store.embedded import EmbeddedStore
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+
+from benchmarks.asking import HEADER, Kind, table  # noqa: E402
+from benchmarks.servers import Server, running, serve, serve_echo  # noqa: E402
+
+from precert.app import create_app  # noqa: E402
+from precert.fhir import json  # noqa: E402
+from precert.settings import Settings  # noqa: E402
+from precert.web import logging  # noqa: E402
+
+BASE = "http://bench"
+PACKAGE, QUESTION = "/fhir/Questionnaire/$questionnaire-package", "/fhir/Questionnaire/$next-question"
 QUESTIONS = 30
 
 
-def large_policy() -> CompiledPolicy:
+def large_policy() -> str:
     """Thirty questions: ten groups of which each needs one of three, a number among them that the chart may hold."""
     facts: dict[str, Any] = {}
     groups = []
@@ -80,7 +68,7 @@ def large_policy() -> CompiledPolicy:
         "facts": facts,
         "criteria": {"all": groups},
     }
-    return CompiledPolicy(load_text(yaml.safe_dump(written).encode(), "large.yaml"))
+    return yaml.safe_dump(written)
 
 
 def call(name: str) -> bytes:
@@ -92,83 +80,69 @@ def call(name: str) -> bytes:
         "beneficiary": {"reference": "Patient/p"},
         "payor": [{"display": "payer"}],
     }
-    canonical = f"http://bench/fhir/Questionnaire/{name}"
+    canonical = f"{BASE}/fhir/Questionnaire/{name}"
     parameters = [{"name": "coverage", "resource": coverage}, {"name": "questionnaire", "valueCanonical": canonical}]
     return json.dumps({"resourceType": "Parameters", "parameter": parameters})
 
 
-async def timed(client: httpx.AsyncClient, path: str, body: bytes) -> tuple[float, bytes]:
+def write_policies(folder: Path) -> None:
+    """The shipped policies and the large one."""
+    shutil.copytree(ROOT / "examples" / "policies", folder)
+    (folder / "large.yaml").write_text(large_policy())
+
+
+def serve_precert(ready: Any, data: str, policies: str) -> None:
+    """precert as it is shipped, without the log of each request."""
+    logging.configure("warning", json=True)
+    settings = Settings(data=Path(data), policies=Path(policies), policy_reload_seconds=0, public_url=BASE)
+    serve(create_app(settings), ready)
+
+
+def asked(server: Server, path: str, body: bytes | None = None) -> tuple[float, Any]:
+    """Milliseconds and the answer, parsed."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     began = time.perf_counter()
-    response = await client.post(path, content=body)
-    took = (time.perf_counter() - began) * 1000
-    assert response.status_code == 200, response.text
-    return took, response.content
+    connection.request("POST" if body else "GET", path, body, {"Content-Type": "application/fhir+json"})
+    response = connection.getresponse()
+    content = response.read()
+    if response.status != 200:
+        raise SystemExit(f"{path}: {response.status} {content[:300]!r}")
+    return (time.perf_counter() - began) * 1000, json.loads(content)
 
 
-async def measure(calls: int, folder: Path) -> None:
-    runtime = Runtime()
-    library = PolicyLibrary(ROOT / "examples" / "policies", runtime.now())
-    policies = [*library.current, large_policy()]
-    catalogue = Catalogue(policies, library.current.value_sets)
-    directory = load_directory(ROOT / "examples" / "eligibility", "presented")
-    store = EmbeddedStore.open(folder, now=runtime.now)
-    service = AuthorizationService(
-        store,
-        lambda: directory,
-        lambda: catalogue,
-        runtime,
-        read=lambda raw, submitter: read_request(raw, load_resource(raw), submitter, directory),
-        changed=Presenter(runtime, announce=lambda change: []).changed,
-    )
-    consult = ConsultService(store, lambda: directory, lambda: catalogue, runtime)
-    forms = Forms(lambda: catalogue)
-    context = DtrContext(service, consult, forms, lambda request: OPEN_CLIENT, Limits(), "http://bench")
-    app = FastAPI()
-    app.include_router(dtr_router(context, shape22))
-
-    @app.post("/echo")
-    async def echo(request: Request) -> Response:
-        return Response(await request.body(), media_type="application/fhir+json")
-
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
-        package, question = "/fhir/Questionnaire/$questionnaire-package", "/fhir/Questionnaire/$next-question"
-        for name in ("large", "oxygen-home"):
-            first, answer = await timed(client, package, call(name))
-            _, adaptive = await timed(client, package, call(f"{name}-adaptive"))
-            bundle = json.loads(adaptive)["parameter"][0]["resource"]
-            draft = json.dumps(bundle["entry"][1]["resource"])
-            _, asked = await timed(client, question, draft)
-            rows: dict[str, list[float]] = {"echo": [], "package": [], "next-question": []}
-            for _ in range(calls):
-                rows["echo"].append((await timed(client, "/echo", answer))[0])
-                rows["package"].append((await timed(client, package, call(name)))[0])
-                rows["next-question"].append((await timed(client, question, draft))[0])
-            form = forms.form(name, None, runtime.now().date())
-            assert form is not None
-            report(name, form, first, rows, len(answer), len(asked))
-    await store.close()
+def measure(echo: Server, precert: Server, name: str, calls: int) -> None:
+    first, package = asked(precert, PACKAGE, call(name))
+    adaptive = asked(precert, PACKAGE, call(f"{name}-adaptive"))[1]["parameter"][0]["resource"]
+    draft = json.dumps(adaptive["entry"][1]["resource"])
+    question = asked(precert, QUESTION, draft)[1]
+    form = package["parameter"][0]["resource"]["entry"][0]["resource"]
+    elm = asked(precert, f"/fhir/Library/{name}")[1]["content"][-1]
+    assert "elm" in elm["contentType"]
+    sizes = len(json.dumps(package)), len(json.dumps(question)), len(base64.b64decode(elm["data"]))
+    print(f"{name}: {questions(form)} questions; first call {first:.0f} ms")
+    print("  package {:.0f} KB, next question {:.0f} KB, ELM {:.0f} KB".format(*(size / 1000 for size in sizes)))
+    for title, path, body in (("package", PACKAGE, call(name)), ("next question", QUESTION, draft)):
+        kinds = [Kind("echo", echo, "/echo", body), Kind(title, precert, path, body)]
+        table(f"{title}, {name}", kinds, 1, calls)
 
 
-def report(name: str, form: Form, first: float, rows: dict[str, list[float]], package: int, asked: int) -> None:
-    elm = len(json.dumps(elm_library(form.library_name, form.version, form.population)))
-    print(f"\n{name}: {len(form.items)} questions; first call {first:.0f} ms")
-    print(f"  sizes: package {package / 1000:.0f} KB, next-question {asked / 1000:.0f} KB, ELM {elm / 1000:.0f} KB")
-    base = statistics.median(rows["echo"])
-    for kind, times in rows.items():
-        times.sort()
-        p50, p99 = statistics.median(times), times[int(len(times) * 0.99)]
-        print(f"  {kind:14} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   {p50 / base:5.1f} x echo")
+def questions(item: dict[str, Any]) -> int:
+    """How many questions a form or group holds."""
+    own = item.get("type") not in (None, "group", "display")
+    return own + sum(map(questions, item.get("item", ())))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--calls", type=int, default=200)
     calls = parser.parse_args().calls
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(calls, Path(folder)))
+        policies, data = Path(folder) / "policies", Path(folder) / "data"
+        write_policies(policies)
+        with running(serve_echo) as echo, running(serve_precert, str(data), str(policies)) as precert:
+            print(HEADER)
+            for name in ("large", "oxygen-home"):
+                measure(echo, precert, name, calls)
 
 
 if __name__ == "__main__":

@@ -12,27 +12,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import cProfile
-import multiprocessing
-import os
 import pstats
-import socket
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
-from fastapi import FastAPI, Request, Response
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from benchmarks.servers import Server, running, serve, serve_echo  # noqa: E402
 from tools.make_examples import by_name  # noqa: E402
 from tools.requests import observation  # noqa: E402
 
@@ -59,53 +53,15 @@ def body(number: int) -> bytes:
     return json.dumps(document)
 
 
-def serve_echo(ready: Any) -> None:
-    """The limit of the stack: FastAPI reads the body and sends it back."""
-    app = FastAPI()
-
-    @app.post(URL)
-    async def echo(request: Request) -> Response:
-        return Response(await request.body(), media_type="application/fhir+json")
-
-    _serve(app, ready)
-
-
 def serve_precert(ready: Any, data: str) -> None:
     """precert as it is shipped, without the log of each request."""
     logging.configure("warning", json=True)
-    _serve(create_app(Settings(data=Path(data), policy_reload_seconds=0)), ready)
+    serve(create_app(Settings(data=Path(data), policy_reload_seconds=0)), ready)
 
 
-def _serve(app: Any, ready: Any) -> None:
-    bound = socket.socket()
-    bound.bind(("127.0.0.1", 0))
-
-    class Told(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            ready.send(bound.getsockname()[1])
-
-    Told(uvicorn.Config(app, access_log=False, log_level="warning", lifespan="on")).run([bound])
-
-
-@contextlib.contextmanager
-def running(target: Callable[..., None], *arguments: Any) -> Iterator[tuple[str, int]]:
-    """A server process: its URL and its process id."""
-    context = multiprocessing.get_context("spawn")
-    ours, its = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(its, *arguments), daemon=True)
-    process.start()
-    if not ours.poll(60):
-        raise RuntimeError("the server did not start")
-    try:
-        yield f"http://127.0.0.1:{ours.recv()}", process.pid or 0
-    finally:
-        process.terminate()
-        process.join(20)
-
-
-async def measure(url: str, bodies: list[bytes], clients: int) -> list[float]:
+async def measure(server: Server, bodies: list[bytes], clients: int) -> list[float]:
     """Milliseconds of each request, ``clients`` at a time."""
+    url = f"http://127.0.0.1:{server.port}"
     waiting = list(reversed(bodies))
     times: list[float] = []
     headers = {"Content-Type": "application/fhir+json"}
@@ -124,28 +80,22 @@ async def measure(url: str, bodies: list[bytes], clients: int) -> list[float]:
     return times
 
 
-def processor_ms(pid: int) -> float:
-    """Processor time that a process has used, in milliseconds; says the truth on a busy machine too."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
-
-
 def compare(requests: int) -> None:
     """The table: p50, p99 and processor time of both at 1 and 16 clients, and their ratios."""
     fresh = iter(range(10**9))
     print(f"$submit of {len(body(0)) / 1024:.1f} KB, {requests} requests each, durable; against a bare FastAPI echo")
     print(f"{'clients':>7} {'':<7} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8} {'per s':>7}")
     with tempfile.TemporaryDirectory() as data, running(serve_echo) as echo, running(serve_precert, data) as precert:
-        for (url, _), warm in ((precert, [body(next(fresh)) for _ in range(30)]), (echo, [body(0)] * 30)):
-            asyncio.run(measure(url, warm, 2))
+        for server, warm in ((precert, [body(next(fresh)) for _ in range(30)]), (echo, [body(0)] * 30)):
+            asyncio.run(measure(server, warm, 2))
         for clients in (1, 16):
             bodies = [body(next(fresh)) for _ in range(requests)]
             rows = []
-            for name, (url, pid) in (("echo", echo), ("submit", precert)):
-                before, started = processor_ms(pid), time.perf_counter()
-                p50, p99 = _centiles(asyncio.run(measure(url, bodies, clients)))
+            for name, server in (("echo", echo), ("submit", precert)):
+                before, started = server.processor_ms, time.perf_counter()
+                p50, p99 = _centiles(asyncio.run(measure(server, bodies, clients)))
                 rate = requests / (time.perf_counter() - started)
-                rows.append((p50, p99, (processor_ms(pid) - before) / requests))
+                rows.append((p50, p99, (server.processor_ms - before) / requests))
                 print(f"{clients:>7} {name:<7} {p50:>8.2f} {p99:>8.2f} {rows[-1][2]:>8.2f} {rate:>7.0f}")
             ratios = [submitted / max(plain, 0.01) for plain, submitted in zip(*rows, strict=True)]
             print(f"{'':>7} {'ratio':<7} {ratios[0]:>7.1f}x {ratios[1]:>7.1f}x {ratios[2]:>7.1f}x")

@@ -86,13 +86,13 @@ async def _watching(server: Server) -> AsyncIterator[None]:
 async def _watch_policies(server: Server) -> None:
     """Reload the policy folder when it changes; a broken file keeps the last good version and is told once."""
     told: set[str] = set()
-    await _keep_forms(server)
+    await _ready_forms(server)
     while True:
         await asyncio.sleep(server.settings.policy_reload_seconds)
         report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
         if report.changed:
             log.info("policies reloaded", policies=len(server.library.current))
-            await _keep_forms(server)
+            await _ready_forms(server)
         problems = {str(problem) for problem in report.problems}
         for problem in sorted(problems - told):
             log.warning("policy file refused", problem=problem)
@@ -100,12 +100,17 @@ async def _watch_policies(server: Server) -> None:
         server.metrics.policies.set(len(server.library.current))
 
 
-async def _keep_forms(server: Server) -> None:
-    """A form that was ever named must be found later; a store in trouble is no reason to stop serving."""
+async def _ready_forms(server: Server) -> None:
+    """Work the policies' forms out before somebody waits for one (the first call for a large one takes 0.2 s and more),
+    and archive them: a form that was ever named must be found later. No trouble with either is a reason to stop serving.
+    """
     try:
+        await asyncio.to_thread(server.forms.warm, server.runtime.now().date())
         await server.keep_forms()
     except StoreError as trouble:
         log.warning("forms not archived", why=str(trouble))
+    except Exception:  # whoever asks for that form is told; the others must be had all the same
+        log.exception("a form cannot be made")
 
 
 def _mount_operations(app: FastAPI, server: Server) -> None:

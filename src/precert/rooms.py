@@ -73,11 +73,11 @@ class Server:
         self.metrics = Metrics()
         self.directory: Directory = load_directory(settings.eligibility, settings.eligibility_mode)
         self.library = PolicyLibrary(settings.policies, self.runtime.now())
+        self.forms = Forms(lambda: self.library.current)
         self.validator = Validator.load()
         self.shelf = load_shelf(settings.forms, self._errors)
         self.security = build_security(settings.security, _security(settings), self.runtime)
         self.store: Store | None = None
-        self.forms = Forms(lambda: self.library.current)
 
     async def keep_forms(self) -> None:
         """Archive the forms of all policies as they are now. Raises the store's errors."""

@@ -249,7 +249,7 @@ async def test_an_authorization_for_another_performer_does_not(advising):
 
 async def test_an_authorization_is_found_behind_any_number_of_others(world, monkeypatch):
     """Newer authorizations of other services are not read at all: the time to answer does not grow with them."""
-    monkeypatch.setattr(consult, "_HELD_MOST", 2)
+    monkeypatch.setattr(consult, "_HELD_PER_SERVICE", 2)
     number = await authorize(world)
     for n in range(2, 6):
         await authorize(world, code="99213", case=f"case-{n}")
@@ -258,6 +258,17 @@ async def test_an_authorization_is_found_behind_any_number_of_others(world, monk
     (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
     assert info["satisfied-pa-id"] == number
     assert len(read) == 1
+
+
+async def test_of_very_many_for_one_service_the_newest_are_read(world, monkeypatch):
+    monkeypatch.setattr(consult, "_HELD_PER_SERVICE", 2)
+    read = []
+    monkeypatch.setattr(consult, "decode", lambda body: read.append(body) or decode(body))
+    for n in range(1, 6):
+        number = await authorize(world, case=f"case-{n}")
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
+    assert info["satisfied-pa-id"] == number
+    assert [fold(decode(body)).id for body in read] == ["case-5", "case-4"]
 
 
 async def test_an_authorization_of_another_member_does_not(advising):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json as standard
+import threading
+from datetime import date
 from pathlib import Path
 
 import httpx
@@ -12,9 +15,10 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 from tools.make_examples import by_name
 
+from precert.dtr.forms import Forms
 from precert.web import logging
 from support import logs
-from support.app import EXAMPLES, running
+from support.app import EXAMPLES, NOW, running
 
 PATIENT_WORDS = ("Reyes", "Alma", "1951-03-14", "MA-0001", "G47.33")
 
@@ -140,3 +144,20 @@ def test_json_lines_and_levels(capsys: pytest.CaptureFixture[str]) -> None:
     read = standard.loads(line)
     assert (read["event"], read["level"], read["n"]) == ("loud", "warning", 1)
     assert read["timestamp"].endswith("Z")
+
+
+async def test_forms_are_made_before_somebody_asks(tmp_path, monkeypatch):
+    """Working a form out takes long enough to hold up everybody else; and one that cannot be made stops nothing."""
+    made: list[date] = []
+    ready = threading.Event()
+
+    def warm(self: Forms, day: date) -> None:
+        made.append(day)
+        ready.set()
+        raise RuntimeError("this form cannot be made")
+
+    monkeypatch.setattr(Forms, "warm", warm)
+    async with running(tmp_path, policy_reload_seconds=3600) as (_, client):
+        assert await asyncio.to_thread(ready.wait, 30)
+        assert made == [NOW.date()]
+        assert (await client.get("/healthz")).status_code == 200

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 _ATTEMPTS = 3
 _IN_FORCE = ("active", "approved")
-_HELD_MOST = 200
+_HELD_MOST, _HELD_PER_SERVICE = 200, 20  # what an answer waits for: the newest, whatever has gathered over the years
 
 Trouble = Literal["no-member-found", "coverage-not-found", "no-active-coverage", "technical"]
 """Why no rule could be asked. None of them is a denial."""
@@ -165,7 +165,8 @@ class ConsultService:
             return ()
         services = sorted(frozenset[str]().union(*(order.services for order in orders)))
         params = [Param("member", [who.member.id]), Param("state", _IN_FORCE), Param("code", services)]
-        page = await self.store.search(self.tenant, "Case", params, limit=_HELD_MOST)
+        most = min(_HELD_MOST, _HELD_PER_SERVICE * len(services))
+        page = await self.store.search(self.tenant, "Case", params, limit=most)
         cases = [fold(decode(document.body)) for document in page.documents]
         return tuple(
             Held(line, line.authorization, case.number)
