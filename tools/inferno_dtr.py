@@ -1,8 +1,8 @@
 """The input sets of the official Inferno payer suites for DTR, made so that the shipped policies and forms give every answer.
 
 ``python -m tools.inferno`` writes ``examples/inferno/dtr-payer-2.0.1.json`` and ``…-2.2.0.json`` for a server at
-http://127.0.0.1:8000. ``python -m tools.inferno_dtr URL FOLDER`` writes them for a server that runs at ``URL``: canonicals
-and links hold its address, and the context is one that it has just given out (nobody can know one beforehand).
+http://127.0.0.1:8000. ``python -m tools.inferno_dtr URL FOLDER [TOKEN]`` writes them for a server that runs at ``URL``:
+canonicals and links hold its address, and the context is one that it has just given out (nobody can know one beforehand).
 """
 
 from __future__ import annotations
@@ -150,16 +150,19 @@ def write(folder: Path, root: str = ROOT, context: str | None = None) -> None:
         (folder / f"dtr-payer-{edition}.json").write_text(text(edition, root, context), "utf-8")
 
 
-async def _context(root: str) -> str:
-    async with httpx.AsyncClient(base_url=root) as client:
+async def _context(root: str, token: str | None) -> str:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    async with httpx.AsyncClient(base_url=root, headers=headers) as client:
         return await context_of(client)
 
 
 def main() -> None:
     """Ask the server at the first argument for a context; write the files into the folder of the second."""
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: python -m tools.inferno_dtr URL FOLDER [TOKEN]")
     root, folder = sys.argv[1].rstrip("/"), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder, root, asyncio.run(_context(root)))
+    write(folder, root, asyncio.run(_context(root, sys.argv[3] if len(sys.argv) == 4 else None)))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,11 @@ class Settings(BaseSettings):
             raise ValueError(f"there is no file {value}")
         return value
 
+    @field_validator("forms", mode="before")
+    @classmethod
+    def _no_forms(cls, value: object) -> object:
+        return None if value == "" else value
+
     @field_validator("store")
     @classmethod
     def _known_store(cls, value: str) -> str:

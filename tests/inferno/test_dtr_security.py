@@ -12,7 +12,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
-from tools.inferno_dtr import ROOT
+from tools.inferno_dtr import ROOT, context_of
 from tools.inferno_dtr_parts import call, device
 
 from inferno.dtr_running import BASES, server
@@ -158,6 +158,17 @@ async def test_a_scope_that_was_not_given(suite: Suite) -> None:
     refused = await suite.package("/fhir", token)
     assert refused.status_code == 403
     assert json.loads(refused.content)["resourceType"] == "OperationOutcome"
+
+
+async def test_a_context_can_be_fetched_with_the_suites_own_token(suite: Suite) -> None:
+    """The way in which the README fills in the preset."""
+    token = (await suite.token()).json()["access_token"]
+    suite.http.headers["Authorization"] = f"Bearer {token}"
+    context = await context_of(suite.http)
+    answered = await suite.http.post(
+        "/fhir/Questionnaire/$questionnaire-package", content=json.dumps(call(context=context))
+    )
+    assert [p["name"] for p in json.loads(answered.content)["parameter"]] == ["packagebundle"]
 
 
 async def test_open_mode_takes_any_token(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ A canonical that somebody types into a browser works too: ``Questionnaire/oxygen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from precert.dtr import urls
@@ -102,20 +102,21 @@ class Reader:
             return [] if name is None else [f"{name}|{version}" if version else name]
         if id is not None:
             return [id]
-        held = (
-            [p["id"] for p in self.shelf.parts(kind)] if kind != "Questionnaire" else [f.id for f in self.shelf.forms]
-        )
+        held = list(dict.fromkeys(str(part["id"]) for part in self._held(kind)))
         if kind == "ValueSet":
             return [*sorted(self.forms.catalogue().value_sets), *held]
         return [*self._made(), *held]
+
+    def _held(self, kind: str) -> Iterator[Resource]:
+        """The hand-made resources of one kind."""
+        return (f.questionnaire for f in self.shelf.forms) if kind == "Questionnaire" else self.shelf.parts(kind)
 
     def _made(self) -> list[str]:
         return [name for form in self.forms.current(self.runtime.now().date()) for name in (form.id, form.adaptive_id)]
 
     def _own(self, kind: str, url: str, site: Site) -> str | None:
         """The id of a hand-made resource with a canonical of the plan's own."""
-        parts = (f.questionnaire for f in self.shelf.forms) if kind == "Questionnaire" else self.shelf.parts(kind)
-        return next((str(part["id"]) for part in parts if names(part, url, site)), None)
+        return next((str(part["id"]) for part in self._held(kind) if names(part, url, site)), None)
 
 
 def _unknown(kind: str, id: str) -> FhirError:

@@ -104,6 +104,8 @@ def _form(
 def _unfit(form: Handmade) -> Iterator[str]:
     """What no profile says."""
     names: set[str] = set()
+    if not elements(form.questionnaire.get("item")):
+        yield "It asks nothing."
     for link_id in _link_ids(form.questionnaire):
         if link_id in names:
             yield f"linkId {link_id} is there twice."
@@ -125,7 +127,6 @@ def _link_ids(element: Element) -> Iterator[str]:
 
 def _invalid(form: Handmade, check: Check) -> Iterator[str]:
     """What the profiles of both versions have against it, as it would be sent."""
-    pages = [str(page.get("linkId")) for page in elements(form.questionnaire.get("item"))]
     for shape in _SHAPES:
         sent = [package_form(form, _SITE, shape), *(placed(part, _SITE, shape) for part in form.libraries)]
         if form.adaptive:
@@ -133,5 +134,3 @@ def _invalid(form: Handmade, check: Check) -> Iterator[str]:
         for resource in sent:
             for said in check(resource, shape.CONTEXT):
                 yield f"{shape.CONTEXT}: {said}"
-    if not pages:
-        yield "It asks nothing."

@@ -21,9 +21,14 @@ from precert.dtr.handmade.shelf import Handmade, filled
 from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape
 from precert.fhir.dates import instant
-from precert.fhir.types import Resource, elements
+from precert.fhir.extension import extension
+from precert.fhir.types import Element, Resource, elements
 
 _FIRST = ("resourceType", "id", "meta", "implicitRules", "language", "text", "contained", "extension", "url")
+_NATURAL: Element = {
+    "url": urls.VERSION_ALGORITHM,
+    "valueCoding": {"system": urls.VERSION_ALGORITHMS, "code": "natural"},
+}
 FORM = "form"
 """Id of the form inside a response."""
 
@@ -31,7 +36,15 @@ FORM = "form"
 def placed(resource: Resource, site: Site, shape: Shape) -> Resource:
     """One resource of the shelf with its addresses, in the words of the version."""
     made = filled(resource, site, shape)
-    return in_2_0(made) if shape.SHELL_ASKS and made["resourceType"] == "Questionnaire" else made
+    if made["resourceType"] != "Questionnaire":
+        return made
+    if shape.SHELL_ASKS:
+        return in_2_0(made)
+    if (
+        extension(made, urls.VERSION_ALGORITHM) is None
+    ):  # demanded with a version (sdc-2); it is how the newest is found
+        made["extension"] = [*made.get("extension", []), _NATURAL]
+    return made
 
 
 def package_form(form: Handmade, site: Site, shape: Shape) -> Resource:
@@ -91,7 +104,10 @@ def draft(form: Handmade, links: Links, site: Site, shape: Shape, now: datetime,
         "subject": links.subject,
         "authored": instant(now),
     }
-    groups = [item for item in elements(whole.get("item")) if item.get("type") == "group"]
+    listed = elements(whole.get("item"))
+    groups = [item for item in listed if item.get("type") == "group"] or listed[
+        :1
+    ]  # 2.0.1 wants an item, if an empty one
     items = [{"linkId": group["linkId"], "text": group["text"]} for group in groups] if shape.SHELL_ASKS else []
     return made | ({"item": items} if items else {})
 
@@ -105,10 +121,10 @@ def _profiled(made: Resource, profile: str) -> Resource:
 
 def _answered_at(made: Resource, site: Site, shape: Shape) -> None:
     """``$next-question`` is answered here, whatever the file says."""
-    for extension in elements(made.get("extension")):
-        if extension.get("url") == urls.ADAPTIVE_AT:
-            extension.clear()
-            extension |= {"url": urls.ADAPTIVE_AT, "valueUrl": site.base(shape)}
+    for one in elements(made.get("extension")):
+        if one.get("url") == urls.ADAPTIVE_AT:
+            one.clear()
+            one |= {"url": urls.ADAPTIVE_AT, "valueUrl": site.base(shape)}
 
 
 def _ordered(made: Resource) -> Resource:
