@@ -299,3 +299,19 @@ async def test_the_capability_statement_says_what_is_served(desk: Desk, shape: S
         assert [p["name"] for p in rest[kind]["searchParam"]] == ["_id", "url", "version"]
     assert any("dtr-payer-service" in url for url in statement["instantiates"])
     assert findings(statement, shape) == []
+
+
+async def test_a_report_wrapped_as_the_operation_definition_has_it(desk: Desk) -> None:
+    """2.2.0 declares one parameter, ``resource``, that is itself Parameters; some clients will take it at its word."""
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "invalid"}]}
+    inner = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "questionnaire", "valueCanonical": canonical("oxygen-home", "2026.2")},
+            {"name": "operationOutcome", "resource": outcome},
+        ],
+    }
+    body = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": inner}]}
+    assert (await desk.post("Questionnaire/$log-questionnaire-errors", body)).status_code == 204
+    (report,) = await desk.context.errors.newest("oxygen-home")
+    assert report["issues"][0]["code"] == "invalid"
