@@ -18,6 +18,8 @@ from precert.fhir.extension import extension, extension_value
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.types import Answer
 
+CONTEXT = "urn:precert:dtr-context"
+"""System of the identifier by which a draft remembers the case or assertion it was opened for."""
 ADAPTIVE_SUFFIX = "-adaptive"
 """What the canonical of an adaptive form has after its policy's id."""
 DONE = frozenset({"completed", "amended"})

@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import date
 
-from precert.authorization.responses import answer_key, canonical_of, contained_form, form_named
+from precert.authorization.responses import CONTEXT, answer_key, canonical_of, contained_form, form_named
 from precert.authorization.service import AuthorizationService, bound_versions, line_context
 from precert.dtr import urls
 from precert.dtr.adaptive import Step, bare_context, next_step
@@ -88,7 +88,7 @@ class Interviewer:
         """What the rules may read: the case the form was opened for, or the bare service."""
         now = self.service.runtime.now()
         opened = {i.get("system"): text(i.get("value")) for i in elements(contained.get("identifier"))}
-        context = opened.get(urls.CONTEXT_IDENTIFIER)
+        context = opened.get(CONTEXT)
         found = await self.service.case(context) if context is not None else None
         if found is not None:
             case = found[0]
