@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 from precert.fhir.bundle import Entry
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.types import Element, Resource, elements, text
-from precert.policy.types import Answer
+from precert.policy.types import Answer, Origin
 
 CONTEXT = "urn:precert:dtr-context"
 """System of the identifier by which a draft remembers the case or assertion it was opened for."""
@@ -24,7 +24,7 @@ ADAPTIVE_SUFFIX = "-adaptive"
 """What the canonical of an adaptive form has after its policy's id."""
 DONE = frozenset({"completed", "amended"})
 """The states of a response whose answers count; a draft says nothing yet."""
-_ORIGINS: dict[str, Literal["auto", "override", "manual"]] = {
+_ORIGINS: dict[str, Origin] = {
     "auto": "auto",
     "auto-client": "auto",
     "auto-server": "auto",
@@ -126,9 +126,9 @@ def _unit(answer: Element) -> str | None:
     return text(quantity.get("code")) or text(quantity.get("unit"))
 
 
-def _origin(item: Element, answer: Element) -> Literal["auto", "override", "manual"]:
+def _origin(item: Element, answer: Element) -> Origin | None:
     for element in (answer, item):
         source = extension_value(extension(element, _ORIGIN), "source")
         if isinstance(source, str) and source in _ORIGINS:
             return _ORIGINS[source]
-    return "manual"
+    return None
