@@ -139,6 +139,13 @@ async def test_how_an_answer_came_about_is_kept(desk: Desk, code: str | None, sa
     assert words in page.text
 
 
+async def test_answers_to_another_version_are_confirmed_by_a_person(desk: Desk) -> None:
+    """They may have been asked otherwise then: they count, but the machine does not approve on them alone."""
+    outcome, missing, rules = await submitted(desk, response(canonical("pap-osa-initial", "2025.1")))
+    assert (outcome, missing) == ("refer-nurse", [])
+    assert "form-retired" in rules
+
+
 async def test_an_answer_against_the_chart_goes_to_a_person(desk: Desk) -> None:
     """The diagnosis is on the request; the answer says that there is none."""
     outcome, _, _ = await submitted(desk, response(given=GOOD | {"osa_dx": False}))

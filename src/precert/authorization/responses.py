@@ -45,12 +45,13 @@ def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
     responses = [e for e in entries if e.type == "QuestionnaireResponse" and text(e.resource.get("status")) in DONE]
     for entry in sorted(responses, key=lambda e: text(e.resource.get("authored")) or ""):
         where = f"QuestionnaireResponse/{entry.id}" if entry.id else entry.path
-        policy = policy_named(entry.resource)
+        policy, version = policy_named(entry.resource), version_named(entry.resource)
         own: dict[str, Answer] = {}
         for link_id, answer in questionnaire_answers(entry.resource, where):
             before = own.get(link_id)
             differs = before is not None and before.value != answer.value
-            own[link_id] = replace(answer, value=(before.value, answer.value)) if before and differs else answer
+            value = (before.value, answer.value) if before and differs else answer.value
+            own[link_id] = replace(answer, value=value, version=version)
         found.update({answer_key(policy, link_id): answer for link_id, answer in own.items()})
     return found
 
@@ -64,6 +65,12 @@ def policy_named(response: Resource) -> str | None:
     """The policy whose form a response answers; ``None`` when it names no form."""
     canonical = canonical_of(response)
     return form_named(canonical)[0].removesuffix(ADAPTIVE_SUFFIX) if canonical is not None else None
+
+
+def version_named(response: Resource) -> str | None:
+    """The version of that form, if it is said."""
+    canonical = canonical_of(response)
+    return form_named(canonical)[1] if canonical is not None else None
 
 
 def form_named(canonical: str) -> tuple[str, str | None]:

@@ -128,8 +128,16 @@ class CompiledFact:
                 told = answer.origin if answer is not None and other == "attested" else None
                 return FactValue(self.name, both, (*evidence, *other_evidence), "conflict", tuple(notes), told)
             evidence = (*evidence, *other_evidence)
-        said = answer.origin if answer is not None and candidates[-1][2] == "attested" else None
-        return FactValue(self.name, values, evidence, provenance, tuple(notes), said)
+        said = answer if candidates[-1][2] == "attested" else None
+        return FactValue(
+            self.name,
+            values,
+            evidence,
+            provenance,
+            tuple(notes),
+            said.origin if said else None,
+            said.version if said else None,
+        )
 
     def _from_request(self, source: str, context: LineContext, notes: list[str]) -> tuple[Any, ...]:
         focus = {

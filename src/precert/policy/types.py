@@ -54,6 +54,7 @@ class Answer:
     reference: str  # where it stands, for example ``QuestionnaireResponse/1#ahi``
     origin: Origin | None = None  # how it came about, if the response says so
     unit: str | None = None  # of an answer that is a quantity; another unit than the question's says nothing
+    version: str | None = None  # of the policy whose form asked, if the response says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class FactValue:
     provenance: Provenance
     notes: tuple[str, ...] = ()
     origin: Origin | None = None  # of the answer, where one is behind it
+    asked_in: str | None = None  # the version of the form that the answer is to, likewise
 
 
 @dataclass(frozen=True, slots=True)
