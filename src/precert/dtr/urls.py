@@ -55,6 +55,8 @@ SERVICE_IDENTIFIER = "urn:precert:dtr-service"
 """System of the identifier by which an adaptive form remembers the service it was opened for."""
 
 _MOST = 64
+_LOOPBACK = re.compile(r"(?<=://)(?:localhost|127\.0\.0\.1|\[::1\])(?=[:/]|$)")
+_THIS = "localhost"
 _PATH = re.compile(r"^.*/(Questionnaire|Library|ValueSet)/([^/|?#]+)$")
 
 
@@ -85,5 +87,5 @@ def named(url: str, root: str, kind: str) -> str | None:
     match = _PATH.match(url)
     if match is None or match[1] != kind:
         return None
-    base = url[: match.start(1)]
-    return unquote(match[2]) if base in (f"{root}/fhir/", f"{root}/fhir/v2.0/") else None
+    base, own = _LOOPBACK.sub(_THIS, url[: match.start(1)]), _LOOPBACK.sub(_THIS, root)
+    return unquote(match[2]) if base in (f"{own}/fhir/", f"{own}/fhir/v2.0/") else None
