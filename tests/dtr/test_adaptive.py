@@ -100,6 +100,15 @@ async def test_each_step_can_be_repeated(desk: Desk, shape: Shape) -> None:
     assert response["status"] == "completed"  # and stays so, however often it is sent
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
+async def test_the_address_that_2_0_1_spells(desk: Desk, shape: Shape) -> None:
+    """DTR 2.0.1 has clients call ``[url]/$next-question``, without the type (rows 38, 39)."""
+    response = add(await begin(desk, "pap-osa-continue", shape), {"days_on_therapy": 60})
+    answer = await desk.post("$next-question", response, shape)
+    assert answer.status_code == 200
+    assert answer.json() == await desk.next(response, shape)
+
+
 async def test_ends_early_when_the_answer_is_no(desk: Desk) -> None:
     response = await begin(desk, "pap-osa-continue", shape22)
     response = await desk.next(response)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dtr_support import Desk, canonical
+from dtr_support import ORIGIN, Desk, canonical
 from tools.make_examples import cpap
 from tools.requests import Json, item, questionnaire_response, request_bundle
 
@@ -113,6 +113,43 @@ async def test_what_cannot_be_is_not_counted(desk: Desk) -> None:
     made["item"].append(told)
     outcome, missing, rules = await submitted(desk, made, line=item(1, "hcpcs|E1390", quantity=12, unit="months"))
     assert (outcome, "spo2_rest" in missing, "out-of-range" in rules) == ("pend-info", True, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "words"),
+    [
+        ("auto", "auto", "filled in from the chart"),
+        ("auto-client", "auto", "filled in from the chart"),
+        ("override", "override", "changed by hand"),
+        ("manual", "manual", "stated by hand"),
+        (None, None, "stated by the provider"),
+    ],
+)
+async def test_how_an_answer_came_about_is_kept(desk: Desk, code: str | None, said: str | None, words: str) -> None:
+    made = response()
+    for each in made["item"]:
+        source = {"url": "source", "valueCode": code}
+        each["answer"][0] |= {"extension": [{"url": ORIGIN, "extension": [source]}]} if code else {}
+    sent = request_bundle("origin", "MA-0002", [cpap()], diagnoses=("G47.33",), evidence=(made,))
+    answer = bundle(await desk.post("Claim/$submit", sent))
+    shown = await desk.client.get(f"/explain/{answer['id']}", headers={"Accept": "application/json"})
+    (ahi,) = [fact for fact in shown.json()["lines"][0]["facts"] if fact["name"] == "ahi"]
+    assert (ahi["provenance"], ahi.get("origin")) == ("attested", said)
+    page = await desk.client.get(f"/explain/{answer['id']}", headers={"Accept": "text/html"})
+    assert words in page.text
+
+
+async def test_answers_to_another_version_are_confirmed_by_a_person(desk: Desk) -> None:
+    """They may have been asked otherwise then: they count, but the machine does not approve on them alone."""
+    outcome, missing, rules = await submitted(desk, response(canonical("pap-osa-initial", "2025.1")))
+    assert (outcome, missing) == ("refer-nurse", [])
+    assert "form-retired" in rules
+
+
+async def test_an_answer_against_the_chart_goes_to_a_person(desk: Desk) -> None:
+    """The diagnosis is on the request; the answer says that there is none."""
+    outcome, _, _ = await submitted(desk, response(given=GOOD | {"osa_dx": False}))
+    assert outcome == "refer-nurse"
 
 
 def test_each_form_has_its_own_answers() -> None:

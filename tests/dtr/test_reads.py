@@ -14,7 +14,7 @@ from precert.dtr.artifacts import renderer
 from precert.dtr.form import Form
 from precert.dtr.forms import Forms, Served
 from precert.dtr.shape import Shape
-from precert.dtr.urls import fhir_id
+from precert.dtr.urls import fhir_id, named
 from precert.fhir import json
 from precert.policy.catalogue import Catalogue
 from precert.policy.compiled import CompiledPolicy
@@ -299,3 +299,30 @@ async def test_the_capability_statement_says_what_is_served(desk: Desk, shape: S
         assert [p["name"] for p in rest[kind]["searchParam"]] == ["_id", "url", "version"]
     assert any("dtr-payer-service" in url for url in statement["instantiates"])
     assert findings(statement, shape) == []
+
+
+async def test_a_report_wrapped_as_the_operation_definition_has_it(desk: Desk) -> None:
+    """2.2.0 declares one parameter, ``resource``, that is itself Parameters; some clients will take it at its word."""
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "invalid"}]}
+    inner = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "questionnaire", "valueCanonical": canonical("oxygen-home", "2026.2")},
+            {"name": "operationOutcome", "resource": outcome},
+        ],
+    }
+    body = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": inner}]}
+    assert (await desk.post("Questionnaire/$log-questionnaire-errors", body)).status_code == 204
+    (report,) = await desk.context.errors.newest("oxygen-home")
+    assert report["issues"][0]["code"] == "invalid"
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
+def test_this_machine_has_several_names(host: str) -> None:
+    """A canonical that CRD named at one of them is found at the other; another port or machine is somebody else."""
+    url = f"http://{host}/fhir/Questionnaire/oxygen-home"
+    assert named(url, "http://127.0.0.1:8000", "Questionnaire") == "oxygen-home"
+    assert named(url, "http://localhost:8000", "Questionnaire") == "oxygen-home"
+    assert named(url, "http://localhost:8001", "Questionnaire") is None
+    assert named(url, "http://precert.test:8000", "Questionnaire") is None
+    assert named(url.replace("http:", "https:"), "http://localhost:8000", "Questionnaire") is None

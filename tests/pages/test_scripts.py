@@ -73,7 +73,20 @@ FORM = {
 MANUAL = [
     {
         "url": "http://hl7.org/fhir/us/davinci-dtr/StructureDefinition/information-origin",
-        "extension": [{"url": "source", "valueCode": "manual"}],
+        "extension": [
+            {"url": "source", "valueCode": "manual"},
+            {
+                "url": "author",
+                "extension": [
+                    {
+                        "url": "role",
+                        "valueCodeableConcept": {
+                            "coding": [{"system": "http://nucc.org/provider-taxonomy", "code": "174400000X"}]
+                        },
+                    }
+                ],
+            },
+        ],
     }
 ]
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from precert.authorization.numbers import NumberKind, is_valid
+from precert.authorization.responses import CONTEXT
 from precert.fhir.bundle import BundleIndex, Entry
+from precert.fhir.extension import extension, extension_value
 from precert.policy.types import EvidenceItem
 
 _ADMINISTRATIVE = frozenset(
@@ -28,6 +31,11 @@ _ADMINISTRATIVE = frozenset(
 )
 
 
+_COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
+_ASSERTION = "coverage-assertion-id"
+_MOST_ASSERTIONS = 20
+
+
 def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
     """The resources that facts may read, named as ``Type/id`` (or by their place when they have no id)."""
     return [
@@ -35,6 +43,18 @@ def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
         for entry in entries
         if entry.type and entry.type not in _ADMINISTRATIVE
     ]
+
+
+def assertions(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """The coverage-assertion-ids of ours that orders carry (as CRD wrote them there) or that drafts were opened under."""
+    found: dict[str, None] = {}
+    for entry in entries:
+        told = extension_value(extension(entry.resource, _COVERAGE_INFORMATION), _ASSERTION)
+        found.update({told: None} if isinstance(told, str) else {})
+        identifier = entry.resource.get("identifier") if entry.type == "QuestionnaireResponse" else None
+        if isinstance(identifier, dict) and identifier.get("system") == CONTEXT:
+            found.update({str(identifier.get("value")): None})
+    return tuple(id for id in found if id.startswith(NumberKind.ASSERTION) and is_valid(id))[:_MOST_ASSERTIONS]
 
 
 def about_somebody_else(index: BundleIndex, patient: Entry) -> list[Entry]:

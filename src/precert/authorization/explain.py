@@ -12,7 +12,7 @@ from precert.fhir.types import Element
 
 def explain_case(case: Case, id: str, claim_response: str | None = None) -> Element:
     """The explanation of a record, asked for under ``id`` (any number or id that leads to it)."""
-    explained: Element = {"id": id, "case": case.number, "assertion": None}
+    explained: Element = {"id": id, "case": case.number, "assertion": next(iter(case.opened.assertions), None)}
     if claim_response:
         explained["claim_response"] = claim_response
     explained |= {

@@ -66,6 +66,7 @@ class CaseOpened(msgspec.Struct, frozen=True, kw_only=True):
     transmission: Element | None = None  # TransmissionIdentifiers, to echo
     root: str = ""  # the server's root URL as the submitter reached it
     version: str = "2.2"  # IG version of the base that the request came in on
+    assertions: tuple[str, ...] = ()  # the coverage assertions that the order or its answers carried
 
 
 class CaseUpdated(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +197,7 @@ class Case(msgspec.Struct, kw_only=True):
             "code": sorted({line.requested.code for line in self.ordered}),
             "submitter": [self.opened.submitter],
             "track": [self.opened.track],
+            **({"assertion": sorted(self.opened.assertions)} if self.opened.assertions else {}),
         }
 
 

@@ -10,19 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 from precert.fhir.bundle import Entry
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.types import Element, Resource, elements, text
-from precert.policy.types import Answer
+from precert.policy.types import Answer, Origin
 
+CONTEXT = "urn:precert:dtr-context"
+"""System of the identifier by which a draft remembers the case or assertion it was opened for."""
 ADAPTIVE_SUFFIX = "-adaptive"
 """What the canonical of an adaptive form has after its policy's id."""
 DONE = frozenset({"completed", "amended"})
 """The states of a response whose answers count; a draft says nothing yet."""
-_ORIGINS: dict[str, Literal["auto", "override", "manual"]] = {
+_ORIGINS: dict[str, Origin] = {
     "auto": "auto",
     "auto-client": "auto",
     "auto-server": "auto",
@@ -43,12 +45,13 @@ def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
     responses = [e for e in entries if e.type == "QuestionnaireResponse" and text(e.resource.get("status")) in DONE]
     for entry in sorted(responses, key=lambda e: text(e.resource.get("authored")) or ""):
         where = f"QuestionnaireResponse/{entry.id}" if entry.id else entry.path
-        policy = policy_named(entry.resource)
+        policy, version = policy_named(entry.resource), version_named(entry.resource)
         own: dict[str, Answer] = {}
         for link_id, answer in questionnaire_answers(entry.resource, where):
             before = own.get(link_id)
             differs = before is not None and before.value != answer.value
-            own[link_id] = replace(answer, value=(before.value, answer.value)) if before and differs else answer
+            value = (before.value, answer.value) if before and differs else answer.value
+            own[link_id] = replace(answer, value=value, version=version)
         found.update({answer_key(policy, link_id): answer for link_id, answer in own.items()})
     return found
 
@@ -62,6 +65,12 @@ def policy_named(response: Resource) -> str | None:
     """The policy whose form a response answers; ``None`` when it names no form."""
     canonical = canonical_of(response)
     return form_named(canonical)[0].removesuffix(ADAPTIVE_SUFFIX) if canonical is not None else None
+
+
+def version_named(response: Resource) -> str | None:
+    """The version of that form, if it is said."""
+    canonical = canonical_of(response)
+    return form_named(canonical)[1] if canonical is not None else None
 
 
 def form_named(canonical: str) -> tuple[str, str | None]:
@@ -124,9 +133,9 @@ def _unit(answer: Element) -> str | None:
     return text(quantity.get("code")) or text(quantity.get("unit"))
 
 
-def _origin(item: Element, answer: Element) -> Literal["auto", "override", "manual"]:
+def _origin(item: Element, answer: Element) -> Origin | None:
     for element in (answer, item):
         source = extension_value(extension(element, _ORIGIN), "source")
         if isinstance(source, str) and source in _ORIGINS:
             return _ORIGINS[source]
-    return "manual"
+    return None

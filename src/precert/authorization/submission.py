@@ -60,3 +60,4 @@ class Submission:
     root: str = ""
     version: str = "2.2"
     warnings: tuple[Issue, ...] = ()
+    assertions: tuple[str, ...] = ()  # coverage-assertion-ids of ours that came along

@@ -209,6 +209,7 @@ def _opened(
         transmission=submission.transmission,
         root=submission.root,
         version=submission.version,
+        assertions=submission.assertions,
     )
 
 

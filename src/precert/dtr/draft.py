@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from precert.authorization.responses import CONTEXT
 from precert.dtr import urls
 from precert.dtr.asked import Order
 from precert.dtr.form import Group, Item
@@ -88,6 +89,8 @@ class Draft:
             *shape.response_extensions(self.links.coverage, list(self.links.orders)),
             {"url": urls.INTENDED_USE, "valueCodeableConcept": shape.intended_use(use)},
         ]
+        if self.origin is not None:  # comes back with the answers, so that context, answers and case are one thread
+            made["identifier"] = {"system": CONTEXT, "value": self.origin.id}
         canonical = f"{self.renderer.site.questionnaire(form.id)}|{form.version}"
         made |= {
             "questionnaire": "#form" if adaptive else canonical,
@@ -101,7 +104,7 @@ class Draft:
     def _identifiers(self) -> list[Element]:
         """What the adaptive form has to remember between calls: nothing else is kept of them (sec-10)."""
         if self.origin is not None:
-            return [{"system": urls.CONTEXT_IDENTIFIER, "value": self.origin.id}]
+            return [{"system": CONTEXT, "value": self.origin.id}]
         return [{"system": urls.SERVICE_IDENTIFIER, "value": self.service}] if self.service else []
 
     def _items(self, adaptive: bool) -> list[Element]:

@@ -51,6 +51,10 @@ def read_report(resource: Resource) -> Logged:
         kind = str(resource.get("resourceType"))[:64]
         said = f"$log-questionnaire-errors takes a Parameters resource, not a {kind}."
         raise FhirError(400, Issue("error", "invalid", said, kind, "not-parameters"))
+    for _, wrapping in parameters(resource, "resource"):  # the 2.2.0 definition declares one parameter of this name
+        inner = wrapping.get("resource")
+        if isinstance(inner, dict) and inner.get("resourceType") == "Parameters":
+            resource = inner
     for path, parameter in parameters(resource, "questionnaire"):
         value = next(
             (text(parameter.get(f"value{k}")) for k in ("Canonical", "Uri", "Url") if f"value{k}" in parameter), None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from precert.authorization.responses import answer_key, canonical_of, contained_form, form_named
+from precert.authorization.responses import CONTEXT, answer_key, canonical_of, contained_form, form_named
 from precert.authorization.service import AuthorizationService, bound_versions, line_context
 from precert.dtr import urls
 from precert.dtr.adaptive import Step, bare_context, evaluation, next_step
@@ -74,7 +74,7 @@ class Interviewer:
         answer = _answer(response, contained, [*asked, *step.ask], step, render)
         if step.ended is None or self.completion is None:
             return answer
-        opened = _opened(contained).get(urls.CONTEXT_IDENTIFIER)
+        opened = _opened(contained).get(CONTEXT)
         return await self.completion.stated(answer, opened, form, evaluation(form, context), shape, site)
 
     def _form(self, response: Resource, path: str) -> tuple[Form, Resource]:
@@ -96,7 +96,7 @@ class Interviewer:
         """What the rules may read: the case the form was opened for, or the bare service."""
         now = self.service.runtime.now()
         opened = _opened(contained)
-        context = opened.get(urls.CONTEXT_IDENTIFIER)
+        context = opened.get(CONTEXT)
         found = await self.service.case(context) if context is not None else None
         if found is not None:
             case = found[0]

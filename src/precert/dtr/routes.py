@@ -89,7 +89,6 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
     router.post("/Questionnaire/$questionnaire-package", summary=summary)(package)
     router.post("/$questionnaire-package", include_in_schema=False)(package)  # as the narrative once writes it
 
-    @router.post("/Questionnaire/$next-question", summary="The next questions of an adaptive form (SDC)")
     async def next_question(request: Request) -> Response:
         context.identify(request)
         resource = await context.read(request, shape.VERSION)
@@ -99,6 +98,10 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
             return fhir_response(request, next_page(held, response, path, shape, context.site(request)))
         with _store():
             return fhir_response(request, await interviewer.step(response, path, shape, context.site(request)))
+
+    summary = "The next questions of an adaptive form (SDC)"
+    router.post("/Questionnaire/$next-question", summary=summary)(next_question)
+    router.post("/$next-question", include_in_schema=False)(next_question)  # as 2.0.1 has it
 
     @router.post("/Questionnaire/$log-questionnaire-errors", summary="Report what is wrong with a form (DTR)")
     async def log_errors(request: Request) -> Response:

@@ -58,8 +58,6 @@ LIBRARY_TYPES = "http://terminology.hl7.org/CodeSystem/library-type"
 
 SERVICE_IDENTIFIER = "urn:precert:dtr-service"
 """System of the identifier by which an adaptive form remembers the service it was opened for."""
-CONTEXT_IDENTIFIER = "urn:precert:dtr-context"
-"""System of the identifier by which an adaptive form remembers the case or assertion it was opened for."""
 
 _MOST = 64
 _LOCAL = re.compile(r"^https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?$")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from threading import RLock
 from typing import Any, NoReturn
 
 import fhirpathpy
@@ -17,6 +18,8 @@ from fhirpathpy.parser.generated.FHIRPathParser import FHIRPathParser
 
 _R4 = _models["r4"]
 
+_ONE_AT_A_TIME = RLock()
+"""The library keeps what must not change during an evaluation (now, today) in a module, for all threads."""
 Compiled = Callable[[Any, Mapping[str, Any]], list[Any]]
 
 
@@ -56,14 +59,17 @@ def compile_path(expression: str) -> Compiled:
     (for a coverage criterion: unknown, never false).
     """
     try:
+        with _ONE_AT_A_TIME:  # the parser's tables are shared too
+            parsed = _parse(expression)
         compiled = set_paths(  # type: ignore[no-untyped-call]
-            fhirpathpy.apply_parsed_path, parsedPath=_parse(expression), model=_R4, options=None
+            fhirpathpy.apply_parsed_path, parsedPath=parsed, model=_R4, options=None
         )
     except Exception as error:  # the library raises bare Exceptions of several kinds
         raise PathSyntaxError(f"not FHIRPath: {expression!r}: {error}") from error
 
     def run(resource: Any, variables: Mapping[str, Any]) -> list[Any]:
-        result = compiled(resource, dict(variables))
+        with _ONE_AT_A_TIME:
+            result = compiled(resource, dict(variables))
         return list(result) if isinstance(result, list) else [result]
 
     return run

@@ -11,7 +11,7 @@ import hashlib
 from typing import NamedTuple
 
 from precert.authorization.context import diagnosis_evidence
-from precert.authorization.evidence import about_somebody_else, clinical_evidence, unpacked
+from precert.authorization.evidence import about_somebody_else, assertions, clinical_evidence, unpacked
 from precert.authorization.parties import party
 from precert.authorization.responses import answers
 from precert.authorization.submission import Prior, Submission
@@ -118,6 +118,7 @@ def read_request(
             *diagnosis_evidence((d.concept, d.where, d.recorded) for d in diagnoses),
         ],
         answers=answers(everything),
+        assertions=assertions(everything),
         transmission=extension(resource, urls.TRANSMISSION),
         prior=_prior(index, claim),
         cancel_all=cancel_all,

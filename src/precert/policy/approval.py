@@ -37,6 +37,12 @@ def verdict(run: Run) -> Verdict:
     if attested and model.auto_approve.attestation == "review":
         reason = f"The criteria are met, but by statement only: {', '.join(attested)}. A nurse confirms."
         return Outcome.REFER_NURSE, reason, "attested"
+    old = [name for name in attested if run.facts[name].asked_in not in (None, run.policy.version)]
+    if old:
+        reason = (
+            f"The criteria are met by answers to another version of the questions ({', '.join(old)}). A nurse confirms."
+        )
+        return Outcome.REFER_NURSE, reason, "attested"
     if not model.auto_approve.enabled:
         return Outcome.REFER_NURSE, "The criteria are met; this policy is always confirmed.", "auto-approve-off"
     if _sampled(run):

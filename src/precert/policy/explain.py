@@ -30,6 +30,8 @@ def _fact(fact: FactValue) -> dict[str, Any]:
         "evidence": list(fact.evidence),
         "provenance": fact.provenance,
     }
+    if fact.origin is not None:
+        shown["origin"] = fact.origin
     if fact.notes:
         shown["notes"] = list(fact.notes)
     return shown

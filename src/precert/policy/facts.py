@@ -125,9 +125,19 @@ class CompiledFact:
             if not _agree(values, other_values):
                 notes.append(f"{provenance} says {_said(values)}, {other} says {_said(other_values)}")
                 both = _distinct((*values, *other_values))
-                return FactValue(self.name, both, (*evidence, *other_evidence), "conflict", tuple(notes))
+                told = answer.origin if answer is not None and other == "attested" else None
+                return FactValue(self.name, both, (*evidence, *other_evidence), "conflict", tuple(notes), told)
             evidence = (*evidence, *other_evidence)
-        return FactValue(self.name, values, evidence, provenance, tuple(notes))
+        said = answer if candidates[-1][2] == "attested" else None
+        return FactValue(
+            self.name,
+            values,
+            evidence,
+            provenance,
+            tuple(notes),
+            said.origin if said else None,
+            said.version if said else None,
+        )
 
     def _from_request(self, source: str, context: LineContext, notes: list[str]) -> tuple[Any, ...]:
         focus = {

@@ -28,6 +28,8 @@ class Outcome(StrEnum):
     DENY_ADMIN = "deny-admin"  # benefit exclusion or eligibility: not a clinical judgement
 
 
+Origin = Literal["auto", "override", "manual"]
+"""How an answer came about: from the chart by the client or the payer, changed by hand, or given by hand (DTR)."""
 Provenance = Literal["structured", "payer", "attested", "request", "closed-world", "conflict", "missing"]
 
 
@@ -50,8 +52,9 @@ class Answer:
 
     value: Any
     reference: str  # where it stands, for example ``QuestionnaireResponse/1#ahi``
-    origin: Literal["auto", "override", "manual"] = "manual"
+    origin: Origin | None = None  # how it came about, if the response says so
     unit: str | None = None  # of an answer that is a quantity; another unit than the question's says nothing
+    version: str | None = None  # of the policy whose form asked, if the response says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class FactValue:
     evidence: tuple[str, ...]
     provenance: Provenance
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None  # of the answer, where one is behind it
+    asked_in: str | None = None  # the version of the form that the answer is to, likewise
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ _OPERATIONS: dict[str, tuple[Scope, ...]] = {
     "$submit-attachment": (Scope("Claim", "u"), Scope("Claim", "c"), Scope("DocumentReference", "c")),
     "$questionnaire-package": _QUESTIONNAIRE,
     "Questionnaire/$questionnaire-package": _QUESTIONNAIRE,
+    "$next-question": _QUESTIONNAIRE,
     "Questionnaire/$next-question": _QUESTIONNAIRE,
     "Questionnaire/$log-questionnaire-errors": _QUESTIONNAIRE,
     "ValueSet/$expand": (Scope("ValueSet", "r"),),

@@ -180,17 +180,23 @@ def fact_view(fact: Element, models: Mapping[str, Fact], link: Link) -> FactView
     unit = (model.unit or (model.ask.unit if model.ask else None)) if model else None
     shown = words.value(fact.get("value"))
     known = provenance not in ("missing", "conflict")
+    said = words.ORIGINS.get(str(fact.get("origin"))) if provenance in ("attested", "conflict") else None
     numeric = isinstance(fact.get("value"), int | float) and not isinstance(fact.get("value"), bool)
     return FactView(
         name=name,
         label=model.ask.text if model and model.ask else name.replace("_", " "),
         value=f"{shown} {unit}" if unit and numeric else shown,
         known=known,
-        provenance="" if provenance == "missing" else words.PROVENANCE.get(provenance, provenance),
+        provenance="" if provenance == "missing" else _provenance(provenance, said),
         tone="wait" if not known else "part" if provenance == "attested" else "good",
         evidence=tuple(_evidence(list(map(str, fact.get("evidence", ()))), link)),
         notes=tuple(fact.get("notes", ())),
     )
+
+
+def _provenance(provenance: str, said: str | None) -> str:
+    known = words.PROVENANCE.get(provenance, provenance)
+    return f"{known}, {said}" if said else known
 
 
 def event_view(event: Element) -> EventView:

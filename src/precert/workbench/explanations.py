@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from precert.authorization.explain import explain_case
 from precert.authorization.numbers import is_valid
+from precert.authorization.record import decode, fold
 from precert.authorization.service import AuthorizationService
 from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
@@ -20,7 +21,7 @@ async def explanation(service: AuthorizationService, id: str, client: Client) ->
     assertion = await service.store.get(service.tenant, "Assertion", wanted)
     if assertion is not None:
         stored = json.loads(assertion.body)
-        return stored if isinstance(stored, dict) else {}
+        return await _with_case(service, stored, wanted, client) if isinstance(stored, dict) else {}
     case = await service.find_case(wanted)
     if case is None:
         found = await service.case(wanted)
@@ -32,6 +33,13 @@ async def explanation(service: AuthorizationService, id: str, client: Client) ->
         )
         raise FhirError(404, Issue("error", "not-found", text, rule="unknown-id"))
     return explain_case(case, wanted, await _claim_response(service, case.id))
+
+
+async def _with_case(service: AuthorizationService, stored: Element, assertion: str, client: Client) -> Element:
+    """The assertion with the newest case that came of it, if that is the caller's."""
+    params = [Param("assertion", [assertion]), Param("submitter", [client.id])]
+    page = await service.store.search(service.tenant, "Case", params, limit=1)
+    return stored | ({"case": fold(decode(page.documents[0].body)).number} if page.documents else {})
 
 
 async def _claim_response(service: AuthorizationService, case: str) -> str | None:

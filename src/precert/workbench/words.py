@@ -135,6 +135,11 @@ PROVENANCE = {
     "conflict": "the sources disagree",
     "missing": "not known",
 }
+ORIGINS = {
+    "auto": "filled in from the chart",
+    "override": "filled in from the chart, then changed by hand",
+    "manual": "stated by hand",
+}
 WHO = {"clinical": "clinician", "admin": "office staff", "patient": "patient"}
 LINES_OF_BUSINESS = {
     "medicare-advantage": "Medicare Advantage",

@@ -2,7 +2,7 @@
 // sends the answers with $submit-attachment. There is no EHR behind it; it plays the provider's side.
 
 import { el, linked } from "./dom.mjs";
-import { answered, completed, fault, help, options, questions, read, shown, unit } from "./questionnaire.mjs";
+import { answered, completed, fault, help, options, questions, read, shown, unexpanded, unit, withOptions } from "./questionnaire.mjs";
 
 const form = document.getElementById("questionnaire");
 const status = document.getElementById("status");
@@ -25,9 +25,19 @@ function unpack(parameters) {
     const inside = (resource?.entry ?? []).map((entry) => entry.resource);
     const questionnaire = inside.find((each) => each.resourceType === "Questionnaire" && each.item);
     const draft = inside.find((each) => each.resourceType === "QuestionnaireResponse");
-    if (questionnaire) return { questionnaire, draft: draft ?? { resourceType: "QuestionnaireResponse", questionnaire: `${questionnaire.url}|${questionnaire.version}` } };
+    const sets = inside.filter((each) => each.resourceType === "ValueSet");
+    if (questionnaire) return { sets, questionnaire, draft: draft ?? { resourceType: "QuestionnaireResponse", questionnaire: `${questionnaire.url}|${questionnaire.version}` } };
   }
   throw new Error("There is no form for this request.");
+}
+
+/** The questionnaire with all answers to choose from; large value sets are fetched, as an EHR would. */
+async function chooseable(questionnaire, sets) {
+  const fetched = unexpanded(questionnaire, sets).map(async (url) => {
+    const expanded = await post("/fhir/ValueSet/$expand", [{ name: "url", valueUri: url }]);
+    return { ...expanded, url: url.split("|")[0], version: url.split("|")[1] ?? expanded.version };
+  });
+  return withOptions(questionnaire, [...(await Promise.all(fetched)), ...sets]);
 }
 
 function control(item, id, value) {
@@ -108,7 +118,7 @@ function restore(questionnaire) {
 }
 
 async function send(questionnaire, draft) {
-  const response = completed(questionnaire, draft, values(questionnaire), new Date().toISOString());
+  const response = completed(questionnaire, draft, values(questionnaire), new Date().toISOString(), form.dataset.npi === "unknown" ? undefined : form.dataset.npi);
   const { context, line, member, memberSystem, npi, caseNumber } = form.dataset;
   const identifier = (name, system, value) => ({ name, valueIdentifier: { ...(system ? { system } : {}), value } });
   await post("/fhir/$submit-attachment", [
@@ -123,7 +133,8 @@ async function send(questionnaire, draft) {
 }
 
 async function start() {
-  const { questionnaire, draft } = unpack(await post("/fhir/Questionnaire/$questionnaire-package", [{ name: "context", valueString: form.dataset.context }]));
+  const { questionnaire: sent, draft, sets } = unpack(await post("/fhir/Questionnaire/$questionnaire-package", [{ name: "context", valueString: form.dataset.context }]));
+  const questionnaire = await chooseable(sent, sets);
   const before = answered(draft);
   document.getElementById("items").replaceChildren(...questionnaire.item.map((item) => section(item, before)));
   restore(questionnaire);

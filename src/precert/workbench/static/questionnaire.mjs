@@ -27,6 +27,26 @@ export function options(item) {
   return list(item.answerOption).map((option) => option.valueCoding ?? { code: String(option.valueString ?? option.valueInteger ?? option.valueDate), display: undefined });
 }
 
+const canonical = (set) => `${set.url}|${set.version}`;
+const chosenFrom = (item, sets) => list(sets).find((set) => canonical(set) === item.answerValueSet || set.url === item.answerValueSet);
+
+/** The canonicals of value sets that are asked from and whose codes are not among ``sets``. */
+export function unexpanded(questionnaire, sets) {
+  const named = questions(questionnaire.item).filter((item) => item.answerValueSet && !chosenFrom(item, sets)?.expansion);
+  return [...new Set(named.map((item) => item.answerValueSet))];
+}
+
+/** The questionnaire with the codes of its value sets as options. */
+export function withOptions(questionnaire, sets) {
+  const walk = (items) =>
+    list(items).map((item) => {
+      const found = item.answerValueSet ? list(chosenFrom(item, sets)?.expansion?.contains) : [];
+      const made = { ...item, ...(found.length ? { answerOption: found.map((coding) => ({ valueCoding: coding })) } : {}) };
+      return item.item ? { ...made, item: walk(item.item) } : made;
+    });
+  return { ...questionnaire, item: walk(questionnaire.item) };
+}
+
 function plain(answer) {
   const key = Object.keys(answer).find((name) => name.startsWith("value"));
   const value = answer[key];
@@ -107,9 +127,16 @@ export function read(item, written) {
   return ["decimal", "integer", "quantity"].includes(item.type) ? Number(written) : written;
 }
 
-function answer(item, value, before) {
+/** Who answers, as the guide wants it beside whatever is said by hand (dtrx-1): the role, and the NPI if it is known. */
+function author(npi) {
+  const role = { url: "role", valueCodeableConcept: { coding: [{ system: "http://nucc.org/provider-taxonomy", code: "174400000X" }] } };
+  const who = { type: "Practitioner", identifier: { system: "http://hl7.org/fhir/sid/us-npi", value: npi } };
+  return { url: "author", extension: [role, ...(npi ? [{ url: "practitioner", valueReference: who }] : [])] };
+}
+
+function answer(item, value, before, npi) {
   if (before && before.value === value) return before.answer;
-  const source = { url: ORIGIN, extension: [{ url: "source", valueCode: before ? "override" : "manual" }] };
+  const source = { url: ORIGIN, extension: [{ url: "source", valueCode: before ? "override" : "manual" }, author(npi)] };
   let wire = value;
   if (item.type === "choice") wire = options(item).find((coding) => coding.code === value) ?? { code: value };
   if (item.type === "quantity") {
@@ -120,7 +147,7 @@ function answer(item, value, before) {
 }
 
 /** The draft completed: the answers of the questions that are shown, in the questionnaire's own order and groups. */
-export function completed(questionnaire, draft, values, now) {
+export function completed(questionnaire, draft, values, now, npi) {
   const visible = shown(questionnaire.item, values);
   const before = answered(draft);
   const walk = (items) =>
@@ -128,10 +155,12 @@ export function completed(questionnaire, draft, values, now) {
       if (!visible.has(item.linkId) || item.type === "display") return [];
       const made = { linkId: item.linkId, text: item.text };
       const value = values.get(item.linkId);
-      if (item.type !== "group" && value !== undefined) made.answer = [answer(item, value, before.get(item.linkId))];
+      if (item.type !== "group" && value !== undefined) made.answer = [answer(item, value, before.get(item.linkId), npi)];
       const inner = walk(item.item);
       if (inner.length) made.item = inner;
       return made.answer || made.item ? [made] : [];
     });
-  return { ...draft, status: "completed", authored: now, item: walk(questionnaire.item) };
+  const { item: _, ...rest } = draft;
+  const items = walk(questionnaire.item);
+  return { ...rest, status: "completed", authored: now, ...(items.length ? { item: items } : {}) };
 }

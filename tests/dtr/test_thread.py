@@ -1,0 +1,71 @@
+"""Order, assertion, package, answers and case are one thread: from any of them people find the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dtr_support import SHAPES, Desk, call, coverage, filled, findings
+from tools.requests import Json, item, request_bundle
+
+from precert.dtr.shape import Shape
+from precert.fhir import json
+from support.answers import bundle
+from support.app import EXAMPLES
+
+
+def assertion_of(answer: Json) -> str:
+    order = answer["systemActions"][0]["resource"]
+    told = next(e for e in order["extension"] if e["url"].endswith("ext-coverage-information"))
+    return str(next(e["valueString"] for e in told["extension"] if e["url"] == "coverage-assertion-id"))
+
+
+async def explained(desk: Desk, id: str) -> Any:
+    answer = await desk.client.get(f"/explain/{id}", headers={"Accept": "application/json"})
+    return json.loads(answer.content)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
+async def test_from_the_order_to_the_decision(desk: Desk, shape: Shape) -> None:
+    hook = (EXAMPLES / "crd" / "order-sign-auth-needed-documents.json").read_bytes()
+    told = await desk.client.post("/cds-services/crd-order-sign", content=hook)
+    assertion = assertion_of(json.loads(told.content))
+    assert (await explained(desk, assertion))["case"] is None
+    package = await desk.package(call(context=assertion, coverages=[coverage()]), shape)
+    assert findings(package.draft, shape) == []
+    done = filled(package.form, package.draft, {"tester_qualified": True, "spo2_rest": 86}) | {"id": "qr"}
+    sent = request_bundle("thread", "MA-0001", [item(1, "hcpcs|E1390", quantity=12, unit="months")], evidence=(done,))
+    answer = bundle(await desk.post("Claim/$submit", sent, shape))
+    case = await explained(desk, answer["id"])
+    assert case["assertion"] == assertion
+    facts = {fact["name"]: fact for fact in case["lines"][0]["facts"]}
+    assert facts["spo2_rest"]["evidence"] == ["QuestionnaireResponse/qr#spo2_rest"]
+    assert (await explained(desk, assertion))["case"] == case["case"]
+
+
+async def test_the_order_that_carries_the_assertion_leads_to_it_too(desk: Desk) -> None:
+    hook = (EXAMPLES / "crd" / "order-sign-auth-needed-documents.json").read_bytes()
+    told = json.loads((await desk.client.post("/cds-services/crd-order-sign", content=hook)).content)
+    order = told["systemActions"][0]["resource"] | {"id": "order"}
+    sent = request_bundle("order", "MA-0001", [item(1, "hcpcs|E1390", quantity=12, unit="months")], evidence=(order,))
+    answer = bundle(await desk.post("Claim/$submit", sent))
+    assert (await explained(desk, answer["id"]))["assertion"] == assertion_of(told)
+
+
+async def test_an_assertion_that_was_never_made_is_no_thread(desk: Desk) -> None:
+    order = {
+        "resourceType": "DeviceRequest",
+        "id": "o",
+        "status": "active",
+        "intent": "order",
+        "codeCodeableConcept": {"text": "x"},
+        "extension": [
+            {
+                "url": "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information",
+                "extension": [{"url": "coverage-assertion-id", "valueString": "CA00000000000000"}],
+            }
+        ],
+    }
+    sent = request_bundle("none", "MA-0001", [item(1, "hcpcs|E1390", quantity=12, unit="months")], evidence=(order,))
+    answer = bundle(await desk.post("Claim/$submit", sent))
+    assert (await explained(desk, answer["id"]))["assertion"] is None
