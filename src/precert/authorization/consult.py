@@ -164,6 +164,8 @@ class ConsultService:
         if who is None or who.member is None:
             return ()
         services = sorted(frozenset[str]().union(*(order.services for order in orders)))
+        if not services:
+            return ()
         params = [Param("member", [who.member.id]), Param("state", _IN_FORCE), Param("code", services)]
         most = min(_HELD_MOST, _HELD_PER_SERVICE * len(services))
         page = await self.store.search(self.tenant, "Case", params, limit=most)
