@@ -147,7 +147,7 @@ async def test_nothing_is_said_where_crd_left_coverage_open(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_nothing_is_said_where_crd_was_was_not_asked(desk: Desk, shape: Shape) -> None:
+async def test_nothing_is_said_where_crd_was_not_asked(desk: Desk, shape: Shape) -> None:
     assert information(await finished(desk, shape, MET)) == []
 
 
