@@ -14,7 +14,7 @@ from precert.dtr.artifacts import renderer
 from precert.dtr.form import Form
 from precert.dtr.forms import Forms, Served
 from precert.dtr.shape import Shape
-from precert.dtr.urls import fhir_id, named
+from precert.dtr.urls import fhir_id
 from precert.fhir import json
 from precert.policy.catalogue import Catalogue
 from precert.policy.compiled import CompiledPolicy
@@ -315,14 +315,3 @@ async def test_a_report_wrapped_as_the_operation_definition_has_it(desk: Desk) -
     assert (await desk.post("Questionnaire/$log-questionnaire-errors", body)).status_code == 204
     (report,) = await desk.context.errors.newest("oxygen-home")
     assert report["issues"][0]["code"] == "invalid"
-
-
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000"])
-def test_this_machine_has_several_names(host: str) -> None:
-    """A canonical that CRD named at one of them is found at the other; another port or machine is somebody else."""
-    url = f"http://{host}/fhir/Questionnaire/oxygen-home"
-    assert named(url, "http://127.0.0.1:8000", "Questionnaire") == "oxygen-home"
-    assert named(url, "http://localhost:8000", "Questionnaire") == "oxygen-home"
-    assert named(url, "http://localhost:8001", "Questionnaire") is None
-    assert named(url, "http://precert.test:8000", "Questionnaire") is None
-    assert named(url.replace("http:", "https:"), "http://localhost:8000", "Questionnaire") is None
