@@ -445,3 +445,35 @@ def test_without_javascript_everything_can_be_read(browser: Any, live: str) -> N
     assert "A nurse confirms" in page.inner_text("main")
     assert "needs JavaScript" in page.inner_text("main")
     context.close()
+
+
+def test_order_form_submit_decision_without_an_ehr(open_page: Open) -> None:
+    """The whole story: a hook asks for documents, the form is filled from the chart and by hand, the order is submitted."""
+    page = open_page("/")
+    choose(page, "crd/order-dispatch")
+    send(page)
+    page.click("text=Fill in the form and submit >> nth=0")
+    opened_form(page)
+    assert page.is_checked("[name=osa_dx][value=true]"), "the order's diagnosis, read from the chart"
+    page.check("[name=eval_before_test][value=true]")
+    page.fill("[name=ahi]", "22.5")
+    page.fill("[name=events]", "140")
+    page.click("text=Submit the order with the answers")
+    page.wait_for_url("**/explain/*")
+    assert "approved" in page.inner_text("main .verdict")
+    assert "22.5" in page.inner_text("main")
+
+
+def test_a_tab_that_does_not_know_the_order_says_so(open_page: Open) -> None:
+    page = open_page("/")
+    choose(page, "crd/order-sign-alternative")
+    send(page)
+    page.click("text=Fill in the form and submit >> nth=0")
+    opened_form(page)
+    page.evaluate("window.sessionStorage.clear()")
+    page.check("[name=eval_before_test][value=true]")
+    page.fill("[name=ahi]", "22.5")
+    page.fill("[name=events]", "140")
+    page.check("[name=e0601_failed][value=true]")
+    page.click("text=Submit the order with the answers")
+    page.wait_for_selector("#status:has-text('send the hook again')")

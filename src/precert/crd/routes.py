@@ -17,6 +17,7 @@ from precert.crd.faults import Version
 from precert.crd.feedback import keep_feedback, overridden, read_feedback
 from precert.crd.hooks import HOOK_BY_ID, Hook
 from precert.crd.ledger import keep_refusal
+from precert.crd.preparing import order_request
 from precert.crd.render import Shape
 from precert.fhir import json
 from precert.fhir.json import Limits
@@ -111,6 +112,14 @@ def crd_router(context: CrdContext) -> APIRouter:
         given = read_feedback(await _read(request, context.limits))
         await _durably(keep_feedback(consult, hook, given, client.id, consult.runtime.now()))
         return _json(request, {})
+
+    @router.post("/api/crd/request", summary="The PAS request that an order of a hook call would become")
+    async def prepared(request: Request, order: str) -> Response:
+        await context.client(request)
+        body = await _read(request, context.limits)
+        named = body.get("hook") if isinstance(body, dict) else None
+        call = read_call(body, _hook(f"crd-{named}"), context.default_version)
+        return Response(await order_request(consult, call, order), media_type="application/fhir+json")
 
     @router.get("/api/crd/feedback", summary="Which rules' cards are overridden most")
     async def report(request: Request) -> Response:

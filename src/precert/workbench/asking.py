@@ -7,6 +7,7 @@ from datetime import datetime
 
 from precert.authorization.record import Case, Line
 from precert.authorization.service import AuthorizationService
+from precert.fhir.types import Element, elements, text
 from precert.workbench import words
 
 
@@ -48,3 +49,23 @@ def _asked(service: AuthorizationService, case: Case, line: Line) -> Asked:
         system=member.system if member else "",
         npi=case.opened.requester.npi or "unknown",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAtOrder:
+    """What a hook's assertion still asks about one order. The order itself is the EHR's; only its codes are kept here."""
+
+    context: str
+    order: str
+    policy: str
+    service: str
+    title: str | None
+
+
+def asked_at_order(assertion: Element, order: str) -> AskedAtOrder | None:
+    """The open questions about ``order`` (``Type/id``) in a stored assertion; ``None`` if nothing is asked about it."""
+    for line in elements(assertion.get("lines")):
+        if line.get("order") == order and line.get("policy") and line.get("missing"):
+            service = words.code(str(line.get("code")))
+            return AskedAtOrder(str(assertion["id"]), order, str(line["policy"]), service, text(line.get("title")))
+    return None

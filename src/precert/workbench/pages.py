@@ -20,7 +20,7 @@ from precert.fhir.types import Element
 from precert.security.identity import Client
 from precert.store.port import Audit, Commit, StoreError
 from precert.workbench.api import find, json_response
-from precert.workbench.asking import asked
+from precert.workbench.asking import asked, asked_at_order
 from precert.workbench.cases import case_view
 from precert.workbench.examples import Examples, shipped_examples
 from precert.workbench.explain_view import explanation_view
@@ -191,6 +191,12 @@ def _private(router: APIRouter, context: PagesContext, pages: Pages) -> None:
             return json_response(request, explained, headers={"Vary": "Accept", "Cache-Control": "no-store"})
         view = explanation_view(explained, service.catalogue())
         return pages.render(request, "explain.html", private=True, view=view)
+
+    @router.get("/form/order", summary="The questions of a hook's answer, to be answered", include_in_schema=False)
+    async def order_form(request: Request, assertion: str, order: str) -> Response:
+        explained = await explanation(service, assertion, context.identify(request))
+        wanted = asked_at_order(explained, order)
+        return pages.render(request, "order_form.html", private=True, assertion=assertion, asked=wanted)
 
     @router.get("/form/{case}", summary="The questions of a pended line, to be answered", include_in_schema=False)
     async def form(request: Request, case: str, line: int | None = None) -> Response:

@@ -165,6 +165,7 @@ function coverage(resource, info) {
     rows.set(name, [...(rows.get(name) ?? []), said(part)]);
   }
   const service = say(resource.code ?? resource.codeCodeableConcept ?? resource.medicationCodeableConcept ?? list(resource.serviceType)[0]) || value("billingCode");
+  const form = value("questionnaire") ? `/form/order?assertion=${encodeURIComponent(value("coverage-assertion-id"))}&order=${encodeURIComponent(`${resource.resourceType}/${resource.id}`)}` : null;
   return el(
     "section",
     { class: "answer-line" },
@@ -174,6 +175,7 @@ function coverage(resource, info) {
       {},
       el("tbody", {}, [...rows].map(([name, values]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, values.map((value) => el("div", {}, linked(value))))))),
     ),
+    form ? el("p", { class: "actions" }, el("a", { class: "button", href: form }, "Fill in the form and submit")) : null,
   );
 }
 

@@ -96,9 +96,19 @@ async function show(text, code, request, based) {
   byId("result").hidden = false;
   byId("raw").textContent = answer === null ? text : JSON.stringify(answer, null, 2);
   byId("answer").replaceChildren(...read(answer, code, request, based));
+  if (answer !== null && code < 400 && !based) for (const id of assertions(answer)) keep(id);
   const ids = answer === null || code >= 400 ? [] : based ? claimResponses(answer).map((each) => each.id).filter(Boolean) : assertions(answer);
   await explain(ids);
   byId("answer-title").focus({ preventScroll: false });
+}
+
+/** The call behind an assertion, for the form page: the order is the EHR's, so the server does not have it. */
+function keep(id) {
+  try {
+    window.sessionStorage.setItem(`precert-hook-${id}`, body.value);
+  } catch {
+    // no room left in this tab: the form page says what to do
+  }
 }
 
 function read(answer, code, request, based) {

@@ -1,29 +1,29 @@
-// The form page: fetches the questionnaire of a pended line as a DTR client does ($questionnaire-package), shows it, and
-// sends the answers with $submit-attachment. There is no EHR behind it; it plays the provider's side.
+// The form page: fetches a questionnaire as a DTR client does ($questionnaire-package), shows it, and sends the answers:
+// those of a pended line with $submit-attachment, those of an order with the order itself, as a PAS request. There is no EHR
+// behind it; it plays the provider's side.
 
 import { el, linked } from "./dom.mjs";
-import { answered, completed, fault, help, options, questions, read, shown, unexpanded, unit, withOptions } from "./questionnaire.mjs";
+import { answered, completed, fault, help, options, prefilled, questions, read, shown, unexpanded, unit, withOptions } from "./questionnaire.mjs";
 
 const form = document.getElementById("questionnaire");
 const status = document.getElementById("status");
 const FHIR = "application/fhir+json";
 
-async function post(path, parameter) {
-  const response = await fetch(path, {
-    method: "POST",
-    headers: { "Content-Type": FHIR, Accept: FHIR },
-    body: JSON.stringify({ resourceType: "Parameters", parameter }),
-  });
+const post = (path, parameter) => call(path, JSON.stringify({ resourceType: "Parameters", parameter }), FHIR);
+
+async function call(path, content, type) {
+  const response = await fetch(path, { method: "POST", headers: { "Content-Type": type, Accept: type }, body: content });
   const body = await response.json();
   if (!response.ok) throw new Error((body.issue ?? []).map((issue) => issue.details?.text ?? issue.code).join(" "));
   return body;
 }
 
-/** The first package that holds a form of its own (not an adaptive one). */
+/** The first package that holds a form of its own (not an adaptive one); of an order, that of the policy which asks. */
 function unpack(parameters) {
+  const wanted = form.dataset.policy;
   for (const { resource } of parameters.parameter ?? []) {
     const inside = (resource?.entry ?? []).map((entry) => entry.resource);
-    const questionnaire = inside.find((each) => each.resourceType === "Questionnaire" && each.item);
+    const questionnaire = inside.find((each) => each.resourceType === "Questionnaire" && each.item && (!wanted || each.url.endsWith(`/${encodeURIComponent(wanted)}`)));
     const draft = inside.find((each) => each.resourceType === "QuestionnaireResponse");
     const sets = inside.filter((each) => each.resourceType === "ValueSet");
     if (questionnaire) return { sets, questionnaire, draft: draft ?? { resourceType: "QuestionnaireResponse", questionnaire: `${questionnaire.url}|${questionnaire.version}` } };
@@ -55,7 +55,7 @@ function question(item, before) {
   const id = `q-${item.linkId}`;
   const value = before?.value;
   const required = item.required ? " (required)" : "";
-  const hints = [...help(item), ...(before ? ["Filled in from the request; change it if it is wrong."] : [])];
+  const hints = [...help(item), ...(before ? [form.dataset.order ? "Filled in from the chart; change it if it is wrong." : "Filled in from the request; change it if it is wrong."] : [])];
   const below = [el("span", { id: `${id}-help`, class: "hint" }, hints.flatMap((text, at) => [at ? el("br") : null, ...linked(text)])), el("span", { id: `${id}-error`, class: "error" })];
   if (item.type === "boolean") {
     const choice = (word, given) => el("label", {}, el("input", { type: "radio", name: item.linkId, value: String(given), checked: value === given }), ` ${word}`);
@@ -117,8 +117,34 @@ function restore(questionnaire) {
   }
 }
 
+/** The hook call that the order came with, as the console kept it in this tab. */
+function keptCall() {
+  const kept = window.sessionStorage.getItem(`precert-hook-${form.dataset.context}`);
+  if (kept === null) throw new Error("this tab does not know the order any more; send the hook again from the start page.");
+  return kept;
+}
+
+/** The order as the request that an EHR would make of it, with the answers as supporting information. */
+async function submit(response) {
+  const bundle = await call(`/api/crd/request?order=${encodeURIComponent(form.dataset.order)}`, keptCall(), "application/json");
+  const claim = bundle.entry[0].resource;
+  const fullUrl = `urn:uuid:${crypto.randomUUID()}`;
+  const category = { coding: [{ system: "http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASTempCodes", code: "additionalInformation" }] };
+  const sequence = Math.max(0, ...(claim.supportingInfo ?? []).map((each) => each.sequence)) + 1;
+  claim.supportingInfo = [...(claim.supportingInfo ?? []), { sequence, category, valueReference: { reference: fullUrl } }];
+  bundle.entry.push({ fullUrl, resource: response });
+  const answer = await call("/fhir/Claim/$submit", JSON.stringify(bundle), FHIR);
+  return answer.entry.find((entry) => entry.resource.resourceType === "ClaimResponse").resource.id;
+}
+
 async function send(questionnaire, draft) {
   const response = completed(questionnaire, draft, values(questionnaire), new Date().toISOString(), form.dataset.npi === "unknown" ? undefined : form.dataset.npi);
+  if (form.dataset.order) {
+    const decided = await submit(response);
+    window.localStorage.removeItem(draftKey());
+    window.location.assign(`/explain/${encodeURIComponent(decided)}`);
+    return;
+  }
   const { context, line, member, memberSystem, npi, caseNumber } = form.dataset;
   const identifier = (name, system, value) => ({ name, valueIdentifier: { ...(system ? { system } : {}), value } });
   await post("/fhir/$submit-attachment", [
@@ -132,9 +158,18 @@ async function send(questionnaire, draft) {
   window.location.assign(`/explain/${encodeURIComponent(caseNumber)}`);
 }
 
+/** What the chart says about an order, as the hook's explanation has it: the order's own facts, by name. */
+async function chart() {
+  const response = await fetch(`/explain/${encodeURIComponent(form.dataset.context)}`, { headers: { Accept: "application/json" } });
+  const lines = response.ok ? ((await response.json()).lines ?? []) : [];
+  const facts = lines.find((line) => line.order === form.dataset.order)?.facts ?? [];
+  return new Map(facts.filter((fact) => ["structured", "payer", "attested"].includes(fact.provenance)).map((fact) => [fact.name, fact.value]));
+}
+
 async function start() {
-  const { questionnaire: sent, draft, sets } = unpack(await post("/fhir/Questionnaire/$questionnaire-package", [{ name: "context", valueString: form.dataset.context }]));
+  const { questionnaire: sent, draft: empty, sets } = unpack(await post("/fhir/Questionnaire/$questionnaire-package", [{ name: "context", valueString: form.dataset.context }]));
   const questionnaire = await chooseable(sent, sets);
+  const draft = form.dataset.order ? prefilled(questionnaire, empty, await chart()) : empty;
   const before = answered(draft);
   document.getElementById("items").replaceChildren(...questionnaire.item.map((item) => section(item, before)));
   restore(questionnaire);

@@ -137,13 +137,36 @@ function author(npi) {
 function answer(item, value, before, npi) {
   if (before && before.value === value) return before.answer;
   const source = { url: ORIGIN, extension: [{ url: "source", valueCode: before ? "override" : "manual" }, author(npi)] };
+  return { extension: [source], ...wired(item, value) };
+}
+
+/** A plain value as the item's type is sent. */
+function wired(item, value) {
   let wire = value;
   if (item.type === "choice") wire = options(item).find((coding) => coding.code === value) ?? { code: value };
   if (item.type === "quantity") {
     const coding = unit(item);
     wire = { value, ...(coding ? { unit: coding.display ?? coding.code, system: coding.system, code: coding.code } : {}) };
   }
-  return { extension: [source], [KEYS[item.type] ?? "valueString"]: wire };
+  return { [KEYS[item.type] ?? "valueString"]: wire };
+}
+
+/** A draft with what is known by linkId filled in, as a client does from the chart: marked as taken over, not as said. */
+export function prefilled(questionnaire, draft, known) {
+  const walk = (items) =>
+    list(items).flatMap((item) => {
+      const made = { linkId: item.linkId, text: item.text };
+      const value = known.get(item.linkId);
+      const fits = value !== undefined && value !== null && typeof value !== "object" && fault(item, String(value)) === null;
+      if (item.type !== "group" && item.type !== "display" && fits) {
+        made.answer = [{ extension: [{ url: ORIGIN, extension: [{ url: "source", valueCode: "auto-client" }] }], ...wired(item, value) }];
+      }
+      const inner = walk(item.item);
+      if (inner.length) made.item = inner;
+      return made.answer || made.item ? [made] : [];
+    });
+  const items = walk(questionnaire.item);
+  return items.length ? { ...draft, item: items } : draft;
 }
 
 /** The draft completed: the answers of the questions that are shown, in the questionnaire's own order and groups. */
