@@ -31,6 +31,8 @@ async def order_request(consult: ConsultService, call: HookCall, reference: str)
     if order is None:
         said = f"The call has no order {reference[:80]!r}; it has {', '.join(o.reference for o in found) or 'none'}."
         raise FhirError(404, Issue("error", "not-found", said, rule="unknown-order"))
+    if order.failure is not None:
+        raise FhirError(422, Issue("error", "business-rule", order.failure, rule="request-incomplete"))
     patient = pool.index.resolve(f"Patient/{context.patient}")
     insured = insurance.ours(pool, context.patient, consult.directory(), call.version)
     covered = insurance.for_order(insured, order.insurance, call.version)
