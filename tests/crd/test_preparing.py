@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from crd.building import bundle, hook, order, patient, prefetch, searchset
+from crd.building import ROOT, bundle, hook, order, patient, prefetch, searchset
 from precert.fhir import json
+from precert.fhir.validation import Validator
 
 SPO2 = {
     "resourceType": "Observation",
@@ -74,3 +75,15 @@ async def test_another_patients_order_is_none_of_this_request(client):
     body["prefetch"]["other"] = patient("MA-0002")
     answer = await client.post("/api/crd/request?order=ServiceRequest/o1", json=body)
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "name", ["order-sign-criteria-met", "order-sign-auth-needed-documents", "order-sign-alternative"]
+)
+async def test_it_fits_the_profiles(client, name):
+    """What the console submits for an order would pass a server that refuses every profile error."""
+    body = json.loads((ROOT / "examples" / "crd" / f"{name}.json").read_bytes())
+    order_ = body["context"]["draftOrders"]["entry"][0]["resource"]
+    answer = await client.post(f"/api/crd/request?order={order_['resourceType']}/{order_['id']}", json=body)
+    found = Validator.load().validate(json.loads(answer.content), context="pas-2.2.1")
+    assert [f"{f.expression}: {f.text}" for f in found if f.severity in ("error", "fatal")] == []

@@ -107,8 +107,7 @@ async def test_only_the_data_that_the_decision_rests_on_are_kept(world):
     assert sorted(kinds) == [
         "Claim",
         "Coverage",
-        "Organization",
-        "Organization",  # the Coverage's payor, and we ourselves as insurer
+        "Organization",  # we ourselves, as payor and insurer
         "Patient",
         "Practitioner",
         "PractitionerRole",

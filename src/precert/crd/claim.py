@@ -22,7 +22,7 @@ from precert.runtime import Runtime
 
 _REQUESTED = ("DeviceRequest", "MedicationRequest", "NutritionOrder", "ServiceRequest")
 """What extension-requestedService may point to."""
-_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+_UNKNOWN = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
 
 
 @dataclass(slots=True)
@@ -48,14 +48,37 @@ class _Request:
                 self.place(target)
         return url
 
+    def new(self, resource: Resource, url: str | None = None) -> str:
+        """Take a resource in that is made here; returns its URL."""
+        id_ = self.runtime.new_id() if url is None else url.removeprefix("urn:uuid:")
+        self.entries.append(bundle_entry(f"urn:uuid:{id_}", {**resource, "id": id_}))
+        return f"urn:uuid:{id_}"
+
     def party(self, entry: Entry) -> str:
         """A provider. Somebody who is named alone gets a role: PAS claims name organizations and roles only."""
         if entry.type != "Practitioner":
             return self.place(entry)
-        role = {"resourceType": "PractitionerRole", "practitioner": {"reference": self.place(entry)}}
-        url = f"urn:uuid:{self.runtime.new_id()}"
-        self.entries.append(bundle_entry(url, role))
-        return url
+        telecom = elements(entry.resource.get("telecom")) or [{"system": "phone", "_value": {"extension": [_UNKNOWN]}}]
+        practitioner = {"reference": self.place(entry)}
+        return self.new({"resourceType": "PractitionerRole", "practitioner": practitioner, "telecom": telecom})
+
+    def coverage(self, entry: Entry, insurer: str) -> str:
+        """The Coverage, paid by us in this request's own words: the client's Organization for us may say too little."""
+        subscriber = self.pool.index.resolve(entry.resource.get("subscriber"), entry)
+        if subscriber is not None:
+            self.place(subscriber, follow=False)
+        known = self.placed[id(entry.resource)] = entry.full_url or f"urn:uuid:{self.runtime.new_id()}"
+        self.entries.append(bundle_entry(known, {**entry.resource, "payor": [{"reference": insurer}]}))
+        return known
+
+    def order(self, entry: Entry) -> str:
+        """The order as it stands in a request: placed, no longer a draft; its day stands on the item (PAS profiles)."""
+        known = self.place(entry)
+        made = {**entry.resource, "status": "active", "intent": "order"}
+        made.pop("occurrenceDateTime", None)
+        placed = next(each for each in self.entries if each["resource"] is entry.resource)
+        placed["resource"] = made
+        return known
 
 
 def request_bundle(
@@ -92,7 +115,7 @@ def request_bundle(
         "insurer": {"reference": insurer},
         "provider": {"reference": request.party(provider)},
         "priority": _code("http://terminology.hl7.org/CodeSystem/processpriority", "normal"),
-        "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": request.place(coverage)}}],
+        "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": request.coverage(coverage, insurer)}}],
     }
     diagnoses = order.asked.line.diagnoses
     if diagnoses:
@@ -110,7 +133,7 @@ def request_bundle(
             for n, url in enumerate(performers, start=1)
         ]
     claim["item"] = [_item(order, request, trace, len(diagnoses), len(performers))]
-    request.entries.append(bundle_entry(insurer, payer))
+    request.new(payer, insurer)
     for entry in _supporting(pool, evidence, patient):
         request.place(entry, follow=False)
     bundle = {
@@ -135,12 +158,12 @@ def _item(order: Order, request: _Request, trace: str, diagnoses: int, performer
         },
     ]
     if order.entry.type in _REQUESTED:
-        reference = {"reference": request.place(order.entry)}
+        reference = {"reference": request.order(order.entry)}
         extensions.insert(0, {"url": urls.PAS_REQUESTED_SERVICE, "valueReference": reference})
     item: Element = {
         "extension": extensions,
         "sequence": order.asked.line.sequence,
-        "locationCodeableConcept": {"extension": [{"url": _ABSENT, "valueCode": "unknown"}]},
+        "locationCodeableConcept": {"extension": [_UNKNOWN]},
         **order.asked.line.item,
         "category": _code("https://codesystem.x12.org/005010/1365", "1"),
         "productOrService": _billed_first(order.concept),
