@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.client
 import multiprocessing
 import os
@@ -44,6 +45,8 @@ def serve(app: Any, ready: Any) -> None:
     class Told(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            gc.collect()
+            gc.freeze()  # as ``precert serve`` does
             ready.send(bound.getsockname()[1])
 
     config = uvicorn.Config(app, access_log=False, log_level="warning", lifespan="on", timeout_keep_alive=120)

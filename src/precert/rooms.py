@@ -17,6 +17,7 @@ from precert.cdex.holding import early_arrivals
 from precert.cdex.routes import CdexContext, cdex_router
 from precert.conformance import Conformance, conformance_router
 from precert.crd.answering import Answerer
+from precert.crd.feedback import overridden
 from precert.crd.identity import authenticator
 from precert.crd.routes import CrdContext, crd_router
 from precert.dtr import shape20 as dtr20
@@ -189,6 +190,7 @@ def mount(
         examples=shipped("examples"),
         open_mode=settings.security == "open",
         reports=ErrorLog(store, TENANT, server.runtime).newest,
+        cards=functools.partial(overridden, consult),
     )
     app.include_router(workbench_router(pages))
     for shape in (shape20, shape22):  # last: /fhir/{type}/{id} would swallow what is mounted after it

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 from typer.testing import CliRunner
 
 from precert.cli import app
+from precert.cli.serve import _Server
 from support import logs
 from support.app import EXAMPLES, NOW, ROOT
 
@@ -159,3 +162,23 @@ def test_serve_refuses_bad_settings_in_a_sentence(options: list[str], sentence: 
     assert done.exit_code == 2, done.output
     assert sentence in done.output
     assert "Traceback" not in done.output
+
+
+async def test_what_is_there_at_the_start_is_not_collected_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full garbage collection over all rules and tables would hold up whoever asks at that moment."""
+
+    async def nothing(scope: object, receive: object, send: object) -> None:
+        raise AssertionError("nobody asks")
+
+    steps: list[str] = []
+    monkeypatch.setattr(gc, "collect", lambda: steps.append("collect"))
+    monkeypatch.setattr(gc, "freeze", lambda: steps.append("freeze"))
+    config = uvicorn.Config(nothing, port=0, lifespan="off", log_config=None)
+    config.load()
+    server = _Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    try:
+        assert steps == ["collect", "freeze"]
+    finally:
+        await server.shutdown()

@@ -6,6 +6,8 @@ import asyncio
 import random
 import time
 
+import pytest
+
 from crd.building import coverage, hook, infos, order, patient, payer, practitioner, prefetch, searchset
 from crd.conftest import frozen
 from crd.ehr import serving
@@ -17,8 +19,17 @@ MEMBERS = ["MA-0001", "MA-0002", "MA-0003", "MA-0009", "COM-0001", "COM-0002", "
 CODES = ["E1390", "E0100", "E0470", "72148", "97110"]
 
 
-async def test_two_hundred_hooks_at_once_never_mix(make):
+def without_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These are about mixing, not about time (test_ehr.py is): a busy CI machine must not decide them."""
+    monkeypatch.setattr(fetch, "_ONE_FETCH", 60.0)
+    monkeypatch.setattr(
+        Deadline, "after", classmethod(lambda cls, seconds: cls(asyncio.get_running_loop().time() + 60))
+    )
+
+
+async def test_two_hundred_hooks_at_once_never_mix(make, monkeypatch):
     """The old reference implementation answered everybody with the first patient's result (crd.md 3.1)."""
+    without_haste(monkeypatch)
     world = make(runtime=frozen())
     chosen = random.Random(4)
     asked = [(chosen.choice(MEMBERS), chosen.choice(CODES)) for _ in range(200)]
@@ -46,11 +57,7 @@ async def test_two_hundred_hooks_at_once_never_mix(make):
 
 async def test_fetched_data_of_two_hundred_patients_never_mix(make, monkeypatch):
     """The same, with everything fetched: two hundred patients on one server, each with a coverage of its own."""
-    # This is about mixing, not about time (test_ehr.py is): a busy CI machine must not decide it.
-    monkeypatch.setattr(fetch, "_ONE_FETCH", 60.0)
-    monkeypatch.setattr(
-        Deadline, "after", classmethod(lambda cls, seconds: cls(asyncio.get_running_loop().time() + 60))
-    )
+    without_haste(monkeypatch)
     held = {"Organization/payer": payer(), "Practitioner/doc": practitioner()}
     for n in range(200):
         mine = patient("MA-0001", f"p{n}")

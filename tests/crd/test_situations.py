@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from crd.building import (
     prefetch,
     searchset,
 )
+from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.store.port import Corrupt
 
@@ -423,3 +426,39 @@ async def test_row_16_the_unexpected_is_a_500_with_an_outcome(make, directory):
     assert response.status_code == 500
     assert "no directory today" not in response.text
     fault(response)
+
+
+# Row 10: who, where, when.
+def joining(day: str) -> Directory:
+    """The demo directory, in which MA-0001 is a member from ``day`` on."""
+    known = load_directory(ROOT / "examples" / "eligibility")
+    start = date.fromisoformat(day)
+    members = [
+        replace(m, coverages=tuple(replace(c, start=start, end=None) for c in m.coverages)) if m.id == "MA-0001" else m
+        for m in known.members
+    ]
+    return Directory(known.payer, members, known.providers.values(), known.plans, known.mode)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_row_10_the_day_decides_whether_there_is_coverage(make, version):
+    world = make(directory=joining("2027-01-01"))
+    (info,) = infos(await world.ask(hook(order("E1390"), version=version)))
+    assert (info["covered"], info["pa-needed"]) == ("conditional", "conditional")
+    assert info["info-needed"] == ["timeframe"]
+    assert "2027-01-01" in info["reason"][0]["text"]
+
+
+@pytest.mark.parametrize(("day", "covered"), [("2026-12-31", "not-covered"), ("2027-01-01", "covered")])
+async def test_row_10_a_day_that_is_said_decides(make, day, covered):
+    world = make(directory=joining("2027-01-01"))
+    (info,) = infos(await world.ask(hook(order("E1390", occurrenceDateTime=day), version="2.2")))
+    assert info["covered"] == covered
+    assert "info-needed" not in info
+
+
+async def test_coded_reasons_stand_first(make):
+    """A note about the payor does not hide why nothing is covered."""
+    sent = prefetch("MA-0009", payors=...)
+    (info,) = infos(await make().ask(hook(order("E1390", "MA-0009"), member="MA-0009", version="2.2", prefetch=sent)))
+    assert ["coding" in reason for reason in info["reason"]] == [True, False]

@@ -13,6 +13,7 @@ from tools.requests import Json, request_bundle
 from precert.dtr import shape20, shape22
 from precert.dtr.shape import Shape
 from precert.fhir import json
+from precert.store.port import Commit, Put
 from support.answers import bundle
 from support.app import EXAMPLES
 
@@ -126,6 +127,23 @@ async def test_open_questions_are_said_to_be_open(desk: Desk, shape: Shape) -> N
     assert said["doc-needed"] == "clinical"
     assert said["questionnaire"] == canonical("oxygen-home", "2026.2")
     assert findings(done, shape) == []
+
+
+async def test_a_completion_with_open_questions_can_be_taken_up_again(desk: Desk) -> None:
+    """Its id opens the form too, and what that comes to takes its place."""
+    opened = await asserted(desk)
+    (open_,) = information(await finished(desk, shape22, {"tester_qualified": True}, context=opened))
+    (said,) = information(await finished(desk, shape22, MET, context=open_["coverage-assertion-id"]))
+    assert said["coverage-assertion-id"] == open_["coverage-assertion-id"]
+    assert "doc-needed" not in said
+
+
+async def test_nothing_is_said_where_crd_left_coverage_open(desk: Desk) -> None:
+    """What is conditional stays so: a form answers the questions of its policy, not who is covered."""
+    line = {"code": "hcpcs|E1390", "policy": "oxygen-home", "version": "2026.2", "missing": ["spo2_rest"]}
+    kept = json.dumps({"id": "CA1", "coverage": "Coverage/c", "lines": [line | {"covered": "conditional"}]})
+    await desk.service.store.commit(Commit(tenant=desk.service.tenant, puts=[Put("Assertion", "CA1", kept)]))
+    assert information(await finished(desk, shape22, MET, context="CA1")) == []
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))

@@ -202,6 +202,15 @@ async def test_a_canonical_of_the_plans_own(http: httpx.AsyncClient) -> None:
     assert bundles(unknown) == []
 
 
+async def test_the_draft_remembers_the_context(http: httpx.AsyncClient) -> None:
+    hook = json.loads((FOLDER.parent / "crd" / "order-sign-auth-needed-documents.json").read_bytes())
+    said = json.loads((await http.post("/cds-services/crd-order-sign", content=json.dumps(hook))).content)
+    parts = said["systemActions"][0]["resource"]["extension"][0]["extension"]
+    context = next(part["valueString"] for part in parts if part["url"] == "coverage-assertion-id")
+    (bundle,) = bundles(await package(http, call(OWN, context=context)))
+    assert bundle["entry"][1]["resource"]["identifier"]["value"] == context
+
+
 async def test_changed_since_is_compared_with_the_newest_part(http: httpx.AsyncClient) -> None:
     after = await package(http, call(named(SAMPLER), changedsince="2026-07-02T00:00:00Z"))
     assert bundles(after) == []

@@ -17,6 +17,7 @@ from dtr_support import Desk, call, canonical, coverage, filled, findings, mount
 from tools.requests import Json, item, request_bundle
 
 from precert.dtr import shape22
+from precert.fhir import json
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.fixtures import unfold
 from precert.policy.library import PolicyLibrary
@@ -114,6 +115,46 @@ async def decided(desk: Desk, number: str) -> tuple[str, tuple[str, ...]]:
     assert line.determination is not None
     missing = tuple(line.determination.trace["missing"])
     return line.determination.outcome, missing
+
+
+def volunteered(trip: Trip) -> bool:
+    """Whether it answers what the rules take but never ask for (a PO2, where the saturation would do)."""
+    return bool({fact.implied_by for fact in trip.policy.model.facts.values()} & set(trip.answers))
+
+
+ADAPTIVE = [t for t in TRIPS if not t.context.evidence and not t.context.diagnoses and not volunteered(t)]
+"""Tests that rest on answers alone: there an interview can be held without a chart."""
+
+
+async def interviewed(desk: Desk, trip: Trip) -> Json | None:
+    """The adaptive form filled in step by step; ``None`` when it asks for something that the test does not answer."""
+    asked = call(canonical(f"{trip.policy.id}-adaptive", trip.policy.version), coverages=[coverage(trip.member)])
+    response = (await desk.package(asked)).draft
+    for _ in range(len(trip.answers) + 2):
+        answer = await desk.post("Questionnaire/$next-question", response)
+        if answer.status_code == 400:
+            return None
+        response = json.loads(answer.content)
+        if response["status"] == "completed":
+            return response
+        done = filled(response["contained"][0], response, trip.answers)
+        response = done | {"status": "in-progress"}
+    return None
+
+
+async def test_interviews(journey: Journey) -> None:
+    """An adaptive response, with its form inside, is decided as the answers to the standard form are."""
+    held = 0
+    for trip in ADAPTIVE:
+        await journey.begin(trip)
+        response = await interviewed(journey.desk, trip)
+        if response is None:
+            continue
+        held += 1
+        assert findings(response, shape22) == []
+        answer = bundle(await journey.desk.post("Claim/$submit", trip.request(response | {"id": "adaptive"})))
+        agrees(trip, *await decided(journey.desk, number_of(answer)))
+    assert held >= 15
 
 
 def number_of(answer: Json) -> str:

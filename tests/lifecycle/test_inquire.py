@@ -229,3 +229,13 @@ async def test_an_inquiry_without_a_member_is_refused(desk: Desk) -> None:
     answer = await desk.post(asked, "$inquire")
     assert answer.status_code == 400
     assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("by", ["service", "dates"])
+async def test_what_does_not_fit_hides_nothing(desk: Desk, by: str) -> None:
+    """Sixty newer requests for something else do not push the one that is asked about out of the answer."""
+    one = await desk.submit(request("one", [cpap()]))
+    for number in range(60):
+        await desk.submit(request(f"other-{number}", [chair(1)], studied=False))
+    asked = cpap() if by == "service" else cpap(start="2027-03-01", end="2027-03-02") | {"productOrService": ANY}
+    assert cases_of(await desk.inquire(inquiry("ask", items=[asked]))) == {case_of(one)}

@@ -160,7 +160,7 @@ async def test_nobody_there(sets: KeySets) -> None:
 
 
 async def test_slow_servers_are_not_waited_for(clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("precert.security.keysets._FETCH_SECONDS", 0.05)
+    monkeypatch.setattr("precert.security.jwks.FETCH_SECONDS", 0.05)
 
     async def never(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(60)

@@ -39,8 +39,8 @@ _ATTEMPTS = 3
 _IN_FORCE = ("active", "approved")
 _HELD_MOST, _HELD_PER_SERVICE = 200, 20  # what an answer waits for: the newest, whatever has gathered over the years
 
-Trouble = Literal["no-member-found", "coverage-not-found", "no-active-coverage", "technical"]
-"""Why no rule could be asked. None of them is a denial."""
+Trouble = Literal["no-member-found", "coverage-not-found", "no-active-coverage", "timeframe", "technical"]
+"""Why no rule could be asked. None of them is a denial. ``timeframe``: it hangs on a day that the order does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,8 @@ class ConsultService:
         if who is None or who.member is None:
             return ()
         services = sorted(frozenset[str]().union(*(order.services for order in orders)))
+        if not services:
+            return ()
         params = [Param("member", [who.member.id]), Param("state", _IN_FORCE), Param("code", services)]
         most = min(_HELD_MOST, _HELD_PER_SERVICE * len(services))
         page = await self.store.search(self.tenant, "Case", params, limit=most)
@@ -183,6 +185,9 @@ class ConsultService:
             return Consulted(order, day, trouble=identified.trouble or "technical", text=identified.text)
         who = identified.who
         if who.member is not None and who.member.coverage_on(day) is None:
+            if order.line.service_start is None and (begins := who.member.next_start(today)) is not None:
+                text = f"The coverage begins on {begins.isoformat()}; the order does not say when the service is due."
+                return Consulted(order, day, trouble="timeframe", text=text)
             return Consulted(order, day, trouble="no-active-coverage", text=_inactive(who, day))
         if who.member is None and (ended := _presented_end(inquiry.coverage)) is not None and ended < day:
             text = f"The Coverage that was sent ended on {ended.isoformat()}."

@@ -6,7 +6,7 @@ number and the NPI of an ordering or rendering provider).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -32,21 +32,34 @@ class Inquiry:
 
 async def inquire(service: AuthorizationService, inquiry: Inquiry) -> list[tuple[Case, Submission]]:
     """The records that match, newest first, each with the newest version of its request. At most 50."""
-    if not inquiry.member_numbers:
+    if not inquiry.member_numbers or inquiry.services == frozenset():
         return []
     params = [Param("member", list(inquiry.member_numbers))]
     if inquiry.numbers:
         params.append(Param("number", list(inquiry.numbers)))
-    page = await service.store.search(service.tenant, "Case", params, limit=_MOST)
-    found = []
-    for document in page.documents:
-        case = fold(decode(document.body))
+    if inquiry.services is not None:
+        params.append(Param("code", sorted(inquiry.services)))
+    found: list[tuple[Case, Submission]] = []
+    async for case in _records(service, params):
         if all(line.state == "dismissed" for line in case.ordered) or not _fits(case, inquiry):
             continue
         submission = await service.submission_of(case)
         if _may_see(case, submission, inquiry):
             found.append((case, submission))
+        if len(found) == _MOST:
+            break
     return found
+
+
+async def _records(service: AuthorizationService, params: Sequence[Param]) -> AsyncIterator[Case]:
+    """Every record that ``params`` match, newest first: what does not fit must not take the place of what does."""
+    page: str | None = None
+    while True:
+        read = await service.store.search(service.tenant, "Case", params, limit=_MOST, page=page)
+        for document in read.documents:
+            yield fold(decode(document.body))
+        if (page := read.next) is None:
+            return
 
 
 def _fits(case: Case, inquiry: Inquiry) -> bool:

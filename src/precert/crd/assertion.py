@@ -45,7 +45,17 @@ class Setting:
 def assertion(
     consulted: Consulted, order: Order, coverage: str, note: str | None, catalogue: Catalogue, setting: Setting
 ) -> CoverageInfo:
-    """The assertion about one order under one coverage; its id is filled in when it is kept."""
+    """The assertion about one order under one coverage; its id is filled in when it is kept.
+
+    Coded reasons stand before those in words only: some clients read no further than the first.
+    """
+    made = _asserted(consulted, order, coverage, note, catalogue, setting)
+    return replace(made, reasons=tuple(sorted(made.reasons, key=lambda reason: reason.code is None)))
+
+
+def _asserted(
+    consulted: Consulted, order: Order, coverage: str, note: str | None, catalogue: Catalogue, setting: Setting
+) -> CoverageInfo:
     assumed: tuple[Reason, ...] = (Reason(note),) if note else ()
     base = CoverageInfo(
         coverage=coverage, covered="covered", assertion="", date=setting.today, billing_codes=order.billing
@@ -82,6 +92,11 @@ def _troubled(base: CoverageInfo, consulted: Consulted, assumed: tuple[Reason, .
     """Rows 7 to 9: nobody to decide about is ``not-covered``; our own trouble is ``indeterminate``, never a refusal."""
     trouble = consulted.trouble
     assert trouble is not None
+    if trouble == "timeframe":
+        reasons = (*assumed, Reason(consulted.text))
+        return replace(
+            base, covered="conditional", pa_needed="conditional", info_needed=("timeframe",), reasons=reasons
+        )
     code: ReasonCode = trouble
     reasons = (*assumed, Reason(consulted.text, code))
     if trouble != "technical":

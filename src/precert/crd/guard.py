@@ -8,13 +8,13 @@ never used for another.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from collections import OrderedDict
 
 import httpx
 
+from precert.security.addresses import is_public
 from precert.security.jwt import TRUSTED_ADDRESS
 
 _HOSTS_KEPT = 64
@@ -23,18 +23,6 @@ _PER_HOST = httpx.Limits(max_connections=20, max_keepalive_connections=5, keepal
 
 class Refused(httpx.TransportError):
     """The address is not one that this server calls."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet: not loopback, private, link-local, shared, reserved, multicast."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        embedded = ip.ipv4_mapped or ip.sixtofour
-        if embedded is not None:
-            return is_public(str(embedded))
-        if ip in ipaddress.ip_network("64:ff9b::/96"):  # NAT64: the last four bytes are an IPv4 address
-            return is_public(str(ipaddress.IPv4Address(ip.packed[-4:])))
-    return ip.is_global and not ip.is_multicast
 
 
 async def resolve(host: str, port: int) -> list[str]:

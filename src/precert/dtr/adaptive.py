@@ -14,6 +14,9 @@ from precert.dtr.form import Form
 from precert.dtr.shape import Shape
 from precert.policy.evaluate import evaluate_scoped
 from precert.policy.evidence import EvidenceIndex
+from precert.policy.model import REQUEST_SOURCES
+from precert.policy.questions import relevant
+from precert.policy.run import Run
 from precert.policy.scope import Scope
 from precert.policy.types import Answer, Evaluation, LineContext, Outcome
 
@@ -42,7 +45,8 @@ def evaluation(form: Form, context: LineContext) -> Evaluation:
 def next_step(form: Form, context: LineContext, asked: Collection[str], shape: Shape) -> Step:
     """The next batch of questions. ``context`` holds the answers so far; ``asked`` is what the form asks already."""
     found = evaluation(form, context)
-    open_ = [name for name in form.items if name in found.missing]
+    still = {*found.missing, *_unstated(form, context)}
+    open_ = [name for name in form.items if name in still]
     unanswered = tuple(name for name in open_ if name in asked and form.items[name].required)
     if unanswered:
         return Step((), unanswered)
@@ -52,6 +56,24 @@ def next_step(form: Form, context: LineContext, asked: Collection[str], shape: S
     if batch:
         return Step(tuple(batch))
     return Step((), ended=_closing(found, [name for name in open_ if name in asked]))
+
+
+def _unstated(form: Form, context: LineContext) -> tuple[str, ...]:
+    """What can matter too while nobody knows what exactly is requested, and for whom: the form was opened without an order.
+
+    Facts of the request itself are nobody's to answer; the rules leave them unknown, but the request will bring them.
+    """
+    policy, models = form.policy, form.policy.fact_models
+    tree = policy.whole
+    if tree is None or context.patient or context.coverage:
+        return ()
+    run = Run.of(policy, context, EvidenceIndex(context))
+    unknown = [name for name, fact in run.facts.items() if fact.provenance == "missing"]
+    coming = [name for name in unknown if set(REQUEST_SOURCES) & set(models[name].sources)]
+    if not coming:
+        return ()
+    free = [name for name in unknown if models[name].ask is not None or name in coming]
+    return tuple(name for name in relevant(tree, run.env, free, policy.probe) if name in form.items)
 
 
 def _hangs(form: Form, name: str, batch: Sequence[str]) -> bool:

@@ -55,13 +55,14 @@ class Completion:
             return answer
         asserted: Element = json.loads(document.body)
         line = _line(asserted, form)
-        if line is None or line.get("covered") != "covered" or asserted.get("completes"):
+        if line is None or line.get("covered") != "covered":
             return answer
-        id = f"{asserted['id']}.{urls.fhir_id(form.id)}"
+        first = str(asserted.get("completes") or asserted["id"])  # the one of the hook, whoever completed it before
+        id = f"{first}.{urls.fhir_id(form.id)}"
         alone = len(elements(line.get("considered"))) <= 1  # other policies may still want authorization
         pa_needed = "no-auth" if found.outcome in _FREE and alone else "auth-needed"
         parts = _parts(asserted, found, pa_needed, id, form, site, shape) | {"date": self._today()}
-        put = self._document(id, asserted, line, found, pa_needed, str(parts["reason"]))
+        put = self._document(id, first, asserted, line, found, pa_needed, str(parts["reason"]))
         await self.store.commit(Commit(tenant=self.tenant, puts=[put]))
         return {**answer, "extension": [*_others(answer, asserted), _extension(parts)]}
 
@@ -69,7 +70,7 @@ class Completion:
         return self.runtime.now().date().isoformat()
 
     def _document(
-        self, id: str, asserted: Element, line: Element, found: Evaluation, pa_needed: str, reason: str
+        self, id: str, first: str, asserted: Element, line: Element, found: Evaluation, pa_needed: str, reason: str
     ) -> Put:
         """The explanation that ``/explain/{id}`` serves, in the contract's shape."""
         now = instant(self.runtime.now())
@@ -77,7 +78,7 @@ class Completion:
             **asserted,
             "id": id,
             "assertion": id,
-            "completes": asserted["id"],
+            "completes": first,
             "received": now,
             "lines": [
                 {
@@ -90,7 +91,7 @@ class Completion:
                 }
             ],
         }
-        return Put("Assertion", id, json.dumps(body), {"completes": [str(asserted["id"])]})
+        return Put("Assertion", id, json.dumps(body), {"completes": [first]})
 
 
 def _line(asserted: Element, form: Form) -> Element | None:

@@ -35,13 +35,11 @@ def holding(asked: Asked, origin: Origin | None, consult: ConsultService) -> tup
     troubles: list[Issue] = []
     for path, coverage in _paths(asked):
         identified = consult.identify(Inquiry({}, coverage))
-        trouble = _trouble(coverage, identified, origin, consult)
+        trouble = _trouble(path, coverage, identified, origin, consult)
         if trouble is None:
             found.append(Insured(coverage, identified))
         else:
-            rule, said = trouble
-            code = "business-rule" if rule == "no-active-coverage" else "not-found"
-            troubles.append(Issue("error", code, said, path, rule))
+            troubles.append(trouble)
     if troubles and not found:
         raise FhirError(422, troubles)
     return found, [replace(trouble, severity="warning") for trouble in troubles]
@@ -53,20 +51,23 @@ def _paths(asked: Asked) -> Iterator[tuple[str, Resource]]:
 
 
 def _trouble(
-    coverage: Resource, identified: Identified, origin: Origin | None, consult: ConsultService
-) -> tuple[str, str] | None:
-    """Why a coverage does not hold, as rule and sentence."""
+    path: str, coverage: Resource, identified: Identified, origin: Origin | None, consult: ConsultService
+) -> Issue | None:
+    """Why a coverage does not hold; ``None`` when it does."""
     directory = consult.directory()
     if _elsewhere(coverage, directory):
-        return "other-payer", f"The coverage is with another payer; this is {directory.payer.name}."
+        said = f"The coverage is with another payer; this is {directory.payer.name}."
+        return Issue("error", "not-found", said, path, "other-payer")
     who = identified.who
     if identified.trouble is not None or who is None:
-        return identified.trouble or "technical", identified.text or "The coverage was not found."
+        said = identified.text or "The coverage was not found."
+        return Issue("error", "not-found", said, path, identified.trouble or "technical")
     if not _active(coverage, identified, consult.today()):
-        return "no-active-coverage", "The coverage is not active today. Send the member's present coverage."
+        said = "The coverage is not active today. Send the member's present coverage."
+        return Issue("error", "business-rule", said, path, "no-active-coverage")
     if origin is not None and _somebody_else(coverage, identified, origin):
         said = "The coverage is of another member than the context is about. Send that member's coverage, or none."
-        return "context-other-member", said
+        return Issue("error", "not-found", said, path, "context-other-member")
     return None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
 from precert.authorization.consult import ConsultService
+from precert.authorization.responses import CONTEXT
 from precert.authorization.service import AuthorizationService
 from precert.dtr import urls
 from precert.dtr.adaptive import first_questions
@@ -132,7 +133,10 @@ class _Building:
         """The package of a hand-made form, linked to everything that was sent."""
         linked = links(self.resolved.coverage_of(), self.asked.orders, self.resolved.origin)
         made = handmade_artifacts(held, self.site, self.shape, self.now, self.new_id())
-        return self._bundle(made, handmade_draft(held, linked, self.site, self.shape, self.now, self.new_id))
+        draft = handmade_draft(held, linked, self.site, self.shape, self.now, self.new_id)
+        if self.resolved.origin is not None:  # as for our own forms: context, answers and case are one thread
+            draft["identifier"] = {"system": CONTEXT, "value": self.resolved.origin.id}
+        return self._bundle(made, draft)
 
     def _plain_draft(self, made: Artifacts) -> Resource:
         """The draft for a form whose policy is not here any more: its groups, and the links."""

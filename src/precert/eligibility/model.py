@@ -123,6 +123,10 @@ class Member:
         active = [c for c in self.coverages if c.active_on(day)]
         return max(active, key=lambda c: c.start or dt.date.min, default=None)
 
+    def next_start(self, day: dt.date) -> dt.date | None:
+        """The first day after ``day`` on which an enrolment begins."""
+        return min((c.start for c in self.coverages if c.start is not None and c.start > day), default=None)
+
     @property
     def last_coverage(self) -> CoverageRecord | None:
         return max(self.coverages, key=lambda c: c.end or dt.date.max, default=None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from precert.fhir.outcome import FhirError, Issue
 from precert.security.compact import is_time, unverified
+from precert.security.jwks import read_jwks
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +34,7 @@ Algorithm = Literal["ES384", "RS384", "ES256", "RS256", "ES512", "RS512"]
 
 TRUSTED_ADDRESS = "precert.trusted-address"
 """Request extension: the operator allows this address although it is private or plain http (``allow_http``)."""
-_JWKS_MOST = 256 * 1024
 _SEEN_MOST = 100_000
-_FETCH_SECONDS = 3.0
 _REFETCH_AFTER = 30.0
 
 
@@ -206,25 +204,8 @@ class JwtVerifier:
         return cached.by_id.get(kid) if cached else None
 
     async def _read(self, address: str, *, trusted: bool) -> dict[str, ECKey | RSAKey] | None:
-        body = bytearray()
-        exempt = {TRUSTED_ADDRESS: True} if trusted else {}
-        try:
-            async with (
-                asyncio.timeout(_FETCH_SECONDS),
-                self.http.stream("GET", address, extensions=exempt) as response,
-            ):
-                if response.status_code != 200:
-                    log.warning("keys cannot be read", address=address, status=response.status_code)
-                    return None
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > _JWKS_MOST:
-                        log.warning("keys cannot be read", address=address, why="too large")
-                        return None
-            return _imported(json.loads(bytes(body)))
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
-            log.warning("keys cannot be read", address=address, why=type(error).__name__)
-            return None
+        read = await read_jwks(self.http, address, {TRUSTED_ADDRESS: True} if trusted else None)
+        return _imported(read[0]) if read is not None else None
 
 
 def _imported(jwks: Any) -> dict[str, ECKey | RSAKey]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,11 +19,11 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
+from precert.security.jwks import FETCH_SECONDS, read_jwks
+
 log = structlog.get_logger(__name__)
 
-_MOST_BYTES = 256 * 1024
 _MOST_KEYS = 100
-_FETCH_SECONDS = 3.0
 _AGAIN_AFTER = 30.0
 """Seconds before an address is asked again for a key that it did not have, or after it failed."""
 _STALE_SECONDS = 24 * 3600.0
@@ -134,7 +133,7 @@ class _Cached:
 
 def new_http() -> httpx.AsyncClient:
     """The HTTP client that reads key sets. It follows no redirects: only the registered address is trusted."""
-    return httpx.AsyncClient(timeout=_FETCH_SECONDS, follow_redirects=False)
+    return httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False)
 
 
 @dataclass(slots=True)
@@ -186,24 +185,14 @@ class KeySets:
         return replace(before, tried_at=now) if before is not None else _Cached({}, 0.0, now, 0.0, 0.0)
 
     async def _read(self, address: str) -> tuple[Keys, str] | None:
-        body = bytearray()
+        async with self.http() as http:
+            read = await read_jwks(http, address)
+        if read is None:
+            return None
         try:
-            async with (
-                asyncio.timeout(_FETCH_SECONDS),
-                self.http() as http,
-                http.stream("GET", address, headers={"Accept": "application/json"}) as response,
-            ):
-                if response.status_code != 200:
-                    log.warning("keys cannot be read", address=address, status=response.status_code)
-                    return None
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > _MOST_BYTES:
-                        log.warning("keys cannot be read", address=address, why="too large")
-                        return None
-            return published_keys(json.loads(bytes(body))), response.headers.get("cache-control", "")
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
-            log.warning("keys cannot be read", address=address, why=type(error).__name__)
+            return published_keys(read[0]), read[1]
+        except ValueError as error:
+            log.warning("keys cannot be read", address=address, why=str(error))
             return None
 
     def _times(self, cache_control: str) -> tuple[float, float]:

@@ -16,12 +16,12 @@ from functools import partial
 
 import httpx
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from precert.security.addresses import Address, is_public
+
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host name for a port, as text. Raises OSError (socket.gaierror) if it has none."""
 
 LONGEST_URL = 2048
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -138,26 +138,6 @@ async def check_target(url: str, allow_private: bool, resolve: Resolver = system
         if not allow_private and (address is None or not is_public(address)):
             raise TargetRefused(f"the host name {host} does not have public addresses only")
     return ResolvedTarget(parsed, tuple(addresses))
-
-
-def is_public(address: Address) -> bool:
-    """Whether ``address`` is an ordinary host on the internet, looking through IPv4 embedded in IPv6."""
-    if isinstance(address, ipaddress.IPv6Address):
-        embedded = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if embedded is None and address in _NAT64:
-            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if embedded is not None:
-            return is_public(embedded)
-        if address.is_site_local:
-            return False
-    return (
-        address.is_global
-        and not address.is_multicast
-        and not address.is_reserved
-        and not address.is_loopback
-        and not address.is_link_local
-        and not address.is_unspecified
-    )
 
 
 def _address(host: str) -> Address | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from precert.authorization.record import decode, fold
 from precert.authorization.service import AuthorizationService
 from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import Element
 from precert.security.identity import Client
 from precert.store.port import Audit, Commit, StoreError
 from precert.workbench.api import find, json_response
@@ -33,6 +34,10 @@ from precert.workbench.worklist import AGE_LABELS, SORT_LABELS, STATE_LABELS, TR
 log = structlog.get_logger(__name__)
 
 
+async def _no_cards() -> Sequence[Element]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class PagesContext:
     """What the pages need. ``examples`` is the folder of shipped requests for the console; ``open_mode``: nobody logs in,
@@ -45,6 +50,8 @@ class PagesContext:
     open_mode: bool = True
     reports: Reports = none_reported
     """What clients reported about forms (the DTR room's, handed in)."""
+    cards: Callable[[], Awaitable[Sequence[Element]]] = _no_cards
+    """What became of cards, by rule (the CRD room's, handed in)."""
 
 
 async def _read(service: AuthorizationService, id: str, client: Client) -> None:
@@ -211,6 +218,12 @@ def _private(router: APIRouter, context: PagesContext, pages: Pages) -> None:
             )
         views = report_views(found, service.catalogue())
         return pages.render(request, "forms.html", private=True, reports=views, policy=policy)
+
+    @router.get("/workbench/cards", summary="What became of cards", include_in_schema=False)
+    async def cards(request: Request) -> Response:
+        context.identify(request)
+        known = {policy.id for policy in service.catalogue()}
+        return pages.render(request, "cards.html", private=True, rules=await context.cards(), known=known)
 
     @router.get("/workbench/cases/{case}", summary="One case, to be decided", include_in_schema=False)
     async def case_page(request: Request, case: str, decided: int | None = None) -> Response:

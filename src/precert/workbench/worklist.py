@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -133,7 +134,10 @@ class Worklist:
 async def worklist(service: AuthorizationService, query: Query, now: datetime) -> Worklist:
     """Read, filter, sort and cut into pages."""
     documents, more = await _read(service, query)
-    rows = [row(service, fold(decode(document.body)), now) for document in documents]
+    rows = []
+    for document in documents:
+        rows.append(row(service, fold(decode(document.body)), now))
+        await asyncio.sleep(0)  # a long list must not keep the hooks waiting, where a clinician sits
     kept = [r for r in rows if _kept(r, query, now)]
     kept.sort(key=_order(query.sort), reverse=query.sort == "newest")
     pages = max(1, -(-len(kept) // PAGE))
