@@ -98,6 +98,18 @@ def unclear() -> Json:
     return _signing("unclear", member, coarse, stray)
 
 
+def documented() -> Json:
+    """A nebulizer, which needs no authorization but documents with the claim, and side rails for a bed that is ordered."""
+    member = "MA-0001"
+    person = parts.patient(member)
+    nebulizer = parts.device_request("nebulizer", "hcpcs|E0570", person, older.DOCTOR, "J44.9")
+    rails = parts.device_request("rails", "hcpcs|E0310", person, older.DOCTOR, "I50.22")
+    bed = parts.device_request("bed-ordered", "hcpcs|E0260", person, older.DOCTOR, "I50.22") | {"status": "active"}
+    body = _signing("documented", member, nebulizer, rails)
+    body["prefetch"]["deviceRequests"] = parts.bundle("searchset", bed)
+    return body
+
+
 def _visits(id_: str, person: Json) -> Json:
     return parts.service_request(id_, "hcpcs|G0151", person, older.DOCTOR, "I50.22")
 
@@ -134,7 +146,7 @@ def no_active_coverage() -> Json:
 
 def bodies(hook: str) -> list[Json]:
     """The bodies of one hook group, in order. The suite repeats the first with changes of its own."""
-    more = [authorized(), unclear()] if hook == "order-sign" else []
+    more = [authorized(), unclear(), documented()] if hook == "order-sign" else []
     return [primary(hook), *more]
 
 
