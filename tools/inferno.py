@@ -1,7 +1,7 @@
 """The input sets of the official Inferno server suites for PAS, made so that the shipped demo policies give every answer.
 
 Run ``python -m tools.inferno`` to write ``examples/inferno/pas-server-2.2.1.json`` and ``…-2.0.1.json``, and with them
-``crd-server.json`` of :mod:`tools.inferno_crd`;
+``crd-server.json`` of :mod:`tools.inferno_crd` and ``crd-server-2.2.1.json`` of :mod:`tools.inferno_crd_221`;
 ``tests/inferno`` checks that the files are what this module makes, that they are valid and complete, and what they are
 answered. Decisions that a machine may not take come from ``tools/review_driver.py`` with ``reviewer.json``.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools import inferno_claims as claims
-from tools import inferno_crd, inferno_dtr
+from tools import inferno_crd, inferno_crd_221, inferno_dtr
 from tools import inferno_inquiries as inquiries
 from tools.inferno_clinical import condition, document, encounter
 from tools.inferno_orders import device_request, medication_request, nutrition_order, service_request
@@ -303,6 +303,7 @@ def main() -> None:
     for edition in EDITIONS:
         (FOLDER / f"pas-server-{edition}.json").write_text(text(edition), "utf-8")
     (FOLDER / "crd-server.json").write_text(preset(inferno_crd.inputs()), "utf-8")
+    (FOLDER / "crd-server-2.2.1.json").write_text(preset(inferno_crd_221.inputs()), "utf-8")
     inferno_dtr.write(FOLDER)
 
 

@@ -107,7 +107,7 @@ async def test_every_canonical_of_a_package_can_be_found(desk: Desk) -> None:
 
 async def test_searching_without_words_lists_what_is_in_effect(desk: Desk) -> None:
     found = json.loads((await desk.get("Questionnaire")).content)
-    assert found["total"] == 2 * 12
+    assert found["total"] == 2 * 13
     assert json.loads((await desk.get("Questionnaire", url="http://other.test/x")).content)["total"] == 0
     assert json.loads((await desk.get("Questionnaire", _id="oxygen-home")).content)["total"] == 1
     assert json.loads((await desk.get("ValueSet")).content)["total"] == 2

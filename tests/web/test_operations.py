@@ -80,7 +80,7 @@ async def test_metrics_count_routes_and_decisions_and_name_nobody(client: httpx.
     assert 'precert_http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in text
     assert 'precert_decisions_total{channel="pas",outcome="approve"} 2.0' in text
     assert 'precert_decisions_total{channel="pas",outcome="not-applicable"} 1.0' in text
-    assert "precert_policies 13.0" in text
+    assert "precert_policies 15.0" in text
     assert "MA-0001" not in text
 
 

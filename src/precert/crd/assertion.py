@@ -75,7 +75,7 @@ def _asserted(
         case Outcome.NOT_APPLICABLE:
             return replace(base, pa_needed="no-auth")
         case Outcome.NO_AUTH:
-            return replace(base, pa_needed="no-auth", reasons=(*base.reasons, _exempt(decision)))
+            return _free(base, decision, setting)
         case Outcome.APPROVE:
             text = "The plan's criteria are met. The request will be approved when it is submitted (PAS)."
             return replace(base, pa_needed="auth-needed", reasons=(*base.reasons, Reason(text)))
@@ -155,6 +155,21 @@ def _because_of_network(decision: Decision, catalogue: Catalogue) -> tuple[Reaso
     ):
         return ()
     return (Reason("The performer is outside the network; inside it no authorization is needed.", "auth-out-network"),)
+
+
+def _free(base: CoverageInfo, decision: Decision, setting: Setting) -> CoverageInfo:
+    """No authorization. A policy may want documents with the claim all the same (``auth.required: false`` with ``doc``)."""
+    free = replace(base, pa_needed="no-auth", reasons=(*base.reasons, _exempt(decision)))
+    wanted = {kind for e in decision.applied if e.outcome is Outcome.NO_AUTH and e.required is False for kind in e.doc}
+    if not wanted or not setting.documents:
+        return free
+    text = "The claim has to be documented as the policy says."
+    return replace(
+        free,
+        doc_needed=tuple(kind for kind in _WHO if kind in wanted),
+        doc_purpose=("withclaim",),
+        reasons=(*free.reasons, Reason(text)),
+    )
 
 
 def _exempt(decision: Decision) -> Reason:
