@@ -16,7 +16,7 @@ import httpx
 from tools.inferno_dtr import ROOT, context_of, inputs
 
 from precert.fhir import json
-from support.app import frozen_runtime, running
+from support.app import EXAMPLES, frozen_runtime, running
 
 Json = dict[str, Any]
 EXT = "http://hl7.org/fhir/StructureDefinition/"
@@ -174,7 +174,7 @@ def _find(link_id: str, listed: list[Json], parents: list[str]) -> tuple[Json, l
 @contextlib.asynccontextmanager
 async def server(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
     """precert with the demo world at the address that the presets name."""
-    async with running(folder, frozen_runtime(), **given) as (app, _):
+    async with running(folder, frozen_runtime(), **{"forms": EXAMPLES / "forms"} | given) as (app, _):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url=ROOT) as client:
             yield client

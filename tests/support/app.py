@@ -53,12 +53,16 @@ def frozen_runtime(clock: FrozenClock | None = None, seed: int = 1) -> Runtime:
 
 
 def settings(data: Path, **given: Any) -> Settings:
-    """Settings with the shipped examples, a store under ``data`` and no policy watcher."""
+    """Settings with the shipped examples, a store under ``data`` and no policy watcher.
+
+    The hand-made forms are left out (``forms=EXAMPLES / "forms"`` brings them): checking them is a third of a start.
+    """
     chosen: dict[str, Any] = {
         "data": data,
         "policies": EXAMPLES / "policies",
         "eligibility": EXAMPLES / "eligibility",
         "policy_reload_seconds": 0,
+        "forms": None,
     }
     return Settings(**chosen | given)
 
