@@ -15,8 +15,12 @@ from precert.fhir import json
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError
 from precert.web.http import busy, media_type, read_body
+from support import shared
 from support.answers import bundle, faults, only_fault, outcome
 from support.app import running
+
+pytestmark = shared.in_one_loop
+precert, app, client = shared.precert, shared.app, shared.client  # one server for most tests here
 
 SUBMIT = "/fhir/Claim/$submit"
 FHIR = "application/fhir+json"
@@ -219,14 +223,14 @@ async def test_this_machine_in_all_its_names(app: FastAPI, address: str) -> None
         assert (await send(client, request())).status_code == 200
 
 
-def test_busy_says_when_to_come_back() -> None:
+async def test_busy_says_when_to_come_back() -> None:
     error = busy(3, "Too much.")
     assert (error.status, error.headers) == (503, {"Retry-After": "3"})
     assert error.issues[0].code == "transient"
     assert "send the same request again in 3 s" in error.issues[0].text
 
 
-def test_media_type() -> None:
+async def test_media_type() -> None:
     assert media_type("Application/FHIR+JSON ; charset=utf-8; q=1") == FHIR
 
 
