@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from crd.building import CPT, ROOT, configured, hook, infos, order, practitioner, prefetch, searchset
-from crd.conftest import NOW, World
+from crd.conftest import NOW, World, frozen
 from precert.authorization.record import Case, decode, fold
 from precert.eligibility.directory import Directory
 from precert.fhir import json
 from precert.fhir.validation import Validator
-from precert.store.port import Param
+from precert.store.port import Commit, Param, Put
 
 CANCER = [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C50.911"}]}]
 CLAIM = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-claim"
@@ -244,3 +246,46 @@ async def test_the_whole_server_finds_it_by_its_number(client):
         await client.get(f"/explain/{info['coverage-assertion-id']}", headers={"Accept": "application/json"})
     ).json()
     assert assertion["case"] == explained["case"]
+
+
+async def test_an_older_case_that_moves_on_keeps_nobody_from_an_authorization(make):
+    """What was changed last need not be what was opened last."""
+    ticks = itertools.count()
+    world = make(runtime=replace(frozen(), now=lambda: NOW + timedelta(milliseconds=next(ticks))))
+    told = {
+        "osa_dx": True,
+        "eval_before_test": True,
+        "ahi": 22,
+        "events": 140,
+        "head_30": True,
+        "frequent_changes": True,
+    }
+    response = {
+        "resourceType": "QuestionnaireResponse",
+        "id": "qr",
+        "status": "completed",
+        "subject": {"reference": "Patient/pat-MA-0001"},
+        "item": [
+            {"linkId": name, "answer": [{"valueBoolean" if isinstance(v, bool) else "valueDecimal": v}]}
+            for name, v in told.items()
+        ],
+    }
+    sent = prefetch("MA-0001", responses=response)
+
+    async def signed(code: str, months: int, id_: str) -> dict[str, Any]:
+        asked = order(code, id_=id_, quantityQuantity={"value": months, "unit": "months"})
+        (info,) = infos(await world.ask(hook(asked, version="2.2", prefetch=sent)))
+        return info
+
+    async def touched(case: Case) -> None:
+        found = await world.store.get(world.consult.tenant, "Case", case.id)
+        assert found is not None
+        put = Put("Case", case.id, found.body, case.tokens(), expect=found.version)
+        await world.store.commit(Commit(tenant=world.consult.tenant, puts=[put]))
+
+    assert (await signed("E0601", 3, "o1"))["pa-needed"] == "satisfied"
+    (first,) = await cases(world)
+    assert (await signed("E0260", 13, "o2"))["pa-needed"] == "satisfied"
+    await touched(first)
+    assert (await signed("E0250", 13, "o3"))["pa-needed"] == "satisfied"
+    assert len(await cases(world)) == 3

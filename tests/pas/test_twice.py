@@ -164,3 +164,21 @@ async def test_the_request_is_kept_as_it_came(app: FastAPI, client: httpx.AsyncC
     )
     assert [d.id for d in page.documents] == [case.id]
     assert claim_response(answer)["identifier"][0]["value"] == case.number
+
+
+async def test_an_earlier_record_that_moved_on_takes_a_third_content(
+    app: FastAPI, client: httpx.AsyncClient, clock: FrozenClock
+) -> None:
+    """What was changed last need not be what was opened last: the place in the row is that of a state, not of a record."""
+    numbers = []
+    for quantity in (1, 2, 3):
+        clock.forward(minutes=1)
+        body = changed(lambda b, q=quantity: part(b, CLAIM)["item"][0]["quantity"].update(value=q), "pend-information")
+        answer = await submit(client, body)
+        assert answer.status_code == 200, answer.text
+        numbers.append(claim_response(bundle(answer))["identifier"][0]["value"])
+        clock.forward(minutes=1)
+        pended = {"outcome": "pend", "by": "nurse.hale", "role": "nurse", "note": "Which study?"}
+        asked = await client.post(f"/api/cases/{numbers[0]}/lines/1/determination", json=pended)
+        assert asked.status_code == 200, asked.text
+    assert len(set(numbers)) == 3

@@ -146,7 +146,7 @@ async def _resubmitted(
     for document in page.documents:
         recorder = Recorder(decode(document.body))
         recorder.append(event)
-        newest = document.id
+        newest = f"{document.id}@{document.version}"  # its state: it may be the newest again after a change
         puts.append(
             Put("Case", document.id, encode(recorder.events), fold(recorder.events).tokens(), expect=document.version)
         )

@@ -7,6 +7,7 @@ approve every line of it. Source: um.md 4.5 (approve, evidence in prefetch), CRD
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -20,9 +21,10 @@ from precert.authorization.submission import Submission
 from precert.authorization.submit import decide, record_put, system_event
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Element
-from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Param
+from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Put
 
 log = structlog.get_logger(__name__)
+_TURN = "UnsolicitedTurn"
 _ATTEMPTS = 25  # of n orders for one member that are signed at once, one gets through in each round
 
 
@@ -65,7 +67,7 @@ class Unsolicited:
             return None
         submission = replace(submission, root=asked.root)
         for _ in range(_ATTEMPTS):
-            place = await self._place(who)
+            turn = await self._turn(who)  # before looking: what is stored after this is noticed
             found = next((held for held in await self.consult.held(who.who, [order]) if held.covers(order, day)), None)
             if found is not None:
                 return found
@@ -73,20 +75,23 @@ class Unsolicited:
             if rejection is not None or not _approved(case):
                 return None
             try:
-                return await self._store(case, numbers, place, submission, asked.origin)
+                return await self._store(case, numbers, turn, submission, asked.origin)
             except (AlreadyTaken, Conflict):  # another order of this member was faster: look at what it got
                 continue
         return None
 
-    async def _place(self, who: Identified) -> str:
-        """The place after the member's newest record. Of two calls that see the same one, only one can take it."""
+    async def _turn(self, who: Identified) -> tuple[str, int]:
+        """Whose turn it is among one member's orders: a document that each authorization moves on by one version. Of two
+        calls that see the same version, only one can store; whatever else happens to the member's cases is no matter."""
         member = who.who.member if who.who else None
         assert member is not None
-        page = await self.consult.store.search(self.consult.tenant, "Case", [Param("member", [member.id])], limit=1)
-        newest = page.documents[0] if page.documents else None
-        return f"unsolicited:{member.id}|after:{newest.id if newest else ''}"
+        key = hashlib.sha256(member.id.encode()).hexdigest()  # a member number may hold what no document id may
+        found = await self.consult.store.get(self.consult.tenant, _TURN, key)
+        return key, found.version if found is not None else 0
 
-    async def _store(self, case: Case, numbers: list[str], place: str, submission: Submission, origin: Element) -> Held:
+    async def _store(
+        self, case: Case, numbers: list[str], turn: tuple[str, int], submission: Submission, origin: Element
+    ) -> Held:
         at = case.opened.received
         recorder = Recorder(case.events)
         recorder.append(system_event("note", at, detail=origin))
@@ -100,9 +105,13 @@ class Unsolicited:
         await self.service.store.commit(
             Commit(
                 tenant=self.service.tenant,
-                puts=[record_put(case, rendered, at, 0), *rendered.puts],
+                puts=[
+                    record_put(case, rendered, at, 0),
+                    *rendered.puts,
+                    Put(_TURN, turn[0], case.id.encode(), expect=turn[1]),
+                ],
                 audit=[audit],
-                reserve=[place, *map(reservation, numbers)],
+                reserve=[*map(reservation, numbers)],
             )
         )
         return Held(line, line.authorization, case.number)
