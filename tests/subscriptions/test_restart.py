@@ -135,7 +135,7 @@ async def test_stopping_gives_work_back_at_once(tmp_path: Path, receiver: Receiv
         receiver.hanging = {"/hook"}
         async with server.dispatcher.running():
             await server.create(subscription(f"{receiver.url}/hook"))
-            await asyncio.sleep(2)  # the handshake hangs
+            await receiver.until(lambda: receiver.hung == ["/hook"])
     receiver.hanging = set()
     async with world(tmp_path / "d", real_time=True) as server, server.dispatcher.running():
         await receiver.until(lambda: len(receiver.got) == 1, 3)  # not after the lease of 45 s
