@@ -121,7 +121,10 @@ def about_another(resource: Resource, patient: str) -> bool:
     named = [resource.get(key) for key in _OF_PATIENT]
     if resource.get("resourceType") == "Appointment":
         named += [participant.get("actor") for participant in elements(resource.get("participant"))]
-    found = [type_and_id(reference_of(one) or "") for one in named if isinstance(one, dict)]
+    references = [reference for one in named if (reference := reference_of(one))]
+    if f"Patient/{patient}" in references:  # nearly always; only else they have to be taken apart
+        return False
+    found = map(type_and_id, references)
     patients = {target[1] for target in found if target is not None and target[0] == "Patient"}
     return bool(patients) and patient not in patients
 

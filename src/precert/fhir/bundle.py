@@ -67,10 +67,14 @@ class BundleIndex:
         self.entries.append(entry)
         if entry.full_url:
             self._by_url.setdefault(_plain(entry.full_url), entry)
-        keys = {type_and_id(entry.full_url), (entry.type, entry.id) if entry.type and entry.id else None}
-        for key in keys:
-            if key is not None:
-                self._by_type_id.setdefault(key, []).append(entry)
+        own = (entry.type, entry.id)
+        if own[0] and own[1]:
+            self._by_type_id.setdefault(own, []).append(entry)
+        # Nearly always the URL ends with the resource's own type and id; only else it has to be taken apart.
+        if entry.full_url and not (entry.full_url.endswith(f"/{own[0]}/{own[1]}") and "#" not in entry.full_url):
+            told = type_and_id(entry.full_url)
+            if told is not None and told != own:
+                self._by_type_id.setdefault(told, []).append(entry)
 
     def of_type(self, *types: str) -> Iterator[Entry]:
         """Entries whose resource is one of ``types``, in bundle order."""
