@@ -21,7 +21,7 @@ from precert.authorization.context import (
     service_day,
     standing,
 )
-from precert.authorization.numbers import NumberKind, issue, reservation
+from precert.authorization.numbers import NumberKind, issue
 from precert.authorization.record import Authorization, Line, LineRequest, decode, fold
 from precert.eligibility.directory import Directory, Found, NoMember
 from precert.fhir.coding import codes
@@ -30,7 +30,7 @@ from precert.fhir.types import Resource, elements
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Answer, Decision, EvidenceItem, LineContext, Outcome
 from precert.runtime import Runtime
-from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Param, Put, Store
+from precert.store.port import Audit, Commit, Conflict, Param, Put, Store
 
 log = structlog.get_logger(__name__)
 
@@ -241,20 +241,17 @@ class ConsultService:
     async def keep(
         self, prepare: Callable[[Sequence[str]], tuple[T, Sequence[Put]]], assertions: int, audit: Audit
     ) -> T:
-        """Draw ``assertions`` new ids, let ``prepare`` make an answer and documents of them, and store those.
+        """Draw ``assertions`` new ids, let ``prepare`` make an answer and a new document of each of them, and store those.
 
         All or nothing, and durable when the answer is returned. Raises the store's errors (Busy, StorageFull). An id that
-        was drawn before, once in 2**60, is drawn again.
+        was drawn before, once in 2**60, is drawn again: its document would not be new.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             ids = [issue(NumberKind.ASSERTION, self.runtime) for _ in range(assertions)]
             answer, puts = prepare(ids)
-            commit = Commit(
-                tenant=self.tenant, puts=puts, audit=[audit], reserve=[reservation(number) for number in ids]
-            )
             try:
-                await self.store.commit(commit)
-            except (AlreadyTaken, Conflict):
+                await self.store.commit(Commit(tenant=self.tenant, puts=puts, audit=[audit]))
+            except Conflict:
                 log.warning("assertion id was drawn twice", attempt=attempt)
                 if attempt == _ATTEMPTS:
                     raise

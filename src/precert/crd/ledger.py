@@ -106,8 +106,7 @@ def assertion_document(assertion: str, answered: Sequence[Answered], record: Cal
         "coverage": answered[0].info.coverage,
         "lines": [_line(one, record) for one in answered],
     }
-    params = {"instance": [call.instance], "submitter": [record.client]}
-    return Put("Assertion", assertion, json.dumps(body), params, expect=0)
+    return Put("Assertion", assertion, json.dumps(body), {"submitter": [record.client]}, expect=0)
 
 
 def _line(answered: Answered, record: CallRecord) -> Element:
@@ -148,6 +147,7 @@ def call_document(id: str, record: CallRecord, answered: Sequence[Answered], res
     counted = Counter((accessed.type, accessed.prefetched) for accessed in record.accessed)
     body: Element = {
         "source": "payer-src",
+        "clientId": record.client,
         "hookInstance": call.instance,
         "hookType": call.hook.name,
         "version": call.version,
@@ -176,10 +176,8 @@ def call_document(id: str, record: CallRecord, answered: Sequence[Answered], res
     }
     params = {
         "instance": [call.instance],
-        "hook": [call.hook.name],
         "patient": [patient_key(call, record.context)],
         "card": [card.uuid for card in record.cards],
-        "submitter": [record.client],
     }
     return Put("CrdCall", id, json.dumps(body), params, expect=0)
 
@@ -196,6 +194,7 @@ async def keep_refusal(
     instance = text(body.get("hookInstance")) if isinstance(body, dict) else None
     entry: Element = {
         "source": "payer-src",
+        "clientId": client,
         "hookInstance": instance,
         "hookType": hook.name,
         "payerId": consult.directory().payer.npi,
@@ -207,7 +206,7 @@ async def keep_refusal(
         "request": [],
         "cards": [],
     }
-    params = {"instance": [instance] if instance else [], "hook": [hook.name], "submitter": [client]}
+    params = {"instance": [instance] if instance else []}
     put = Put("CrdCall", consult.runtime.new_id(), json.dumps(entry), params, expect=0)
     detail = {"hook": hook.name, "status": str(error.status)}
     audit = Audit("hook", client, (instance or hook.id)[:128], received, detail)

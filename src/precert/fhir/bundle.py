@@ -120,7 +120,8 @@ def absolute(reference: str, origin: Entry) -> str:
 
 
 def _plain(url: str) -> str:
-    url = url.split("/_history/", 1)[0]
+    if "/_history/" in url:
+        url = url.partition("/_history/")[0]
     return url.lower() if url.startswith(("urn:uuid:", "urn:oid:", "URN:")) else url
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from precert.fhir.types import Element, elements, text
+from precert.fhir.types import Element, elements
 
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 CPT = "http://www.ama-assn.org/go/cpt"
@@ -83,9 +83,9 @@ def codes(concepts: object) -> Iterator[Code]:
     for concept in elements(concepts):
         members: Iterable[Element] = elements(concept["coding"]) if "coding" in concept else (concept,)
         for coding in members:
-            code = text(coding.get("code"))
-            if code:
-                yield Code(system_url(text(coding.get("system")) or ""), code.strip())
+            code, system = coding.get("code"), coding.get("system")
+            if isinstance(code, str) and (code := code.strip()):
+                yield Code(system_url(system) if isinstance(system, str) else "", code)
 
 
 class CodePattern(NamedTuple):

@@ -17,7 +17,9 @@ ValueSets = Mapping[str, tuple[str, ...]]
 def normal(code: Code) -> Code:
     """Upper case; ICD-10-CM without the dot, because senders write ``G4733`` as often as ``G47.33``."""
     written = code.code.upper()
-    return Code(code.system, written.replace(".", "") if code.system == ICD10CM else written)
+    if code.system == ICD10CM:
+        written = written.replace(".", "")
+    return code if written == code.code else Code(code.system, written)
 
 
 class CodeSet:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from precert.fhir.types import Element, Resource
 
@@ -33,8 +33,7 @@ Origin = Literal["auto", "override", "manual"]
 Provenance = Literal["structured", "payer", "attested", "request", "closed-world", "conflict", "missing"]
 
 
-@dataclass(frozen=True, slots=True)
-class EvidenceItem:
+class EvidenceItem(NamedTuple):
     """One resource that facts may read. ``reference`` is how the trace names it (for example ``Observation/o1``).
 
     ``source`` is ``structured`` for what the provider sent and ``payer`` for what the plan holds itself
