@@ -16,11 +16,12 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from crd.building import hook, order
-from crd.conftest import NOW, World
+from crd.conftest import World
 from precert.crd.guard import Refused, http_client
 from precert.crd.identity import authenticator
 from precert.security.identity import OPEN_CLIENT
 from precert.security.jwt import JwtConfig, JwtVerifier, TrustedIssuer
+from support.app import NOW
 
 URL = "http://precert.test/cds-services/crd-order-sign"
 JKU = "https://ehr.example/jwks.json"
