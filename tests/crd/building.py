@@ -6,10 +6,11 @@ import copy
 from functools import cache
 from typing import Any
 
+import httpx
 from tools.requests import CPT, HCPCS, NPI, concept, questionnaire_response
 
 from precert.fhir import json
-from support.app import ROOT
+from support.app import EXAMPLES, ROOT
 
 EHR = "https://ehr.example/fhir"
 EXTENSION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
@@ -164,6 +165,18 @@ def configured(body: dict[str, Any], **options: Any) -> dict[str, Any]:
     extension = dict(body.get("extension", {}))
     extension["davinci-crd.configuration"] = {key.replace("_", "-"): value for key, value in options.items()}
     return body | {"extension": extension}
+
+
+async def sent_example(client: httpx.AsyncClient, name: str, version: str | None = None) -> dict[str, Any]:
+    """The answer of a whole server to ``examples/crd/<name>.json``."""
+    body = json.loads((EXAMPLES / "crd" / f"{name}.json").read_bytes())
+    if version:
+        body["extension"]["davinci-crd.requestedVersion"] = version
+    headers = {"Content-Type": "application/json"}
+    response = await client.post(f"/cds-services/crd-{body['hook']}", content=json.dumps(body), headers=headers)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = json.loads(response.content)
+    return answer
 
 
 def infos(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 
-from crd.building import CPT, ROOT, configured, hook, infos, mri, order, practitioner, prefetch, searchset, told
+from crd.building import (
+    CPT,
+    configured,
+    hook,
+    infos,
+    mri,
+    order,
+    practitioner,
+    prefetch,
+    searchset,
+    sent_example,
+    told,
+)
 from crd.conftest import World
 from precert.authorization.record import Case, decode, fold
 from precert.eligibility.directory import Directory
@@ -214,8 +226,7 @@ async def test_the_audit_says_who_got_it(world):
 
 async def test_the_whole_server_finds_it_by_its_number(client):
     """From the number in the order to the explanation, the ClaimResponse and the plan's own view of the case."""
-    body = json.loads((ROOT / "examples" / "crd" / "order-sign-criteria-met.json").read_bytes())
-    (info,) = infos((await client.post("/cds-services/crd-order-sign", json=body)).json())
+    (info,) = infos(await sent_example(client, "order-sign-criteria-met"))
     number = info["satisfied-pa-id"]
     explained = (await client.get(f"/explain/{number}", headers={"Accept": "application/json"})).json()
     (line,) = explained["lines"]
