@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from precert.fhir import json
@@ -79,6 +79,46 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
 def test_what_the_standard_parser_reads_is_read_alike(value: Any) -> None:
     body = json.dumps({"resourceType": "Basic", "value": value})
     assert json.loads(body) == standard.loads(body, parse_float=Decimal)
+
+
+PIECES = (
+    *"{}[],: \n\t\r\x0c\ufeff",
+    *[
+        r'"a"',
+        r'"b"',
+        r'":"',
+        r'"\":"',
+        r'"\u0022:"',
+        r'"\u003a"',
+        r'"\u0061"',
+        r'"\ud800"',
+        r'"\ud83d\ude00"',
+        r'"\n:"',
+        r'"\/"',
+        r'"é"',
+    ],
+    *["1", "-0", "1.10", "1e5", "1e999", "01", "1.", "null", "true", "NaN"],
+    *('" :"', '"\t"', '{"a":1,"a":2}', '{"a" : 1}', '{"a":":"}', '{":":{"":" :"}}', '"a":1,', '"a" :1,'),
+)
+SOUP = st.lists(st.sampled_from(PIECES), max_size=12)
+
+
+@settings(max_examples=500)
+@given(SOUP)
+@example(['{"a":1,"a":2,"b":"\\u003a"}'])
+@example(['{"a" :1,"a" :2,"b":"x"}'])
+@example(['{"a":1,"a":2,"b":"\\u0022:"}'])
+def test_the_quick_parser_reads_what_the_careful_one_reads(parts: list[str]) -> None:
+    """And leaves to it what it refuses."""
+    body = "".join(parts).encode()
+    sure, value = json._quickly(body, body.translate(None, json._WHITE).count(b'":'))
+    if sure:
+        assert repr(json._carefully(body)) == repr(value)
+
+
+def test_a_usual_body_is_read_quickly() -> None:
+    body = standard.dumps({"a": [{"b": "x:y", "c": ":"}, {"b": 1.5}]}).encode()
+    assert json._quickly(body, 4 + 1)[0], "five keys end so, and one string looks like one"
 
 
 def test_a_byte_order_mark_is_no_content() -> None:

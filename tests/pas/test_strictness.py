@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from precert.web.gate import Gate
-from support.app import EXAMPLES, frozen_runtime, running
+from support.app import EXAMPLES, FrozenClock, frozen_runtime, running
 
 
 def _document(folder: str, name: str) -> Any:
@@ -72,6 +72,20 @@ async def test_lenient_mode_goes_on_and_logs(make: Any, context: str, tmp_path: 
     warned = [log for log in logs if log["event"] == "profile warnings"]
     assert [log["context"] for log in warned] == [context]
     assert "wish" not in str(warned), "rules are logged, never content"
+
+
+async def test_hooks_are_looked_at_once_a_second(tmp_path: Path) -> None:
+    """What is looked at for the log only must not hold up the next call."""
+    clock = FrozenClock()
+    url, body = _hook()
+    seen = []
+    async with running(tmp_path, frozen_runtime(clock)) as (_, client):
+        for seconds in (0, 0.5, 0.4, 0.2):
+            clock.forward(seconds=seconds)
+            with capture_logs() as logs:
+                assert (await client.post(url, json=copy.deepcopy(body))).status_code == 200
+            seen.append(sum(log["event"] == "profile warnings" for log in logs))
+    assert seen == [1, 0, 0, 1]
 
 
 async def test_hooks_are_checked_on_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,21 @@ async def test_search_values_are_or_and_params_are_and(store: Store) -> None:
     assert await ids() == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 16, 17, 40])
+async def test_few_and_many_are_found_alike(store: Store, count: int) -> None:
+    """A handful is looked up another way than many."""
+    both = [put(f"b{n:02}", params={"patient": ["p1"], "status": ["active"]}) for n in range(count)]
+    await store_all(store, *both, *(put(f"o{n:02}", params={"patient": ["p1"]}) for n in range(3)))
+    await store_all(store, *(put(f"s{n:02}", params={"status": ["active"]}) for n in range(30)))
+    params = [Param("patient", ["p1", "p9"]), Param("status", ["active"])]
+    found = await store.search("acme", "Claim", params)
+    assert [d.id for d in found.documents] == [one.id for one in reversed(both)]
+    assert [d.body for d in found.documents] == [one.body for one in reversed(both)]
+    first = await store.search("acme", "Claim", params, newest_first=False, limit=1)
+    assert [d.id for d in first.documents] == ["b00"][:count]
+    assert (first.next is not None) is (count > 1)
+
+
 async def test_search_stays_within_tenant_and_type(store: Store) -> None:
     await store_all(store, put("1", params={"s": ["x"]}), put("2", params={"s": ["x"]}, type="Task"))
     await store_all(store, put("3", params={"s": ["x"]}), tenant="zeta")

@@ -56,6 +56,26 @@ def test_upsert_does_not_overwrite_what_the_filter_excludes(things: Collection) 
     assert things.find_one({"_id": "y"}) == {"_id": "y", "version": 1}
 
 
+def test_by_key_alone(things: Collection) -> None:
+    """The shortest way, which every read and the audit chain take."""
+    assert things.find_one({"_id": "x"}) is None
+    assert things.replace_one({"_id": "x"}, {"n": 1}).matched_count == 0
+    assert things.find_one({"_id": "x"}) is None
+    made = things.replace_one({"_id": "x"}, {"n": 1}, upsert=True)
+    assert (made.matched_count, made.modified_count, made.upserted_id) == (0, 1, "x")
+    replacement = {"n": 2}
+    changed = things.replace_one({"_id": "x"}, replacement, upsert=True)
+    assert (changed.matched_count, changed.modified_count, changed.upserted_id) == (1, 1, None)
+    assert replacement == {"n": 2}, "what was handed in stays as it is"
+    assert things.find_one({"_id": "x"}) == {"_id": "x", "n": 2}
+    with pytest.raises(MongitaError):
+        things.replace_one({"_id": "x"}, {"$set": 1})
+    fresh = ObjectId()
+    things.insert_one({"_id": fresh, "n": 3})
+    assert things.find_one({"_id": str(fresh)}) is None, "a text that reads like an ObjectId is none"
+    assert things.insert_one({"n": 4}).inserted_id is not None
+
+
 def test_id_in_works_for_find_one(things: Collection) -> None:
     things.insert_many([{"_id": "a"}, {"_id": "b"}])
     found = things.find_one({"_id": {"$in": ["b", "c"]}})

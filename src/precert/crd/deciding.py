@@ -198,8 +198,9 @@ class Decider:
 
     async def _repeated(self, answered: Answered) -> Answered:
         """Whether the resource carries this very assertion, issued here (resp-35)."""
-        fresh = render.content(self.shape.coverage_information(answered.info))
-        for carried in render.asserted(answered.order.target.resource, answered.info.coverage):
+        carries = render.asserted(answered.order.target.resource, answered.info.coverage)
+        fresh = render.content(self.shape.coverage_information(answered.info)) if carries else None
+        for carried in carries:
             id_ = render.assertion_id(carried)
             if id_ is not None and render.content(carried) == fresh and await self._issued(id_):
                 return replace(answered, info=replace(answered.info, assertion=id_), repeated=True)

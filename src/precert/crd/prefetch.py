@@ -6,8 +6,7 @@ an absent key was not attempted. Whatever is wrong with a key stays in that key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
 from precert.fhir.types import Element, JsonValue, Resource, elements, text
@@ -18,8 +17,7 @@ _OF_PATIENT = ("subject", "patient", "beneficiary")
 _WITHOUT_ID = "urn:precert:without-id:"
 
 
-@dataclass(frozen=True, slots=True)
-class Accessed:
+class Accessed(NamedTuple):
     """For the CRD metrics: what was read. ``prefetched`` is false for what came over the FHIR server."""
 
     type: str
@@ -34,7 +32,7 @@ class Pool:
         self.states: dict[str, KeyState] = {}
         self.next_pages: list[str] = []
         self.accessed: list[Accessed] = []
-        self._entries: list[Element] = []
+        self._entries: list[Entry] = []
         self._known: set[tuple[str, str]] = set()
         self._index: BundleIndex | None = None
         self._of_patient: list[Entry] | None = None
@@ -93,7 +91,9 @@ class Pool:
                 return
             self._known.add((kind, id_))
             full_url = full_url or (f"{self.base}/{kind}/{id_}" if self.base else None)
-        self._entries.append({"fullUrl": full_url or f"{_WITHOUT_ID}{len(self._entries)}", "resource": resource})
+        place = len(self._entries)
+        path = f"prefetch.entry[{place}].resource"
+        self._entries.append(Entry(place, full_url or f"{_WITHOUT_ID}{place}", resource, path))
         self.accessed.append(Accessed(kind, prefetched))
         self._index = self._of_patient = None
 
@@ -106,7 +106,7 @@ class Pool:
     def index(self) -> BundleIndex:
         """All resources, to resolve references in."""
         if self._index is None:
-            self._index = BundleIndex({"resourceType": "Bundle", "entry": self._entries}, "prefetch")
+            self._index = BundleIndex.of(self._entries)
         return self._index
 
     def of_patient(self, patient: str) -> list[Entry]:
@@ -121,7 +121,10 @@ def about_another(resource: Resource, patient: str) -> bool:
     named = [resource.get(key) for key in _OF_PATIENT]
     if resource.get("resourceType") == "Appointment":
         named += [participant.get("actor") for participant in elements(resource.get("participant"))]
-    found = [type_and_id(reference_of(one) or "") for one in named if isinstance(one, dict)]
+    references = [reference for one in named if (reference := reference_of(one))]
+    if f"Patient/{patient}" in references:  # nearly always; only else they have to be taken apart
+        return False
+    found = map(type_and_id, references)
     patients = {target[1] for target in found if target is not None and target[0] == "Patient"}
     return bool(patients) and patient not in patients
 

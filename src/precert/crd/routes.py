@@ -25,6 +25,7 @@ from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import JsonValue
 from precert.security.identity import OPEN_CLIENT, Client
 from precert.store.port import Busy, StorageFull
+from precert.web.gate import Spaced
 from precert.web.http import busy, check_accept, check_content_type, read_body, wants_pretty
 
 T = TypeVar("T")
@@ -48,9 +49,9 @@ class CrdContext:
     clinical_prefetch: bool = True  # whether discovery asks for what the policies read
     observe: Callable[[JsonValue, str, Version], None] = lambda value, path, version: None
     """Holds a resource of the call's context against its profiles (handed in by the composition)."""
-    strict: bool = (
-        False  # before the answer, and faults refuse; otherwise after it, for the log: no clinician waits for it
-    )
+    strict: bool = False
+    """Look before the answer, and faults refuse. Otherwise after it and for the log only, so that no clinician waits for it:
+    at one call of a client and service in a second, so that the next clinician does not either."""
 
     def root(self, request: Request) -> str:
         """The server's root URL without a trailing slash."""
@@ -74,6 +75,7 @@ def crd_router(context: CrdContext) -> APIRouter:
     """``/cds-services`` and below, and the report on feedback."""
     router = APIRouter(tags=["CRD"])
     consult = context.answerer.consult
+    looks = Spaced(consult.runtime.now)
 
     async def services(request: Request) -> Response:
         await context.client(request)
@@ -100,7 +102,7 @@ def crd_router(context: CrdContext) -> APIRouter:
             await keep_refusal(consult, hook, body, client.id, received, error)
             raise
         response = _json(request, answer)
-        if not context.strict:
+        if not context.strict and looks.due(f"{client.id} {hook.id}"):
             response.background = BackgroundTask(context.look, parsed)
         return response
 

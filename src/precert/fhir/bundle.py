@@ -9,8 +9,8 @@ entries, so that a different host or port (a gateway in between) does no harm, p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from precert.fhir.types import Element, Resource, elements, text
 
@@ -18,23 +18,24 @@ _TYPE_ID = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_histo
 _BASE = re.compile(r"^(.*/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
-    """One resource of a bundle. ``path`` is its FHIRPath; ``full_url`` is empty when the entry has none."""
+    """One resource of a bundle. ``path`` is its FHIRPath; ``full_url`` is empty when the entry has none.
+
+    Not frozen, because making frozen ones takes three times as long and a chart has hundreds; treat it as if it were.
+    """
 
     index: int
     full_url: str
     resource: Resource
     path: str
     container: Resource | None = None  # set for a contained resource: who contains it
+    type: str = field(init=False)
+    id: str = field(init=False)
 
-    @property
-    def type(self) -> str:
-        return str(self.resource.get("resourceType", ""))
-
-    @property
-    def id(self) -> str:
-        return str(self.resource.get("id", ""))
+    def __post_init__(self) -> None:
+        self.type = str(self.resource.get("resourceType", ""))
+        self.id = str(self.resource.get("id", ""))
 
 
 def type_and_id(reference: str) -> tuple[str, str] | None:
@@ -63,14 +64,26 @@ class BundleIndex:
                 full_url = text(entry.get("fullUrl")) or ""
                 self._add(Entry(index, full_url, resource, f"{path}.entry[{index}].resource"))
 
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> BundleIndex:
+        """The index of entries from several places."""
+        index = cls({"resourceType": "Bundle"})
+        for entry in entries:
+            index._add(entry)
+        return index
+
     def _add(self, entry: Entry) -> None:
         self.entries.append(entry)
         if entry.full_url:
             self._by_url.setdefault(_plain(entry.full_url), entry)
-        keys = {type_and_id(entry.full_url), (entry.type, entry.id) if entry.type and entry.id else None}
-        for key in keys:
-            if key is not None:
-                self._by_type_id.setdefault(key, []).append(entry)
+        own = (entry.type, entry.id)
+        if own[0] and own[1]:
+            self._by_type_id.setdefault(own, []).append(entry)
+        # Nearly always the URL ends with the resource's own type and id; only else it has to be taken apart.
+        if entry.full_url and not (entry.full_url.endswith(f"/{own[0]}/{own[1]}") and "#" not in entry.full_url):
+            told = type_and_id(entry.full_url)
+            if told is not None and told != own:
+                self._by_type_id.setdefault(told, []).append(entry)
 
     def of_type(self, *types: str) -> Iterator[Entry]:
         """Entries whose resource is one of ``types``, in bundle order."""

@@ -56,10 +56,16 @@ _ALIASES = {
 }
 
 
+_KNOWN = {**{url: url for url in SHORT_NAMES.values()}, **_ALIASES, **SHORT_NAMES}
+
+
 def system_url(system: str) -> str:
     """The canonical URL of a system written as a short name, an alias, an OID or with a trailing slash."""
+    known = _KNOWN.get(system)
+    if known is not None:
+        return known
     trimmed = system.strip().rstrip("/")
-    return SHORT_NAMES.get(trimmed) or _ALIASES.get(trimmed, trimmed)
+    return _KNOWN.get(trimmed, trimmed)
 
 
 class Code(NamedTuple):

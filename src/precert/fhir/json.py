@@ -2,7 +2,9 @@
 
 Decimals stay as written (``1.10`` is not ``1.1``), element order and unknown elements are kept. The guards refuse what
 no FHIR document needs: too large, too deep, duplicate keys, ``NaN``. Each raises :class:`FhirError` with its own
-OperationOutcome. Measured on a 24 KB bundle: guards and parse together about 0.3 ms.
+OperationOutcome. What a fast parser reads and nothing speaks against is taken from it; everything else is read by the
+standard library's with a hook on every object, which can say what is wrong. Measured on a 24 KB bundle: guards and
+parse together 0.2 ms, by the standard library alone 0.3 ms.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ _LONG_NUMBER = re.compile(rb"[0-9]{400,}")
 _DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _LONG_RUN = b"0" * 400
 _HUGE_EXPONENT = 400
+_WHITE = b" \t\r\n"
+_KEY_ENDS = b'":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,27 @@ def check_depth(body: bytes, limits: Limits) -> None:
             depth -= 1
 
 
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_QUICK = msgspec.json.Decoder(float_hook=_decimal)
+
+
+def _quickly(body: bytes, keys: int) -> tuple[bool, Any]:
+    """Whether ``body`` is surely JSON in which no object has a key twice, and its value.
+
+    The parser keeps the last of two equal keys, so that fewer keys come out than went in. They are counted by the quote and
+    colon that end them; ``keys`` is that count in the body without its white space. What is no key and looks like one, a string that begins with a colon, counts
+    on both sides, or only for the body if the white space made it so; then the careful parser has to look. A quote or a
+    colon written as ``\\u00..`` would count only on the way out: such bodies are not for here.
+    """
+    if b"\\" in body and b"\\u00" in body:
+        return False, None
+    try:
+        value = _QUICK.decode(body)
+    except (ValueError, FhirError):  # malformed, not UTF-8, a number out of range: the careful parser says what it is
+        return False, None
+    return keys == _ENCODER.encode(value).count(_KEY_ENDS), value
+
+
 def loads(body: bytes, limits: Limits | None = None) -> Any:
     """Parse ``body``; with ``limits`` the guards run first. Raises :class:`FhirError` (400 or 413)."""
     if limits is not None:
@@ -125,8 +150,15 @@ def loads(body: bytes, limits: Limits | None = None) -> Any:
         check_depth(body, limits)
     if not body.strip():
         _refuse(400, "required", "json-empty", "The body is empty. Send a FHIR resource as JSON.")
-    if _LONG_RUN in body.translate(_DIGITS_AS_ZERO) and _LONG_NUMBER.search(_STRINGS.sub(b'""', body)):
+    tight = body.translate(_DIGITS_AS_ZERO, _WHITE)
+    if _LONG_RUN in tight and _LONG_NUMBER.search(_STRINGS.sub(b'""', body)):
         _refuse(400, "value", "json-number-range", "A number in the body has more than 400 digits.")
+    sure, value = _quickly(body, tight.count(_KEY_ENDS))
+    return value if sure else _carefully(body)
+
+
+def _carefully(body: bytes) -> Any:
+    """What :func:`_quickly` cannot vouch for. Raises :class:`FhirError` (400)."""
     try:
         parsed = json.loads(
             body.decode("utf-8-sig"),
@@ -196,9 +228,6 @@ def load_resource(body: bytes, limits: Limits | None = None) -> Resource:
             f"The Bundle has {len(entries)} entries; this server takes up to {limits.entries}.",
         )
     return parsed
-
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def dumps(value: Any, *, pretty: bool = False) -> bytes:

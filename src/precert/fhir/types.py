@@ -17,8 +17,10 @@ def as_list(value: object) -> list[Any]:
 
 
 def elements(value: object) -> list[Element]:
-    """Only the object members of ``value`` (see :func:`as_list`); a malformed member is skipped, never an exception."""
-    return [v for v in as_list(value) if isinstance(v, dict)]
+    """Only the object members of ``value`` as of :func:`as_list`; a malformed member is skipped, never an exception."""
+    if isinstance(value, dict):
+        return [value]
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
 
 
 def text(value: object) -> str | None:

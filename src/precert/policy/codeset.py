@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern
+
+T = TypeVar("T")
 
 VALUE_SET = SHORT_NAMES["vs"]
 ValueSets = Mapping[str, tuple[str, ...]]
@@ -39,6 +42,16 @@ class CodeSet:
                 else:
                     self._exact.add(code)
         self._prefixes = {system: tuple(starts) for system, starts in prefixes.items()}
+
+    def among(self, known: Mapping[Code, T]) -> list[T]:
+        """What stands under those of ``known``'s codes (already :func:`normal`) that are in the set, in no order."""
+        found = [known[code] for code in self._exact & known.keys()]
+        if self._prefixes:
+            for code, value in known.items():
+                starts = self._prefixes.get(code.system)
+                if starts and code.code.startswith(starts) and code not in self._exact:
+                    found.append(value)
+        return found
 
     def matches(self, codes: Iterable[Code]) -> bool:
         """Whether any of ``codes`` (already :func:`normal`) is in the set."""

@@ -16,7 +16,7 @@ from typing import Any
 from precert.fhir.coding import Code, codes
 from precert.fhir.dates import parse_date
 from precert.fhir.types import Element, Resource, elements, text
-from precert.policy.codeset import normal
+from precert.policy.codeset import CodeSet, normal
 from precert.policy.model import PAYER_SOURCES
 from precert.policy.types import EvidenceItem, LineContext
 
@@ -148,10 +148,11 @@ class EvidenceIndex:
     count only when the payer is their source.
     """
 
-    __slots__ = ("_by_kind", "_medications")
+    __slots__ = ("_by_code", "_by_kind", "_medications")
 
     def __init__(self, context: LineContext) -> None:
         self._by_kind: dict[str, list[Evidence]] = {}
+        self._by_code: dict[str, dict[Code, list[int]]] = {}
         self._medications: dict[str, Resource] = {}
         for item in context.evidence:
             found = Evidence(item, self)
@@ -165,8 +166,26 @@ class EvidenceIndex:
             item = EvidenceItem(named, f"diagnosis[{position}]")
             self._by_kind.setdefault("Condition", []).append(Evidence(item, self))
 
-    def of(self, kind: str) -> list[Evidence]:
-        return self._by_kind.get(kind, [])
+    def of(self, kind: str, wanted: CodeSet | None = None, *, payer: bool | None = None) -> list[Evidence]:
+        """The evidence of a type, in the order in which it came; with ``wanted`` only what bears one of its codes, with
+        ``payer`` only the payer's own or only what was sent."""
+        found = self._by_kind.get(kind, [])
+        if wanted is not None and found:
+            places = sorted({place for some in wanted.among(self._codes_of(kind)) for place in some})
+            found = [found[place] for place in places]
+        if payer is not None:
+            found = [evidence for evidence in found if (evidence.payer or kind in PAYER_SOURCES) is payer]
+        return found
+
+    def _codes_of(self, kind: str) -> dict[Code, list[int]]:
+        """Where in the list of a type a code stands. A chart is searched by each fact of each policy."""
+        known = self._by_code.get(kind)
+        if known is None:
+            known = self._by_code[kind] = {}
+            for place, evidence in enumerate(self._by_kind[kind]):
+                for code in evidence.codes:
+                    known.setdefault(code, []).append(place)
+        return known
 
     def medication(self, resource: Resource) -> Resource:
         """The Medication that ``medicationReference`` names (contained or among the evidence), or an empty one."""

@@ -21,7 +21,7 @@ from precert.policy.closures import FOCUS, ExpressionError
 from precert.policy.codeset import CodeSet, ValueSets
 from precert.policy.evidence import Evidence, EvidenceIndex, default_value, number
 from precert.policy.expression import Expression
-from precert.policy.model import PAYER_SOURCES, REQUEST_SOURCES, Fact
+from precert.policy.model import REQUEST_SOURCES, Fact
 from precert.policy.periods import Window
 from precert.policy.ranges import possible
 from precert.policy.types import Answer, FactValue, LineContext, Provenance
@@ -185,14 +185,11 @@ class CompiledFact:
     def _search(self, context: LineContext, index: EvidenceIndex, payer: bool) -> _Search:
         search = _Search([], [])
         for kind in self.model.sources:
-            for evidence in index.of(kind):
-                if (evidence.payer or kind in PAYER_SOURCES) is payer:
-                    self._consider(evidence, context, search)
+            for evidence in index.of(kind, self._codes, payer=payer):
+                self._consider(evidence, context, search)
         return search
 
     def _consider(self, evidence: Evidence, context: LineContext, search: _Search) -> None:
-        if self._codes is not None and not self._codes.matches(evidence.codes):
-            return
         name, note = evidence.reference, search.notes.append
         rejected = evidence.rejected(any_clinical_status=self._past)
         if rejected is not None:

@@ -198,6 +198,12 @@ class EmbeddedStore(Store):
         page: str | None = None,
     ) -> Page:
         """See the port. Raises Corrupt, BadPage; ValueError for a limit below 0."""
+        if page is None and limit > 0:
+            short = self._readers.inline(
+                lambda db: reading.short_search(db, tenant, type, params, newest_first=newest_first, limit=limit)
+            )
+            if short is not None:
+                return short
         return await self._readers.run(
             lambda db: reading.search(db, tenant, type, params, newest_first=newest_first, limit=limit, page=page)
         )

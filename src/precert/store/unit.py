@@ -71,6 +71,8 @@ def _reserve(db: Collections, tenant: str, name: str, now: int) -> None:
 
 def _put(db: Collections, tenant: str, put: Put, now: int) -> int:
     key = key_of(tenant, put.type, put.id)
+    if put.expect == 0:
+        return _create(db, tenant, put, now)
     current: dict[str, Any] | None = db.rows.find_one({"_id": key})
     actual: int = current["version"] if current else 0
     if put.expect is not None and put.expect != actual:
@@ -82,3 +84,15 @@ def _put(db: Collections, tenant: str, put: Put, now: int) -> int:
     else:
         db.rows.insert_one(fresh)
     return actual + 1
+
+
+def _create(db: Collections, tenant: str, put: Put, now: int) -> int:
+    """A resource that must be new: the row's key tells whether it is."""
+    fresh = row(tenant, put, 1, now)
+    try:
+        db.rows.insert_one(fresh)
+    except DuplicateKeyError as error:
+        current = db.rows.find_one({"_id": fresh["_id"]})
+        raise Conflict(fresh["_id"], 0, current["version"] if current else 0) from error
+    db.versions.insert_one(version(fresh["_id"], 1, put.body, now))
+    return 1

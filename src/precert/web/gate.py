@@ -7,8 +7,9 @@ the profiles before it leaves; used in all our own tests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +21,7 @@ from precert.fhir.validation import Mode, Policy, RuleClass, Validator, assess
 
 log = structlog.get_logger(__name__)
 _MOST_WARNINGS = 50
+_MOST_NAMES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,25 @@ class Gate:
                 status,
                 [replace(issue, expression=f"{path}{issue.expression or ''}".rstrip(".") or None) for issue in refused],
             )
+
+
+@dataclass(slots=True)
+class Spaced:
+    """Says when it is time to look again, name by name: what is only looked at for the log must not cost each call."""
+
+    now: Callable[[], datetime]
+    every: timedelta = timedelta(seconds=1)
+    _last: dict[str, datetime] = field(default_factory=dict)
+
+    def due(self, name: str) -> bool:
+        """Whether ``every`` has passed since this was last true of ``name``."""
+        now, last = self.now(), self._last.get(name)
+        if last is not None and now - last < self.every:
+            return False
+        if len(self._last) >= _MOST_NAMES:
+            self._last.clear()
+        self._last[name] = now
+        return True
 
 
 def combined(error: FhirError, refused: Sequence[Issue]) -> FhirError:

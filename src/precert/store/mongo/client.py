@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bson import ObjectId
 from mongita.collection import Collection as MongitaCollection
+from mongita.collection import _validate_doc
 from mongita.command_cursor import CommandCursor
 from mongita.common import ASCENDING, DESCENDING, MetaStorageObject, ok_name
 from mongita.database import Database as MongitaDatabase
 from mongita.errors import DuplicateKeyError, InvalidName, MongitaError, MongitaNotImplementedError
 from mongita.mongita_client import MongitaClient
+from mongita.results import InsertOneResult, UpdateResult
 
 from precert.store.guard import UnsafeInstallation, check_privates
 from precert.store.mongo.connection import open_memory
@@ -44,6 +47,30 @@ class Collection(MongitaCollection):  # type: ignore[misc]
         """mongita's method; the concerns have no effect on SQLite."""
         super().with_options(**options)
         return self
+
+    def insert_one(self, document: dict[str, Any]) -> InsertOneResult:
+        """mongita's method without its deep copy, a fifth of the time: the engine encodes at once and keeps nothing."""
+        _validate_doc(document)
+        fresh = document if document.get("_id") else {**document, "_id": ObjectId()}
+        self._Collection__create()
+        with self._engine.lock:
+            self._Collection__insert_one(fresh)
+        return InsertOneResult(fresh["_id"])
+
+    def replace_one(self, filter: dict[str, Any], replacement: dict[str, Any], upsert: bool = False) -> UpdateResult:
+        """mongita's method; by ``_id`` alone without a search and a deep copy."""
+        key = _only_id(filter)
+        if key is None:
+            return super().replace_one(filter, replacement, upsert)
+        _validate_doc(replacement)
+        self._Collection__create()
+        with self._engine.lock:
+            known = self._engine.doc_exists(self.full_name, key)
+            if known or upsert:
+                self._engine.put_doc(self.full_name, {**replacement, "_id": key})
+        if known:
+            return UpdateResult(1, 1)
+        return UpdateResult(0, 1, key) if upsert else UpdateResult(0, 0)
 
     def count_documents(self, filter: dict[str, Any]) -> int:
         """How many documents match; counts rows without reading them if everything does."""
@@ -106,6 +133,9 @@ class Collection(MongitaCollection):  # type: ignore[misc]
         return (doc["_id"] for doc in self._Collection__find(filter, sort, limit, skip))
 
     def _Collection__find_one(self, filter: Any, sort: Any, skip: int | None) -> dict[str, Any] | None:
+        key = _only_id(filter)
+        if key is not None and not skip:
+            return self._engine.get_doc(self.full_name, key)
         return next(iter(list(self._Collection__find(filter, sort, 1, skip))), None)
 
     def _Collection__find_one_id(
@@ -132,6 +162,13 @@ class Collection(MongitaCollection):  # type: ignore[misc]
 
     def _Collection__update_indicies_deletes(self, doc_ids: Any, metadata: Any) -> Any:
         return metadata
+
+
+def _only_id(filter: Mapping[str, Any] | None) -> str | None:
+    """The key if the filter asks for one document by its key and for nothing else. Not one that reads like an ObjectId:
+    the engine's keys are text, to mongita the two differ."""
+    key = filter.get("_id") if filter and len(filter) == 1 else None
+    return key if isinstance(key, str) and key and not ObjectId.is_valid(key) else None
 
 
 class Database(MongitaDatabase):  # type: ignore[misc]

@@ -47,6 +47,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA fullfsync=1")  # macOS: a plain fsync does not reach the platter
         connection.execute("PRAGMA checkpoint_fullfsync=1")
         connection.execute(f"PRAGMA wal_autocheckpoint={_BACKSTOP_PAGES}")
+        # What a savepoint would restore goes into memory: SQLite else makes and removes a file for it in every commit.
+        connection.execute("PRAGMA temp_store=MEMORY")
         if not connection.execute("PRAGMA application_id").fetchone()[0]:
             _create(connection)
     except sqlite3.DatabaseError as error:

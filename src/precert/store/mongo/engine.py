@@ -17,7 +17,7 @@ from mongita.common import MetaStorageObject
 from mongita.engines.engine_common import Engine
 from mongita.errors import MongitaError
 
-from precert.store.mongo.plan import Index, Sort, plan
+from precert.store.mongo.plan import Index, Sort, Statement, plan
 from precert.store.mongo.transaction import ReadOnly, Transaction
 from precert.store.mongo.values import NULL, SCALARS, Condition, matches, typed, values_at
 from precert.store.port import Corrupt
@@ -55,19 +55,25 @@ class SqliteEngine(Engine):  # type: ignore[misc]
         """Write a document and its index entries. ``False`` if it exists and ``no_overwrite``."""
         encoded = bson.encode(doc)
         key = (collection, str(doc["_id"]))
+        if no_overwrite:
+            return self._insert(key, encoded, self.entries(collection, doc))
         old = self.connection.execute("SELECT n, id, v, sum FROM doc WHERE coll=? AND id=?", key).fetchone()
-        if old and no_overwrite:
-            return False
         before = self.entries(collection, _opened(collection, *old[1:])) if old else set()
         after = self.entries(collection, doc)
-        if old:
-            number = old[0]
-            change = (encoded, _checksum(*key, encoded), number)
-            self.connection.execute("UPDATE doc SET v=?, sum=? WHERE n=?", change)
-        else:
-            fresh = (*key, encoded, _checksum(*key, encoded))
-            number = self.connection.execute("INSERT INTO doc(coll, id, v, sum) VALUES(?,?,?,?)", fresh).lastrowid
-        self._change_entries(number, before - after, after - before)
+        if not old:
+            return self._insert(key, encoded, after)
+        change = (encoded, _checksum(*key, encoded), old[0])
+        self.connection.execute("UPDATE doc SET v=?, sum=? WHERE n=?", change)
+        self._change_entries(old[0], before - after, after - before)
+        return True
+
+    def _insert(self, key: tuple[str, str], encoded: bytes, entries: set[Entry]) -> bool:
+        """``False`` if there is such a document. The table's own key says so; looking first would be one query more."""
+        sql = "INSERT INTO doc(coll, id, v, sum) VALUES(?,?,?,?) ON CONFLICT(coll, id) DO NOTHING"
+        done = self.connection.execute(sql, (*key, encoded, _checksum(*key, encoded)))
+        if not done.rowcount:
+            return False
+        self._change_entries(done.lastrowid, set(), entries)
         return True
 
     def get_doc(self, collection: str, doc_id: Any) -> dict[str, Any] | None:
@@ -117,6 +123,27 @@ class SqliteEngine(Engine):  # type: ignore[misc]
         Corrupt at a damaged document; with a list ``damaged`` its id is added to that instead and the search goes on.
         """
         statement = plan(self.connection, collection, self.indexes(collection), wanted, sort)
+        yield from self._found(statement, collection, wanted, sort, skip, limit, damaged)
+
+    def find_few(
+        self, collection: str, wanted: Sequence[Condition], sort: Sort, limit: int
+    ) -> list[dict[str, Any]] | None:
+        """What :meth:`find` finds, if an index says that it is quickly found; else ``None``."""
+        statement = plan(self.connection, collection, self.indexes(collection), wanted, sort)
+        if not statement.short:
+            return None
+        return list(self._found(statement, collection, wanted, sort, 0, limit, None))
+
+    def _found(
+        self,
+        statement: Statement,
+        collection: str,
+        wanted: Sequence[Condition],
+        sort: Sort,
+        skip: int,
+        limit: int | None,
+        damaged: list[str] | None,
+    ) -> Iterator[dict[str, Any]]:
         opened = self._documents(collection, self.connection.execute(statement.sql, statement.args), damaged)
         found: Iterable[dict[str, Any]] = (doc for doc in opened if matches(doc, wanted))
         if not statement.ordered:

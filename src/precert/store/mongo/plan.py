@@ -18,6 +18,7 @@ Sort = Sequence[tuple[str, int]]
 _RANGES = {"$lt": "<", "$lte": "<=", "$gt": ">", "$gte": ">="}
 _MOST_VALUES = 1000  # an $in longer than this is checked document by document (SQLite limits variables)
 _COUNT_UP_TO = 500  # how exactly the sizes of two index entries are compared
+_FEW = 16  # so few entries that looking for a better condition would take longer than reading them
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,13 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL selecting the documents' id, BSON and checksum. ``ordered``: they come in the wanted order, so a limit can stop early."""
+    """SQL selecting the documents' id, BSON and checksum. ``ordered``: they come in the wanted order, so a limit can stop
+    early. ``short``: an index says that there are few candidates."""
 
     sql: str
     args: tuple[Any, ...]
     ordered: bool
+    short: bool = False
 
 
 @dataclass(slots=True)
@@ -112,8 +115,9 @@ def _by_index(
     sort: Sort,
 ) -> Statement:
     if any(not values for _, values in usable):
-        return Statement("SELECT id, v, sum FROM doc WHERE 0", (), True)  # {'$in': []} matches nothing
-    driver = min(usable, key=lambda use: _size(connection, *use)) if len(usable) > 1 else usable[0]
+        return Statement("SELECT id, v, sum FROM doc WHERE 0", (), True, True)  # {'$in': []} matches nothing
+    few = next((use for use in usable if _size(connection, *use, _FEW + 1) <= _FEW), None)
+    driver = few or (min(usable, key=lambda use: _size(connection, *use)) if len(usable) > 1 else usable[0])
     index, values = driver
     where = _Where()
     where.add("a.i=?", index.number)
@@ -138,7 +142,7 @@ def _by_index(
             f"SELECT d.id, d.v, d.sum FROM (SELECT DISTINCT a.s AS s, a.n AS n FROM ix a WHERE {where}) c"  # noqa: S608
             f" CROSS JOIN doc d ON d.n=c.n ORDER BY c.s {direction}, c.n {direction}"
         )
-    return Statement(source, tuple(where.args), ordered or not sort)
+    return Statement(source, tuple(where.args), ordered or not sort, few is not None)
 
 
 def _by_range(index: Index, condition: Condition) -> Statement:
@@ -151,11 +155,13 @@ def _by_range(index: Index, condition: Condition) -> Statement:
     )
 
 
-def _size(connection: sqlite3.Connection, index: Index, values: list[tuple[int, Any]]) -> int:
+def _size(
+    connection: sqlite3.Connection, index: Index, values: list[tuple[int, Any]], up_to: int = _COUNT_UP_TO
+) -> int:
     where = _Where()
     where.add("a.i=?", index.number)
     _among(where, "a", values)
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM ix a WHERE {where} LIMIT {_COUNT_UP_TO})"  # noqa: S608
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM ix a WHERE {where} LIMIT {up_to})"  # noqa: S608
     count: int = connection.execute(sql, where.args).fetchone()[0]
     return count
 
