@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,9 @@ from typer.testing import CliRunner
 
 from precert.cli import app
 from precert.cli.serve import _Server
-from support import logs
 from support.app import EXAMPLES, NOW, ROOT
 
 run = CliRunner()
-
-
-@pytest.fixture(autouse=True)
-def restored_logs() -> Iterator[None]:
-    """Commands set the log up for their process, which here is everybody's."""
-    yield
-    logs.configure()
 
 
 PAS, CRD = EXAMPLES / "pas", EXAMPLES / "crd"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from precert.fhir import json
+import httpx
+from tools.requests import CPT, HCPCS, NPI, concept, questionnaire_response
 
-ROOT = Path(__file__).resolve().parents[2]
-HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
-CPT = "http://www.ama-assn.org/go/cpt"
-NPI = "http://hl7.org/fhir/sid/us-npi"
+from precert.fhir import json
+from support.app import EXAMPLES, ROOT
+
 EHR = "https://ehr.example/fhir"
 EXTENSION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 
@@ -84,6 +83,33 @@ def order(
     return {key: value for key, value in (resource | changes).items() if value is not None}
 
 
+def mri(member: str = "COM-0001", **changes: Any) -> dict[str, Any]:
+    """An order that meets its criteria by itself: an MRI of the lumbar spine after breast cancer."""
+    changes = {"reasonCode": [concept("icd10|C50.911")], "occurrenceDateTime": "2026-12-01"} | changes
+    return order("72148", member, system=CPT, **changes)
+
+
+def saturation(percent: int, member: str = "MA-0001", **changes: Any) -> dict[str, Any]:
+    """The oxygen saturation at rest that a chart holds."""
+    resource: dict[str, Any] = {
+        "resourceType": "Observation",
+        "id": "spo2",
+        "status": "final",
+        "code": concept("loinc|59408-5"),
+        "subject": {"reference": f"Patient/pat-{member}"},
+        "effectiveDateTime": "2026-11-18",
+        "valueQuantity": {"value": percent, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
+    }
+    return resource | changes
+
+
+def told(member: str = "MA-0001", **answers: bool | float | str) -> dict[str, Any]:
+    """Answers by fact name in a response that names no form."""
+    response = questionnaire_response("qr", "", answers, "")
+    response["subject"] = {"reference": f"Patient/pat-{member}"}
+    return {key: value for key, value in response.items() if value}
+
+
 def bundle(*resources: dict[str, Any]) -> dict[str, Any]:
     return {
         "resourceType": "Bundle",
@@ -141,14 +167,26 @@ def configured(body: dict[str, Any], **options: Any) -> dict[str, Any]:
     return body | {"extension": extension}
 
 
+async def sent_example(client: httpx.AsyncClient, name: str, version: str | None = None) -> dict[str, Any]:
+    """The answer of a whole server to ``examples/crd/<name>.json``."""
+    body = json.loads((EXAMPLES / "crd" / f"{name}.json").read_bytes())
+    if version:
+        body["extension"]["davinci-crd.requestedVersion"] = version
+    headers = {"Content-Type": "application/json"}
+    response = await client.post(f"/cds-services/crd-{body['hook']}", content=json.dumps(body), headers=headers)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = json.loads(response.content)
+    return answer
+
+
 def infos(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """Every coverage-information of an answer, as a dict of name to value (or list of values)."""
-    return [
-        parts(extension)
-        for action in answer.get("systemActions", [])
-        for extension in action["resource"].get("extension", [])
-        if extension["url"] == EXTENSION
-    ]
+    return [info for action in answer.get("systemActions", []) for info in said_of(action["resource"])]
+
+
+def said_of(resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every coverage-information that a resource carries, likewise."""
+    return [parts(extension) for extension in resource.get("extension", []) if extension["url"] == EXTENSION]
 
 
 MANY = (

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import random
-import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,26 +26,13 @@ from precert.pas import shape22
 from precert.pas.intake import read_request
 from precert.pas.presenter import Presenter
 from precert.policy.library import PolicyLibrary
-from precert.runtime import Runtime
 from precert.security.identity import Client
 from precert.store.embedded import EmbeddedStore
-from precert.store.port import Store
+from precert.store.port import Param, Store
 from precert.web import errors
 from precert.web.metrics import Metrics
 from precert.web.middleware import RequestContext
-
-NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-
-
-def frozen(seed: int = 1) -> Runtime:
-    """A clock that stands still, and ids that are the same on every run."""
-    numbers = random.Random(seed)
-    counter = itertools.count(1)
-    return Runtime(
-        now=lambda: NOW,
-        new_id=lambda: str(uuid.UUID(int=next(counter), version=4)),
-        random_bits=numbers.getrandbits,
-    )
+from support.app import NOW, frozen_runtime
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +74,11 @@ class World:
         answer: dict[str, Any] = response.json()
         return answer
 
+    async def stored(self, kind: str, *params: Param) -> list[dict[str, Any]]:
+        """The documents of a kind."""
+        page = await self.store.search(self.consult.tenant, kind, params)
+        return [json.loads(document.body) for document in page.documents]
+
 
 Maker = Callable[..., World]
 
@@ -101,7 +89,7 @@ async def make(tmp_path: Path, policies: PolicyLibrary, directory: Directory) ->
     opened: list[Any] = []
 
     def build(**changes: Any) -> World:
-        runtime = changes.pop("runtime", None) or frozen()
+        runtime = changes.pop("runtime", None) or frozen_runtime()
         store = changes.pop("store", None)
         if store is None:
             store = EmbeddedStore.open(tmp_path / f"store{len(opened)}", now=runtime.now)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from precert.policy.catalogue import Catalogue
 from precert.policy.library import PolicyLibrary
+from support.app import NOW
 
 HEAD = """
 policy: {id}
@@ -33,8 +34,6 @@ def catalogue(
     title: str = "A test policy",
 ) -> Callable[[], Catalogue]:
     """A catalogue of one policy. ``applies`` and ``end`` are further keys, written as YAML beginning with a comma."""
-    from crd.conftest import NOW
-
     target = folder / "policies"
     target.mkdir(exist_ok=True)
     head = HEAD.format(id=id, role=role, services=services, applies=applies, end=end, title=title)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crd.building import coverage, hook, infos, order, patient, payer, practitioner, prefetch, searchset
+from crd.building import coverage, hook, infos, order, patient, payer, practitioner, prefetch, saturation, searchset
 from crd.ehr import Ehr, send, serving, well_behaved
 from precert.crd.dialect import translated
 from precert.crd.guard import http_client, is_public
@@ -51,10 +51,9 @@ async def test_everything_missing_is_fetched_with_the_token(make, http):
     assert set(record()) <= set(ehr.asked)
     assert len(ehr.asked) == len(set(ehr.asked)), "nothing is asked for twice"
     assert set(ehr.tokens) == {"Bearer t0ken"}
-    page = await world.store.search(world.consult.tenant, "CrdCall")
-    logged = json.loads(page.documents[0].body)
+    (logged,) = await world.stored("CrdCall")
     assert logged["tokenUse"] == "used"
-    assert b"t0ken" not in page.documents[0].body
+    assert b"t0ken" not in json.dumps(logged)
 
 
 async def test_a_server_that_needs_no_token(make, http):
@@ -78,27 +77,18 @@ async def test_null_means_asked_and_nothing_there(make, http, key):
 
 async def test_missing_facts_are_looked_for_before_people_are_asked(make, http):
     """found-5, resp-39: DTR is the fallback. A saturation of 85 % in the record settles the question of the test at rest."""
-    saturation = {
-        "resourceType": "Observation",
-        "id": "spo2",
-        "status": "final",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "59408-5"}]},
-        "subject": {"reference": PATIENT},
-        "effectiveDateTime": "2026-11-18",
-        "valueQuantity": {"value": 85, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
-    }
 
     async def handler(ehr: Ehr, path: str, headers: dict[str, str], writer: asyncio.StreamWriter) -> None:
         if path.startswith("Observation?"):
-            await send(writer, 200, json.dumps(searchset(saturation)))
+            await send(writer, 200, json.dumps(searchset(saturation(85))))
         else:
             await well_behaved(ehr, path, headers, writer)
 
     world = make(http=http)
     async with serving(handler, **record()) as ehr:
         await world.ask(call(ehr))
-    page = await world.store.search(world.consult.tenant, "Assertion")
-    (line,) = json.loads(page.documents[0].body)["lines"]
+    (assertion,) = await world.stored("Assertion")
+    (line,) = assertion["lines"]
     assert "spo2_rest" not in line["missing"]
     known = next(fact for fact in line["facts"] if fact["name"] == "spo2_rest")
     assert (known["value"], known["evidence"]) == (85, ["Observation/spo2"])
@@ -358,8 +348,7 @@ async def test_a_rejected_token_is_on_record(make, http):
     world = make(http=http)
     async with serving(status(401)) as ehr:
         await world.ask(call(ehr, prefetch=prefetch()))
-    page = await world.store.search(world.consult.tenant, "CrdCall")
-    logged = json.loads(page.documents[0].body)
+    (logged,) = await world.stored("CrdCall")
     assert logged["tokenUse"] == "rejected"
     assert any("401" in note for note in logged["notes"])
 

@@ -22,14 +22,13 @@ from crd.building import (
     prefetch,
     searchset,
 )
-from crd.conftest import NOW, frozen
 from crd.ehr import serving
 from precert.crd.fetch import Deadline
 from precert.crd.guard import http_client
 from precert.crd.hooks import HOOKS
 from precert.eligibility.load import load_directory
 from precert.runtime import Runtime
-from support.app import running
+from support.app import NOW, frozen_runtime, running
 
 VERSIONS = ["2.2", "2.0"]
 PRIMARY = [h.name for h in HOOKS if h.primary]
@@ -239,8 +238,8 @@ async def test_the_elements_that_profiles_call_must_support_count(world):
     (info,) = infos(await world.ask(hook(said, version="2.2")))
     periods = [p["valuePeriod"]["start"] for d in info["detail"] for p in d if "valuePeriod" in p]
     assert periods == ["2026-12-24"]
-    page = await world.store.search(world.consult.tenant, "Assertion")
-    (line,) = json.loads(page.documents[0].body)["lines"]
+    (assertion,) = await world.stored("Assertion")
+    (line,) = assertion["lines"]
     assert line["service_date"] == "2026-12-24"
 
 
@@ -274,15 +273,15 @@ async def test_settings_that_make_no_sense_are_checked_and_on_record(world, sett
     body = hook(order("E1390"), version="2.2")
     body["extension"]["davinci-crd.configuration"] = settings
     assert infos(await world.ask(body))
-    page = await world.store.search(world.consult.tenant, "CrdCall")
-    assert json.loads(page.documents[0].body)["notes"]
+    (logged,) = await world.stored("CrdCall")
+    assert logged["notes"]
 
 
 async def test_nothing_left_to_answer_is_on_record_too(world):
     body = configured(hook(order("E1390"), version="2.2"), coverage_info=False, max_cards=0)
     assert await world.ask(body) == {"cards": []}
-    page = await world.store.search(world.consult.tenant, "CrdCall")
-    assert any("nothing can be answered" in note for note in json.loads(page.documents[0].body)["notes"])
+    (logged,) = await world.stored("CrdCall")
+    assert any("nothing can be answered" in note for note in logged["notes"])
 
 
 @pytest.mark.parametrize("version", ["2.1", "3.0", "2", "", 2.2, ["2.2"]], ids=str)
@@ -322,7 +321,7 @@ def test_no_hook_plans_longer_than_its_client_waits():
 )
 async def test_a_patient_not_seen_for_a_day_may_take_longer(make, monkeypatch, hours, name, version, seconds):
     clock = [NOW]
-    base = frozen()
+    base = frozen_runtime()
     runtime = Runtime(now=lambda: clock[0], new_id=base.new_id, random_bits=base.random_bits)
     limits: list[float] = []
     plain = Deadline.after.__func__

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from crd.building import hook, order
-from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
 from precert.store.port import Param
 
@@ -28,8 +27,7 @@ async def test_feedback_is_linked_to_its_card_and_counted(world):
         {"card": guideline["uuid"], "outcome": "accepted", "acceptedSuggestions": [chosen], "outcomeTimestamp": AT},
     ]
     assert (await world.client.post(URL, json={"feedback": given})).status_code == 200
-    page = await world.store.search(world.consult.tenant, "CrdFeedback", [Param("card", [alternative["uuid"]])])
-    kept = json.loads(page.documents[0].body)
+    kept, _ = await world.stored("CrdFeedback", Param("card", [alternative["uuid"]]))
     assert (kept["topic"], kept["policies"]) == ("therapy-alternatives-req", ["pap-osa-initial"])
     assert kept["overrideReason"]["userComment"] == "tried in March"
     rules = (await world.client.get("/api/crd/feedback")).json()["rules"]
@@ -59,8 +57,7 @@ async def test_feedback_on_unknown_cards_is_kept(world):
     for _ in range(2):  # clients may repeat
         response = await world.client.post(URL, json={"feedback": [overridden("f6b95768-b1c8-40dc-8385-bf3504b82ffb")]})
         assert response.status_code == 200
-    page = await world.store.search(world.consult.tenant, "CrdFeedback")
-    assert len(page.documents) == 2
+    assert len(await world.stored("CrdFeedback")) == 2
 
 
 @pytest.mark.parametrize(

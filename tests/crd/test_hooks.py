@@ -40,6 +40,18 @@ def dispatch(context: dict[str, Any], version: str | None = "2.2", **more: Any) 
     )
 
 
+def device(code: str, **changes: Any) -> dict[str, Any]:
+    """A DeviceRequest that was signed."""
+    made = {
+        "resourceType": "DeviceRequest",
+        "id": "d1",
+        "status": "active",
+        "codeCodeableConcept": {"coding": [{"system": HCPCS, "code": code}]},
+        "subject": {"reference": "Patient/pat-MA-0001"},
+    }
+    return made | changes
+
+
 def targets(answer: dict[str, Any]) -> list[str]:
     return [f"{a['resource']['resourceType']}/{a['resource']['id']}" for a in answer.get("systemActions", [])]
 
@@ -288,13 +300,6 @@ async def test_an_appointment_without_order_carries_the_answer_itself(world):
 
 
 async def test_an_appointment_based_on_a_device_request_by_backport(world):
-    device = {
-        "resourceType": "DeviceRequest",
-        "id": "d1",
-        "status": "active",
-        "codeCodeableConcept": {"coding": [{"system": HCPCS, "code": "E0601"}]},
-        "subject": {"reference": "Patient/pat-MA-0001"},
-    }
     alternate = {
         "extension": [
             {
@@ -304,7 +309,7 @@ async def test_an_appointment_based_on_a_device_request_by_backport(world):
         ]
     }
     body = booking("2.2", appointment(basedOn=[alternate]))
-    body["prefetch"]["deviceRequests"] = searchset(device)
+    body["prefetch"]["deviceRequests"] = searchset(device("E0601"))
     assert targets(await world.ask(body)) == ["DeviceRequest/d1"]
 
 
@@ -368,14 +373,7 @@ async def test_home_health_without_its_orders_is_not_said_to_need_nothing(world)
 
 async def test_nursing_facility_home_health_and_equipment_in_one_answer(world):
     visits = order("G0299", id_="hh", status="active", encounter={"reference": "Encounter/e1"})
-    bed = {
-        "resourceType": "DeviceRequest",
-        "id": "bed",
-        "status": "active",
-        "codeCodeableConcept": {"coding": [{"system": HCPCS, "code": "E0260"}]},
-        "subject": {"reference": "Patient/pat-MA-0001"},
-        "encounter": {"reference": "Encounter/e1"},
-    }
+    bed = device("E0260", id="bed", encounter={"reference": "Encounter/e1"})
     answer = await world.ask(discharge(stay((NUBC, "03")), visits, bed))
     assert targets(answer) == ["Encounter/e1"]
     assert [i["billingCode"][0]["code"] for i in infos(answer)] == ["AG", "G0299", "E0260"]
@@ -396,17 +394,7 @@ async def test_a_further_need_leaves_what_was_said_of_the_others(world):
 
 
 async def test_an_encounter_answers_all_its_needs_in_one(world):
-    encounter = {
-        "resourceType": "Encounter",
-        "id": "e1",
-        "subject": {"reference": "Patient/pat-MA-0001"},
-        "type": [{"coding": [{"system": X12, "code": "AB"}]}],
-        "hospitalization": {
-            "dischargeDisposition": {
-                "coding": [{"system": "http://terminology.hl7.org/CodeSystem/discharge-disposition", "code": "snf"}]
-            }
-        },
-    }
+    encounter = stay((HL7_DISPOSITION, "snf"), type=[{"coding": [{"system": X12, "code": "AB"}]}])
     planned = order("G0299", id_="hh", status="active", encounter={"reference": "Encounter/e1"})
     elsewhere = order("E1390", id_="no", status="active", encounter={"reference": "Encounter/e0"})
     body = hook(

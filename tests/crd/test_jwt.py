@@ -16,11 +16,12 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from crd.building import hook, order
-from crd.conftest import NOW, World
+from crd.conftest import World
 from precert.crd.guard import Refused, http_client
 from precert.crd.identity import authenticator
 from precert.security.identity import OPEN_CLIENT
-from precert.security.jwt import JwtConfig, JwtVerifier, TrustedIssuer
+from precert.security.jwt import TRUSTED_ADDRESS, JwtConfig, JwtVerifier, TrustedIssuer
+from support.app import NOW
 
 URL = "http://precert.test/cds-services/crd-order-sign"
 JKU = "https://ehr.example/jwks.json"
@@ -50,11 +51,14 @@ class KeyServer:
         self.keys: list[Any] = list(keys)
         self.reads = 0
         self.status = 200
+        self.odd: bytes | None = None  # instead of the keys
+        self.headers: dict[str, str] = {}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.reads += 1
         assert str(request.url) == JKU
-        return httpx.Response(self.status, json={"keys": [key.as_dict(private=False) for key in self.keys]})
+        body = json.dumps({"keys": [key.as_dict(private=False) for key in self.keys]}).encode()
+        return httpx.Response(self.status, content=self.odd or body, headers=self.headers)
 
 
 def guarded(make: Any, keys: KeyServer | None = None, now: Any = lambda: NOW, **issuer: Any) -> tuple[World, KeyServer]:
@@ -231,6 +235,41 @@ async def test_keys_are_read_once_and_again_after_rotation(make):
     assert await status(world, signed(jti="5")) == 200, "cached keys outlive a key server that is down"
 
 
+async def test_keys_do_not_outlive_their_server_for_ever(make):
+    """Whoever withdraws a key must not have to keep a server running for that."""
+    clock = [NOW]
+    keys = KeyServer(EC)
+    world, _ = guarded(make, keys, now=lambda: clock[0])
+    assert await status(world, signed(jti="1")) == 200
+    keys.status = 500
+    for hours, expected in ((23, 200), (25, 401)):
+        clock[0] = NOW + timedelta(hours=hours)
+        now = int(clock[0].timestamp())
+        assert await status(world, signed(jti=f"after {hours}", iat=now, exp=now + 300)) == expected
+    assert keys.reads == 3
+
+
+@pytest.mark.parametrize("said", [b"[]", b"{}", b'{"keys": null}'])
+async def test_an_answer_that_is_no_key_set_withdraws_no_key(make, said):
+    clock = [NOW]
+    keys = KeyServer(EC)
+    world, _ = guarded(make, keys, now=lambda: clock[0])
+    assert await status(world, signed(jti="1")) == 200
+    keys.odd = said
+    clock[0] = NOW + timedelta(hours=2)
+    now = int(clock[0].timestamp())
+    assert await status(world, signed(jti="2", iat=now, exp=now + 300)) == 200
+    assert keys.reads == 2
+
+
+async def test_hooks_do_not_wait_for_keys_that_may_not_be_cached(make):
+    keys = KeyServer(EC)
+    keys.headers = {"Cache-Control": "no-store, max-age=0"}
+    world, _ = guarded(make, keys)
+    assert [await status(world, signed(jti=jti)) for jti in ("1", "2")] == [200, 200]
+    assert keys.reads == 1
+
+
 async def test_keys_given_out_of_band(make):
     inline = {"keys": [EC.as_dict(private=False), {"kty": "oct", "k": "AA", "kid": "x"}, {"kid": "y"}, 5]}
     world, keys = guarded(make, jku=(), jwks=inline)
@@ -261,6 +300,8 @@ async def test_open_mode_does_not_look_at_tokens(make):
 def test_an_issuer_needs_keys():
     with pytest.raises(ValueError, match="without keys"):
         TrustedIssuer(iss="x")
+    with pytest.raises(ValueError, match="a key set is an object with a list of keys"):
+        TrustedIssuer(iss="x", jwks={"kid": "not in a list"})
 
 
 @pytest.mark.parametrize("keys", [{"jku": ("http://localhost:4567/jwks.json",)}, {"jwks_url": "http://localhost/j"}])
@@ -304,3 +345,20 @@ async def test_an_exempted_issuer_opens_no_other_address(make, local_keys):
         assert await status(world, token) == 401
         with pytest.raises(Refused):
             await http.get(local_keys)
+
+
+async def test_keys_read_under_an_exemption_serve_no_issuer_without_one(make):
+    """Two issuers name one private address; only for the first has the operator allowed it."""
+
+    def private(request: httpx.Request) -> httpx.Response:
+        if TRUSTED_ADDRESS not in request.extensions:
+            raise Refused("a private address", request=request)
+        return httpx.Response(200, json={"keys": [EC.as_dict(private=False)]})
+
+    exempt = TrustedIssuer(iss="https://ehr.example", jku=(JKU,), allow_http=True)
+    other = TrustedIssuer(iss="https://other.example", jku=(JKU,))
+    http = httpx.AsyncClient(transport=httpx.MockTransport(private))
+    verifier = JwtVerifier(JwtConfig(issuers=(exempt, other)), lambda: NOW, http)
+    world = make(authenticate=authenticator(lambda request: OPEN_CLIENT, verifier))
+    assert await status(world, signed()) == 200
+    assert await status(world, signed(iss="https://other.example", jti="two")) == 401

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from crd.building import CPT, configured, hook, infos, order
-from crd.conftest import NOW, World, frozen
+from crd.building import CPT, configured, hook, infos, mri, order
+from crd.conftest import World
 from precert.authorization import consult
 from precert.authorization.record import (
     Authorization,
@@ -28,17 +28,7 @@ from precert.authorization.record import (
 )
 from precert.fhir import json
 from precert.store.port import Busy, Commit, Param, Put, StorageFull
-
-CANCER = [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C50.911"}]}]
-
-
-def mri(**changes: Any) -> dict[str, Any]:
-    return order("72148", "COM-0001", system=CPT, reasonCode=CANCER, occurrenceDateTime="2026-12-01", **changes)
-
-
-async def stored(world: World, kind: str, *params: Param) -> list[dict[str, Any]]:
-    page = await world.store.search(world.consult.tenant, kind, params)
-    return [json.loads(document.body) for document in page.documents]
+from support.app import NOW, frozen_runtime
 
 
 async def authorize(world: World, code: str = "72148", provider: str | None = None, case: str = "case-1") -> str:
@@ -126,7 +116,7 @@ async def test_the_call_log_holds_the_metric_data_and_no_secrets(world):
     body = hook(order("E1390"), version="2.2", fhirServer="https://ehr.example/fhir")
     body["fhirAuthorization"] = {"access_token": "very-secret-token", "token_type": "Bearer"}
     await world.ask(body)
-    (logged,) = await stored(world, "CrdCall", Param("instance", [body["hookInstance"]]))
+    (logged,) = await world.stored("CrdCall", Param("instance", [body["hookInstance"]]))
     assert logged["hookType"] == "order-sign"
     assert logged["providerId"] == "1992817498"
     assert logged["payerId"] == "1234567893"
@@ -134,7 +124,7 @@ async def test_the_call_log_holds_the_metric_data_and_no_secrets(world):
     assert {"type": "Coverage", "count": 1, "prefetch": True} in logged["resources"]
     said = logged["request"][0]["response"][0]["coverageInfo"]
     assert (said["covered"], said["paNeeded"], said["businessLine"]) == ("covered", "auth-needed", "ma-classic")
-    everything = json.dumps([logged, *await stored(world, "Assertion")])
+    everything = json.dumps([logged, *await world.stored("Assertion")])
     for secret in (b"very-secret-token", b"Reyes", b"1951-03-14"):
         assert secret not in everything
     (entry,) = await world.store.audit(world.consult.tenant)
@@ -145,9 +135,9 @@ async def test_what_was_answered_is_kept_word_for_word(world):
     """found-37, found-11: for a dispute the assertions and cards must be there as they were sent."""
     answer = await world.ask(hook(order("E1390"), version="2.2"))
     (extension,) = answer["systemActions"][0]["resource"]["extension"]
-    (explained,) = await stored(world, "Assertion")
+    (explained,) = await world.stored("Assertion")
     assert explained["lines"][0]["coverageInformation"] == extension
-    (logged,) = await stored(world, "CrdCall")
+    (logged,) = await world.stored("CrdCall")
     (kept,), (card,) = logged["cards"], answer["cards"]
     assert {key: kept[key] for key in ("uuid", "summary", "detail", "indicator", "links")} == {
         key: card[key] for key in ("uuid", "summary", "detail", "indicator", "links")
@@ -166,7 +156,7 @@ async def test_what_was_answered_is_kept_word_for_word(world):
 async def test_a_call_that_is_refused_is_on_record_too(world, changes, status, rule):
     body = {key: value for key, value in (hook(order("E1390"), version="2.2") | changes).items() if value is not ...}
     assert (await world.hook(body)).status_code == status
-    (logged,) = await stored(world, "CrdCall", Param("instance", [body["hookInstance"]]))
+    (logged,) = await world.stored("CrdCall", Param("instance", [body["hookInstance"]]))
     assert (logged["httpResponse"], logged["hookType"]) == (status, "order-sign")
     assert logged["issue"][0]["details"]["coding"][0]["code"] == rule
     (entry,) = await world.store.audit(world.consult.tenant)
@@ -176,7 +166,7 @@ async def test_a_call_that_is_refused_is_on_record_too(world, changes, status, r
 async def test_a_what_if_question_that_is_refused_leaves_no_trace_either(world):
     body = configured(hook(order("E1390"), version="2.2", prefetch=...), unsolicited_determ=False)
     assert (await world.hook(body)).status_code == 412
-    assert await stored(world, "CrdCall") == []
+    assert await world.stored("CrdCall") == []
     assert await world.store.audit(world.consult.tenant) == ()
 
 
@@ -199,7 +189,7 @@ async def test_criteria_met_without_an_authorization_is_not_satisfied(advising):
     assert (info["covered"], info["pa-needed"]) == ("covered", "auth-needed")
     assert "doc-needed" not in info
     assert "will be approved when it is submitted" in info["reason"][0]["text"]
-    assert await stored(world, "Case") == [], "asking creates no case"
+    assert await world.stored("Case") == [], "asking creates no case"
 
 
 @pytest.mark.parametrize("version", ["2.2", "2.0"])
@@ -210,7 +200,7 @@ async def test_an_authorization_in_force_satisfies(world, version):
     assert number in info["reason"][0]["text"]
     if version == "2.2":
         assert info["expiry-date"] == "2027-01-18", "60 days from the first day of service"
-    (explained,) = await stored(world, "Assertion")
+    (explained,) = await world.stored("Assertion")
     assert explained["lines"][0]["authorization"]["number"] == number
 
 
@@ -288,7 +278,7 @@ async def test_an_assertion_that_the_order_carries_is_not_repeated(world, versio
     for entry, action in zip(again["context"]["draftOrders"]["entry"], first["systemActions"], strict=True):
         entry["resource"] = action["resource"]
     assert "systemActions" not in await world.ask(again)
-    (latest, _) = await stored(world, "CrdCall")
+    (latest, _) = await world.stored("CrdCall")
     assert latest["request"][0]["response"][0]["engagement"] == "ignore"
 
 
@@ -341,7 +331,7 @@ async def test_a_what_if_question_leaves_no_trace(world):
     (info,) = infos(await world.ask(body))
     assert info["pa-needed"] == "auth-needed"
     for kind in ("Assertion", "CrdCall", "Case"):
-        assert await stored(world, kind) == []
+        assert await world.stored(kind) == []
     assert await world.store.audit(world.consult.tenant) == ()
 
 
@@ -365,7 +355,7 @@ async def test_an_answer_that_cannot_be_kept_is_not_given(world, trouble):
 
 
 async def test_an_id_that_was_drawn_before_is_drawn_again(make):
-    runtime = frozen()
+    runtime = frozen_runtime()
     numbers = random.Random(5)
     world = make(runtime=replace(runtime, random_bits=numbers.getrandbits))
     first = infos(await world.ask(hook(order("E1390"))))[0]["coverage-assertion-id"]

@@ -9,11 +9,11 @@ import time
 import pytest
 
 from crd.building import coverage, hook, infos, order, patient, payer, practitioner, prefetch, searchset
-from crd.conftest import frozen
 from crd.ehr import serving
 from precert.crd import fetch
 from precert.crd.fetch import Deadline
 from precert.crd.guard import http_client
+from support.app import frozen_runtime
 
 MEMBERS = ["MA-0001", "MA-0002", "MA-0003", "MA-0009", "COM-0001", "COM-0002", "MCD-0001", "TX-0001"]
 CODES = ["E1390", "E0100", "E0470", "72148", "97110"]
@@ -30,7 +30,7 @@ def without_haste(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_two_hundred_hooks_at_once_never_mix(make, monkeypatch):
     """The old reference implementation answered everybody with the first patient's result (crd.md 3.1)."""
     without_haste(monkeypatch)
-    world = make(runtime=frozen())
+    world = make(runtime=frozen_runtime())
     chosen = random.Random(4)
     asked = [(chosen.choice(MEMBERS), chosen.choice(CODES)) for _ in range(200)]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crd.building import bundle, coverage, hook, infos, order, patient, payer, prefetch, searchset
+from crd.building import bundle, coverage, hook, infos, order, patient, payer, prefetch, saturation, searchset, told
 from precert.crd.prefetch import Pool, relative
 
 COVER = coverage("MA-0001")
@@ -55,36 +55,15 @@ async def test_prefetch_in_every_way(world, way):
 
 async def test_what_is_about_another_patient_is_not_used(world):
     """Observations of somebody else in the prefetch are no evidence."""
-    stranger = {
-        "resourceType": "Observation",
-        "id": "s",
-        "status": "final",
-        "code": {"coding": [{"system": "http://loinc.org", "code": "59408-5"}]},
-        "subject": {"reference": "Patient/other"},
-        "effectiveDateTime": "2026-11-18",
-        "valueQuantity": {"value": 85, "unit": "%"},
-    }
-    from precert.fhir import json
-
+    stranger = saturation(85, subject={"reference": "Patient/other"})
     await world.ask(hook(order("E1390"), version="2.2", prefetch=prefetch(observations=searchset(stranger))))
-    page = await world.store.search(world.consult.tenant, "Assertion")
-    assert "spo2_rest" in json.loads(page.documents[0].body)["lines"][0]["missing"]
+    (assertion,) = await world.stored("Assertion")
+    assert "spo2_rest" in assertion["lines"][0]["missing"]
 
 
 async def test_answers_of_an_earlier_questionnaire_count(world):
     """A DTR response in the record answers under the fact's name: what is answered is not asked again."""
-    response = {
-        "resourceType": "QuestionnaireResponse",
-        "id": "qr",
-        "status": "completed",
-        "subject": {"reference": "Patient/pat-MA-0002"},
-        "item": [
-            {"linkId": "osa_dx", "answer": [{"valueBoolean": True}]},
-            {"linkId": "eval_before_test", "answer": [{"valueBoolean": True}]},
-            {"linkId": "ahi", "answer": [{"valueDecimal": 22}]},
-            {"linkId": "events", "answer": [{"valueInteger": 140}]},
-        ],
-    }
+    response = told("MA-0002", osa_dx=True, eval_before_test=True, ahi=22.0, events=140)
     quantity = {"value": 3, "unit": "months"}
     sent = prefetch("MA-0002", responses=response)
     body = hook(order("E0601", "MA-0002", quantityQuantity=quantity), member="MA-0002", version="2.2", prefetch=sent)

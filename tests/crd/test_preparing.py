@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from crd.building import ROOT, bundle, hook, order, patient, prefetch, searchset
+from crd.building import ROOT, bundle, hook, order, patient, prefetch, saturation, searchset
 from precert.fhir import json
 from precert.fhir.validation import Validator
 
-SPO2 = {
-    "resourceType": "Observation",
-    "id": "spo2",
-    "status": "final",
-    "code": {"coding": [{"system": "http://loinc.org", "code": "59408-5"}]},
-    "subject": {"reference": "Patient/pat-MA-0001"},
-    "effectiveDateTime": "2026-11-18",
-    "valueQuantity": {"value": 90, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
-}
+SPO2 = saturation(90)
 
 
 def call(**changes):

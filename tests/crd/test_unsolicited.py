@@ -10,31 +10,42 @@ from typing import Any
 
 import pytest
 
-from crd.building import CPT, ROOT, configured, hook, infos, order, practitioner, prefetch, searchset
-from crd.conftest import NOW, World, frozen
+from crd.building import (
+    CPT,
+    configured,
+    hook,
+    infos,
+    mri,
+    order,
+    practitioner,
+    prefetch,
+    searchset,
+    sent_example,
+    told,
+)
+from crd.conftest import World
 from precert.authorization.record import Case, decode, fold
 from precert.eligibility.directory import Directory
 from precert.fhir import json
 from precert.fhir.validation import Validator
 from precert.store.port import Commit, Param, Put
+from support.app import NOW, frozen_runtime
 
-CANCER = [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C50.911"}]}]
 CLAIM = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-claim"
-
-
-def mri(member: str = "COM-0001", **changes: Any) -> dict[str, Any]:
-    changes = {"reasonCode": CANCER, "occurrenceDateTime": "2026-12-01"} | changes
-    return order("72148", member, system=CPT, **changes)
+PAP_AND_BED = {
+    "osa_dx": True,
+    "eval_before_test": True,
+    "ahi": 22.0,
+    "events": 140,
+    "head_30": True,
+    "frequent_changes": True,
+}
+"""Answers that meet the criteria of a PAP device and of a hospital bed."""
 
 
 async def cases(world: World) -> list[Case]:
     page = await world.store.search(world.consult.tenant, "Case", [])
     return [fold(decode(document.body)) for document in page.documents]
-
-
-async def stored(world: World, kind: str, *params: Param) -> list[dict[str, Any]]:
-    page = await world.store.search(world.consult.tenant, kind, params)
-    return [json.loads(document.body) for document in page.documents]
 
 
 @pytest.mark.parametrize("version", ["2.2", "2.0"])
@@ -57,7 +68,7 @@ async def test_the_assertion_the_case_and_the_call_are_one_thread(world):
     body = hook(mri(), member="COM-0001", version="2.2")
     (info,) = infos(await world.ask(body))
     (case,) = await cases(world)
-    (explained,) = await stored(world, "Assertion")
+    (explained,) = await world.stored("Assertion")
     assert explained["case"] == case.number
     assert explained["lines"][0]["authorization"] == {"number": info["satisfied-pa-id"], "case": case.number}
     note = next(event for event in case.events if event.ev == "note")
@@ -78,14 +89,14 @@ async def test_the_record_is_kept_as_a_request_that_fits_the_profile(world):
     asked = mri(performer=[{"reference": "Practitioner/lab"}], quantityQuantity={"value": 1, "unit": "units"})
     await world.ask(hook(asked, member="COM-0001", version="2.2", prefetch=sent))
     (case,) = await cases(world)
-    (claim,) = await stored(world, "Claim")
+    (claim,) = await world.stored("Claim")
     found = Validator.load().validate(claim, profiles=[CLAIM], context="pas-2.2.1")
     wrong = [f"{f.expression}: {f.text}" for f in found if f.severity in ("error", "fatal")]
     assert wrong == []
     assert claim["item"][0]["productOrService"]["coding"][0]["code"] == "72148"
     assert case.ordered[0].requested.provider is not None
     assert case.ordered[0].requested.provider.npi == "1245319599"
-    (response,) = await stored(world, "ClaimResponse")
+    (response,) = await world.stored("ClaimResponse")
     assert response["outcome"] == "complete"
     assert response["preAuthRef"] == case.ordered[0].authorization.number  # type: ignore[union-attr]
 
@@ -135,30 +146,12 @@ async def test_calls_at_the_same_time_bring_one_authorization(world):
 
 
 async def test_each_order_of_a_call_gets_its_own(world):
-    told = {
-        "osa_dx": True,
-        "eval_before_test": True,
-        "ahi": 22,
-        "events": 140,
-        "head_30": True,
-        "frequent_changes": True,
-    }
-    response = {
-        "resourceType": "QuestionnaireResponse",
-        "id": "qr",
-        "status": "completed",
-        "subject": {"reference": "Patient/pat-MA-0001"},
-        "item": [
-            {"linkId": name, "answer": [{"valueBoolean" if isinstance(v, bool) else "valueDecimal": v}]}
-            for name, v in told.items()
-        ],
-    }
     months = {"value": 3, "unit": "months"}
     body = hook(
         order("E0601", quantityQuantity=months),
         order("E0260", id_="o2", quantityQuantity={"value": 13, "unit": "months"}),
         version="2.2",
-        prefetch=prefetch("MA-0001", responses=response),
+        prefetch=prefetch("MA-0001", responses=told(**PAP_AND_BED)),
     )
     found = infos(await world.ask(body))
     numbers = [info["satisfied-pa-id"] for info in found]
@@ -233,8 +226,7 @@ async def test_the_audit_says_who_got_it(world):
 
 async def test_the_whole_server_finds_it_by_its_number(client):
     """From the number in the order to the explanation, the ClaimResponse and the plan's own view of the case."""
-    body = json.loads((ROOT / "examples" / "crd" / "order-sign-criteria-met.json").read_bytes())
-    (info,) = infos((await client.post("/cds-services/crd-order-sign", json=body)).json())
+    (info,) = infos(await sent_example(client, "order-sign-criteria-met"))
     number = info["satisfied-pa-id"]
     explained = (await client.get(f"/explain/{number}", headers={"Accept": "application/json"})).json()
     (line,) = explained["lines"]
@@ -251,26 +243,8 @@ async def test_the_whole_server_finds_it_by_its_number(client):
 async def test_an_older_case_that_moves_on_keeps_nobody_from_an_authorization(make):
     """What was changed last need not be what was opened last."""
     ticks = itertools.count()
-    world = make(runtime=replace(frozen(), now=lambda: NOW + timedelta(milliseconds=next(ticks))))
-    told = {
-        "osa_dx": True,
-        "eval_before_test": True,
-        "ahi": 22,
-        "events": 140,
-        "head_30": True,
-        "frequent_changes": True,
-    }
-    response = {
-        "resourceType": "QuestionnaireResponse",
-        "id": "qr",
-        "status": "completed",
-        "subject": {"reference": "Patient/pat-MA-0001"},
-        "item": [
-            {"linkId": name, "answer": [{"valueBoolean" if isinstance(v, bool) else "valueDecimal": v}]}
-            for name, v in told.items()
-        ],
-    }
-    sent = prefetch("MA-0001", responses=response)
+    world = make(runtime=replace(frozen_runtime(), now=lambda: NOW + timedelta(milliseconds=next(ticks))))
+    sent = prefetch("MA-0001", responses=told(**PAP_AND_BED))
 
     async def signed(code: str, months: int, id_: str) -> dict[str, Any]:
         asked = order(code, id_=id_, quantityQuantity={"value": months, "unit": "months"})

@@ -192,16 +192,20 @@ def answer(question: Json, plain: Any, origin: str | None = "manual") -> Json:
     return {"extension": [{"extension": parts, "url": ORIGIN}]} | made if origin else made
 
 
+def answered_items(group: Json, answers: Mapping[str, Any]) -> list[Json]:
+    """Items for the questions of a group that there are answers to."""
+    return [
+        {"linkId": q["linkId"], "text": q["text"], "answer": [answer(q, answers[q["linkId"]])]}
+        for q in questions({"item": [group]})
+        if q["linkId"] in answers
+    ]
+
+
 def filled(form: Json, draft: Json, answers: Mapping[str, Any]) -> Json:
     """The draft with the answers, in the groups of the form, and completed."""
     items = []
     for group in form.get("item", []):
-        inner = [
-            {"linkId": q["linkId"], "text": q["text"], "answer": [answer(q, answers[q["linkId"]])]}
-            for q in questions({"item": [group]})
-            if q["linkId"] in answers
-        ]
-        if inner:
+        if inner := answered_items(group, answers):
             items.append({"linkId": group["linkId"], "text": group["text"], "item": inner})
     made = {key: value for key, value in draft.items() if key != "item"} | {"status": "completed"}
     return made | ({"item": items} if items else {})

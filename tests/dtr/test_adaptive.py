@@ -8,20 +8,31 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import yaml
-from dtr_support import ORIGIN, SHAPES, Desk, answer, call, canonical, coverage, findings, order, questions
+from dtr_support import (
+    ORIGIN,
+    SHAPES,
+    Desk,
+    answer,
+    answered_items,
+    call,
+    canonical,
+    coverage,
+    findings,
+    order,
+    questions,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tools.make_examples import cpap
 from tools.requests import Json, request_bundle
 
+from policy.support import policy
 from precert.dtr import shape20, shape22
 from precert.dtr.adaptive import bare_context, evaluation, next_step
 from precert.dtr.form import Form
 from precert.dtr.shape import Shape
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.library import PolicyLibrary
-from precert.policy.load import load_text
 from precert.policy.types import Answer, LineContext, Outcome
 from support.answers import bundle, faults, only_fault
 from support.app import EXAMPLES, NOW
@@ -41,12 +52,7 @@ def add(response: Json, answers: dict[str, Any]) -> Json:
     form = made["contained"][0]
     done = {item["linkId"] for group in made.get("item", []) for item in group.get("item", [])}
     for group in form.get("item", []):
-        given = [
-            {"linkId": q["linkId"], "text": q["text"], "answer": [answer(q, answers[q["linkId"]])]}
-            for q in questions({"item": [group]})
-            if q["linkId"] in answers and q["linkId"] not in done
-        ]
-        if given:
+        if given := answered_items(group, {id: value for id, value in answers.items() if id not in done}):
             found = next((g for g in made.get("item", []) if g["linkId"] == group["linkId"]), None)
             if found is None:
                 found = {"linkId": group["linkId"], "text": group["text"]}
@@ -289,20 +295,7 @@ def small_policy(draw: st.DrawFn) -> CompiledPolicy:
         operator = draw(st.sampled_from(["all", "any", "none"]))
         return {operator: [tree(depth - 1) for _ in range(draw(st.integers(1, 3)))]}
 
-    written = {
-        "policy": "small",
-        "version": "1",
-        "title": "Small",
-        "role": "clinical",
-        "status": "active",
-        "approved": {"by": "x", "date": "2026-01-01", "next_review": "2027-01-01"},
-        "effective": {"start": "2026-01-01"},
-        "basis": [{"type": "NCD", "id": "1"}],
-        "applies": {"services": ["hcpcs|E0601"]},
-        "facts": facts,
-        "criteria": {"all": [tree(2)]},
-    }
-    return CompiledPolicy(load_text(yaml.safe_dump(written).encode(), "small.yaml"))
+    return policy(facts=facts, criteria={"all": [tree(2)]})
 
 
 @given(data=st.data())

@@ -6,40 +6,24 @@ import copy
 from typing import Any
 
 import pytest
-from dtr_support import SHAPES, Desk, answer, call, canonical, coverage, findings, questions
+from dtr_support import SHAPES, Desk, answered_items, call, canonical, coverage, findings
 from tools.make_examples import cpap
 from tools.requests import Json, request_bundle
 
+from crd.building import EXTENSION, infos, said_of, sent_example
 from precert.dtr import shape20, shape22
 from precert.dtr.shape import Shape
 from precert.fhir import json
 from precert.store.port import Commit, Put
 from support.answers import bundle
-from support.app import EXAMPLES
 
-INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 MET = {"tester_qualified": True, "spo2_rest": 86, "improves_with_o2": True}
 HOOK = {shape22: "2.2", shape20: "2.0"}
 
 
-def information(resource: Json) -> list[dict[str, Any]]:
-    """The parts of each coverage-information, by name."""
-    return [
-        {part["url"]: next((v for k, v in part.items() if k.startswith("value")), None) for part in one["extension"]}
-        for one in resource.get("extension", [])
-        if one["url"] == INFORMATION
-    ]
-
-
 async def asserted(desk: Desk, shape: Shape = shape22) -> str:
     """The assertion of an order-sign hook that asks for the oxygen form."""
-    body = json.loads((EXAMPLES / "crd" / "order-sign-auth-needed-documents.json").read_bytes())
-    body["extension"]["davinci-crd.requestedVersion"] = HOOK[shape]
-    answered = await desk.client.post("/cds-services/crd-order-sign", content=json.dumps(body))
-    assert answered.status_code == 200, answered.text
-    (said,) = [
-        one for action in json.loads(answered.content)["systemActions"] for one in information(action["resource"])
-    ]
+    (said,) = infos(await sent_example(desk.client, "order-sign-auth-needed-documents", HOOK[shape]))
     assert said["pa-needed"] == "auth-needed"
     return str(said["coverage-assertion-id"])
 
@@ -60,11 +44,7 @@ def fill(response: Json, answers: dict[str, Any]) -> Json:
     made = copy.deepcopy(response)
     groups = []
     for group in made["contained"][0].get("item", []):
-        inner = [
-            {"linkId": q["linkId"], "text": q["text"], "answer": [answer(q, answers[q["linkId"]])]}
-            for q in questions({"item": [group]})
-            if q["linkId"] in answers
-        ]
+        inner = answered_items(group, answers)
         groups.append({"linkId": group["linkId"], "text": group["text"], **({"item": inner} if inner else {})})
     return made | {"item": groups}
 
@@ -73,10 +53,11 @@ def fill(response: Json, answers: dict[str, Any]) -> Json:
 async def test_a_form_that_crd_asked_for_says_what_it_came_to(desk: Desk, shape: Shape) -> None:
     opened = await asserted(desk, shape)
     done = await finished(desk, shape, MET, context=opened)
-    (said,) = information(done)
+    (said,) = said_of(done)
     assert said["coverage"] == {"reference": "Coverage/cov-MA-0001"}
     assert (said["covered"], said["pa-needed"]) == ("covered", "auth-needed")
-    assert "criteria are met" in said["reason"]["text"]
+    (reason,) = said["reason"]
+    assert "criteria are met" in reason["text"]
     assert said["coverage-assertion-id"] == f"{opened}.oxygen-home"
     assert not {"satisfied-pa-id", "doc-needed", "questionnaire"} & set(said)
     assert findings(done, shape) == []
@@ -85,7 +66,7 @@ async def test_a_form_that_crd_asked_for_says_what_it_came_to(desk: Desk, shape:
 async def test_it_can_be_explained_and_opens_no_form_any_more(desk: Desk) -> None:
     opened = await asserted(desk)
     done = await finished(desk, shape22, MET, context=opened)
-    id = information(done)[0]["coverage-assertion-id"]
+    id = said_of(done)[0]["coverage-assertion-id"]
     shown = await desk.client.get(f"/explain/{id}", headers={"Accept": "application/json"})
     assert shown.status_code == 200
     explained = json.loads(shown.content)
@@ -103,37 +84,38 @@ async def test_a_later_completion_takes_the_place_of_the_earlier(desk: Desk) -> 
     first = await finished(desk, shape22, MET, context=opened)
     assert await desk.next(first) == first
     second = await finished(desk, shape22, {**MET, "tester_qualified": False}, context=opened)
-    (said,) = information(second)
-    assert said["coverage-assertion-id"] == information(first)[0]["coverage-assertion-id"]
-    assert "reviewer" in said["reason"]["text"]
+    (said,) = said_of(second)
+    assert said["coverage-assertion-id"] == said_of(first)[0]["coverage-assertion-id"]
+    (reason,) = said["reason"]
+    assert "reviewer" in reason["text"]
     shown = await desk.client.get(f"/explain/{said['coverage-assertion-id']}", headers={"Accept": "application/json"})
-    assert json.loads(shown.content)["lines"][0]["reasons"] == [said["reason"]["text"]]
+    assert json.loads(shown.content)["lines"][0]["reasons"] == [reason["text"]]
 
 
 async def test_what_is_said_of_another_coverage_stays(desk: Desk) -> None:
     opened = await asserted(desk)
     done = await finished(desk, shape22, MET, context=opened)
-    other = copy.deepcopy(next(e for e in done["extension"] if e["url"] == INFORMATION))
+    other = copy.deepcopy(next(e for e in done["extension"] if e["url"] == EXTENSION))
     other["extension"][0]["valueReference"] = {"reference": "Coverage/other"}
     again = await desk.next(done | {"extension": [other, *done["extension"]]})
-    assert [said["coverage"]["reference"] for said in information(again)] == ["Coverage/other", "Coverage/cov-MA-0001"]
+    assert [said["coverage"]["reference"] for said in said_of(again)] == ["Coverage/other", "Coverage/cov-MA-0001"]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
 async def test_open_questions_are_said_to_be_open(desk: Desk, shape: Shape) -> None:
     opened = await asserted(desk, shape)
     done = await finished(desk, shape, {"tester_qualified": True}, context=opened)
-    (said,) = information(done)
-    assert said["doc-needed"] == "clinical"
-    assert said["questionnaire"] == canonical("oxygen-home", "2026.2")
+    (said,) = said_of(done)
+    assert said["doc-needed"] == ["clinical"]
+    assert said["questionnaire"] == [canonical("oxygen-home", "2026.2")]
     assert findings(done, shape) == []
 
 
 async def test_a_completion_with_open_questions_can_be_taken_up_again(desk: Desk) -> None:
     """Its id opens the form too, and what that comes to takes its place."""
     opened = await asserted(desk)
-    (open_,) = information(await finished(desk, shape22, {"tester_qualified": True}, context=opened))
-    (said,) = information(await finished(desk, shape22, MET, context=open_["coverage-assertion-id"]))
+    (open_,) = said_of(await finished(desk, shape22, {"tester_qualified": True}, context=opened))
+    (said,) = said_of(await finished(desk, shape22, MET, context=open_["coverage-assertion-id"]))
     assert said["coverage-assertion-id"] == open_["coverage-assertion-id"]
     assert "doc-needed" not in said
 
@@ -143,12 +125,12 @@ async def test_nothing_is_said_where_crd_left_coverage_open(desk: Desk) -> None:
     line = {"code": "hcpcs|E1390", "policy": "oxygen-home", "version": "2026.2", "missing": ["spo2_rest"]}
     kept = json.dumps({"id": "CA1", "coverage": "Coverage/c", "lines": [line | {"covered": "conditional"}]})
     await desk.service.store.commit(Commit(tenant=desk.service.tenant, puts=[Put("Assertion", "CA1", kept)]))
-    assert information(await finished(desk, shape22, MET, context="CA1")) == []
+    assert said_of(await finished(desk, shape22, MET, context="CA1")) == []
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
 async def test_nothing_is_said_where_crd_was_not_asked(desk: Desk, shape: Shape) -> None:
-    assert information(await finished(desk, shape, MET)) == []
+    assert said_of(await finished(desk, shape, MET)) == []
 
 
 async def test_nothing_is_said_of_a_pended_request(desk: Desk) -> None:
@@ -164,7 +146,7 @@ async def test_nothing_is_said_of_a_pended_request(desk: Desk) -> None:
     response = await desk.next(package.draft)
     response = await desk.next(fill(response, answers))
     assert response["status"] == "completed"
-    assert information(response) == []
+    assert said_of(response) == []
 
 
 async def test_an_assertion_about_another_service_is_left_alone(desk: Desk) -> None:
@@ -172,4 +154,4 @@ async def test_an_assertion_about_another_service_is_left_alone(desk: Desk) -> N
     package = await desk.package(call(canonical("mri-lumbar-adaptive"), context=opened))
     response = await desk.next(package.draft)
     response = await desk.next(fill(response, {"red_flag_dx": True}))
-    assert (response["status"], information(response)) == ("completed", [])
+    assert (response["status"], said_of(response)) == ("completed", [])

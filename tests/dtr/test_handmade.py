@@ -16,6 +16,7 @@ from tools.inferno_dtr_parts import filled
 from tools.requests import Json
 from tools.sampler import FOLDER, written
 
+from crd.building import infos, sent_example
 from precert.dtr import shape20, shape22
 from precert.dtr.handmade.conditions import enabled
 from precert.dtr.handmade.judging import judged
@@ -203,10 +204,8 @@ async def test_a_canonical_of_the_plans_own(http: httpx.AsyncClient) -> None:
 
 
 async def test_the_draft_remembers_the_context(http: httpx.AsyncClient) -> None:
-    hook = json.loads((FOLDER.parent / "crd" / "order-sign-auth-needed-documents.json").read_bytes())
-    said = json.loads((await http.post("/cds-services/crd-order-sign", content=json.dumps(hook))).content)
-    parts = said["systemActions"][0]["resource"]["extension"][0]["extension"]
-    context = next(part["valueString"] for part in parts if part["url"] == "coverage-assertion-id")
+    (info,) = infos(await sent_example(http, "order-sign-auth-needed-documents"))
+    context = info["coverage-assertion-id"]
     (bundle,) = bundles(await package(http, call(OWN, context=context)))
     assert bundle["entry"][1]["resource"]["identifier"]["value"] == context
 

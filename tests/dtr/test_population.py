@@ -1,22 +1,17 @@
 """The libraries: CQL and ELM say the same as the rules' own facts on the same chart.
 
-Compiled with npm's @cqframework/cql and executed with cql-execution where Node and the packages are present
-(``npm ci`` in tests/dtr/cql, as CI does, or PRECERT_NODE_MODULES); the rest is checked anywhere. With
-PRECERT_REQUIRE_CQL=1 nothing is skipped.
+Compiled and executed where Node and the packages of ``cql_running`` are present; the rest is checked anywhere.
 """
 
 from __future__ import annotations
 
 import base64
 import datetime
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from cql_running import executed, node
 from dtr_support import SITE
 from tools.requests import Json, concept
 
@@ -33,29 +28,7 @@ from support.app import EXAMPLES, NOW
 
 LIBRARY = PolicyLibrary(EXAMPLES / "policies", NOW)
 FORMS = [form for policy in LIBRARY.current if (form := Form(policy, LIBRARY.current.value_sets)).items]
-RUNNER = Path(__file__).parent / "cql" / "run.js"
-MODULES = Path(os.environ.get("PRECERT_NODE_MODULES", str(RUNNER.parent / "node_modules")))
-PACKAGES = ("cql-execution", "cql-exec-fhir", "@cqframework/cql")
-executed = pytest.mark.skipif(
-    os.environ.get("PRECERT_REQUIRE_CQL") != "1"
-    and (shutil.which("node") is None or not all((MODULES / package).is_dir() for package in PACKAGES)),
-    reason="needs Node and `npm ci` in tests/dtr/cql (or PRECERT_NODE_MODULES)",
-)
 DAY = datetime.date(2026, 11, 2)
-
-
-def node(script: str, given: Any) -> Any:
-    """What one of the scripts beside makes of ``given``."""
-    made = subprocess.run(
-        ["node", str(RUNNER.parent / script)],
-        input=json.dumps(given),
-        capture_output=True,
-        check=False,
-        env=os.environ | {"PRECERT_NODE_MODULES": str(MODULES), "TZ": "UTC"},
-        timeout=240,
-    )
-    assert made.returncode == 0, made.stderr.decode()[-3000:]
-    return json.loads(made.stdout)
 
 
 def charts(form: Form) -> Iterator[tuple[str, list[Json]]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 from dtr_support import ROOT, SHAPES, SITE, VALIDATOR, Desk, call, canonical, findings, questions
 from tools.requests import Json
 
+from policy.support import policy as small_policy
 from precert.dtr import shape20, shape22
 from precert.dtr.artifacts import renderer
 from precert.dtr.form import Form
@@ -18,7 +18,6 @@ from precert.dtr.urls import fhir_id
 from precert.fhir import json
 from precert.policy.catalogue import Catalogue
 from precert.policy.compiled import CompiledPolicy
-from precert.policy.load import load_text
 from support.answers import only_fault
 from support.app import NOW
 
@@ -31,11 +30,6 @@ def policy(version: str = "1", options: int = 3, **changed: Any) -> CompiledPoli
         "policy": "choosy",
         "version": version,
         "title": "A choice",
-        "role": "clinical",
-        "status": "active",
-        "approved": {"by": "x", "date": "2026-01-01", "next_review": "2027-01-01"},
-        "effective": {"start": "2026-01-01"},
-        "basis": [{"type": "NCD", "id": "1"}],
         "applies": {"services": ["hcpcs|E9999"]},
         "facts": {
             "stage": {
@@ -58,7 +52,7 @@ def policy(version: str = "1", options: int = 3, **changed: Any) -> CompiledPoli
             ]
         },
     }
-    return CompiledPolicy(load_text(yaml.safe_dump(written | changed).encode(), f"choosy-{version}.yaml"))
+    return small_policy(**written | changed)
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """What the sampler reads of a chart: its CQL compiles, and its ELM gives the values.
 
-Needs Node and the packages that test_population.py names; skipped otherwise.
+Needs Node and the packages of ``cql_running``; skipped otherwise.
 """
 
 from __future__ import annotations
 
 import base64
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
+from cql_running import executed, node
 from tools.requests import Json, concept
 
 from precert.dtr.handmade.loading import load_shelf
@@ -20,27 +17,7 @@ from precert.dtr.handmade.shelf import Handmade
 from precert.fhir import json
 from support.app import EXAMPLES
 
-SCRIPTS = Path(__file__).parent / "cql"
-MODULES = Path(os.environ.get("PRECERT_NODE_MODULES", str(SCRIPTS / "node_modules")))
 FORMS = load_shelf(EXAMPLES / "forms").forms
-needs = pytest.mark.skipif(
-    shutil.which("node") is None or not (MODULES / "cql-execution").is_dir(),
-    reason="needs Node and npm's cql-execution, cql-exec-fhir and @cqframework/cql (PRECERT_NODE_MODULES)",
-)
-
-
-def node(script: str, given: Any) -> Any:
-    """What one of the scripts makes of ``given``."""
-    made = subprocess.run(
-        ["node", str(SCRIPTS / script)],
-        input=json.dumps(given),
-        capture_output=True,
-        check=False,
-        env=os.environ | {"PRECERT_NODE_MODULES": str(MODULES), "TZ": "UTC"},
-        timeout=240,
-    )
-    assert made.returncode == 0, made.stderr.decode()[-3000:]
-    return json.loads(made.stdout)
 
 
 def content(form: Handmade, kind: str) -> bytes:
@@ -78,7 +55,7 @@ def run(form: Handmade, chart: list[Json]) -> Json:
     return dict(found)
 
 
-@needs
+@executed
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: str(form.id))
 def test_the_elm_gives_the_values(form: Handmade) -> None:
     found = run(form, CHART)
@@ -92,14 +69,14 @@ def test_the_elm_gives_the_values(form: Handmade) -> None:
         assert len(found["devices"]) == 1
 
 
-@needs
+@executed
 def test_an_empty_chart_is_null() -> None:
     found = run(FORMS[0], [])
     assert (found["weight"], found["height"], found["weight in pounds"]) == (None, None, None)
     assert found["has a condition"] is False
 
 
-@pytest.mark.skipif(not (MODULES / "@cqframework" / "cql").is_dir(), reason="needs npm's @cqframework/cql")
+@executed
 def test_the_text_compiles() -> None:
     compiled = node("compile.mjs", [content(form, "text/cql").decode() for form in FORMS])
     assert [one["errors"] for one in compiled] == [[], []]

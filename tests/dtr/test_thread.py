@@ -6,18 +6,12 @@ from typing import Any
 
 import pytest
 from dtr_support import SHAPES, Desk, call, coverage, filled, findings
-from tools.requests import Json, item, request_bundle
+from tools.requests import item, request_bundle
 
+from crd.building import EXTENSION, infos, sent_example
 from precert.dtr.shape import Shape
 from precert.fhir import json
 from support.answers import bundle
-from support.app import EXAMPLES
-
-
-def assertion_of(answer: Json) -> str:
-    order = answer["systemActions"][0]["resource"]
-    told = next(e for e in order["extension"] if e["url"].endswith("ext-coverage-information"))
-    return str(next(e["valueString"] for e in told["extension"] if e["url"] == "coverage-assertion-id"))
 
 
 async def explained(desk: Desk, id: str) -> Any:
@@ -27,9 +21,8 @@ async def explained(desk: Desk, id: str) -> Any:
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
 async def test_from_the_order_to_the_decision(desk: Desk, shape: Shape) -> None:
-    hook = (EXAMPLES / "crd" / "order-sign-auth-needed-documents.json").read_bytes()
-    told = await desk.client.post("/cds-services/crd-order-sign", content=hook)
-    assertion = assertion_of(json.loads(told.content))
+    (info,) = infos(await sent_example(desk.client, "order-sign-auth-needed-documents"))
+    assertion = info["coverage-assertion-id"]
     assert (await explained(desk, assertion))["case"] is None
     package = await desk.package(call(context=assertion, coverages=[coverage()]), shape)
     assert findings(package.draft, shape) == []
@@ -44,12 +37,12 @@ async def test_from_the_order_to_the_decision(desk: Desk, shape: Shape) -> None:
 
 
 async def test_the_order_that_carries_the_assertion_leads_to_it_too(desk: Desk) -> None:
-    hook = (EXAMPLES / "crd" / "order-sign-auth-needed-documents.json").read_bytes()
-    told = json.loads((await desk.client.post("/cds-services/crd-order-sign", content=hook)).content)
+    told = await sent_example(desk.client, "order-sign-auth-needed-documents")
+    (info,) = infos(told)
     order = told["systemActions"][0]["resource"] | {"id": "order"}
     sent = request_bundle("order", "MA-0001", [item(1, "hcpcs|E1390", quantity=12, unit="months")], evidence=(order,))
     answer = bundle(await desk.post("Claim/$submit", sent))
-    assert (await explained(desk, answer["id"]))["assertion"] == assertion_of(told)
+    assert (await explained(desk, answer["id"]))["assertion"] == info["coverage-assertion-id"]
 
 
 async def test_an_assertion_that_was_never_made_is_no_thread(desk: Desk) -> None:
@@ -61,7 +54,7 @@ async def test_an_assertion_that_was_never_made_is_no_thread(desk: Desk) -> None
         "codeCodeableConcept": {"text": "x"},
         "extension": [
             {
-                "url": "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information",
+                "url": EXTENSION,
                 "extension": [{"url": "coverage-assertion-id", "valueString": "CA00000000000000"}],
             }
         ],

@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ import httpx
 import pytest
 import uvicorn
 
-from pages.requests_sent import fresh
+from pages.requests_sent import Submit, fresh
 from support.app import settings
 
 CHROMIUM = "/usr/bin/chromium"
-Submit = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from support.app import EXAMPLES
+
+Submit = Callable[..., Awaitable[str]]
+"""Sends an example as a new request; its case number (fixture ``submit``)."""
 
 
 def fresh(name: str, change: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import httpx
 
+from crd.building import sent_example
 from pages.test_public import page
-from support.app import EXAMPLES
 
 
 async def test_without_feedback(client: httpx.AsyncClient) -> None:
@@ -15,8 +13,7 @@ async def test_without_feedback(client: httpx.AsyncClient) -> None:
 
 
 async def test_the_most_overridden_rule_stands_first(client: httpx.AsyncClient) -> None:
-    body = json.loads((EXAMPLES / "crd" / "order-sign-alternative.json").read_text())
-    cards = (await client.post("/cds-services/crd-order-sign", json=body)).json()["cards"]
+    cards = (await sent_example(client, "order-sign-alternative"))["cards"]
     alternative = next(card for card in cards if card.get("suggestions"))
     other = next(card for card in cards if card is not alternative)
     reason = {"reason": alternative["overrideReasons"][1], "userComment": "in 2024"}

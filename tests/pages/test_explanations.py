@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
-
 import httpx
 from fastapi import FastAPI
 
+from crd.building import infos, sent_example
+from pages.requests_sent import Submit
 from pages.test_public import HTML, page
-from support.app import EXAMPLES
-
-Submit = Callable[..., Awaitable[str]]
 
 
 async def test_an_approval(client: httpx.AsyncClient, submit: Submit) -> None:
@@ -76,28 +72,18 @@ async def test_an_administrative_denial_without_a_policy(client: httpx.AsyncClie
 
 
 async def test_a_hook_assertion(client: httpx.AsyncClient) -> None:
-    call = json.loads((EXAMPLES / "crd" / "order-sign-auth-needed-documents.json").read_text())
-    answer = (await client.post(f"/cds-services/crd-{call['hook']}", json=call)).json()
-    found = [
-        part["valueString"]
-        for action in answer["systemActions"]
-        for extension in action["resource"]["extension"]
-        for part in extension.get("extension", [])
-        if part["url"] == "coverage-assertion-id"
-    ]
-    shown = await page(client, f"/explain/{found[0]}")
-    assert found[0] in shown.words
+    (info,) = infos(await sent_example(client, "order-sign-auth-needed-documents"))
+    shown = await page(client, f"/explain/{info['coverage-assertion-id']}")
+    assert info["coverage-assertion-id"] in shown.words
     assert "Covered when" in shown.words
     assert "authorization needed" in shown.text
 
 
 async def test_an_order_that_was_authorized_when_it_was_signed(client: httpx.AsyncClient) -> None:
     """From the assertion on the order to the authorization, and from there to the case as the plan sees it."""
-    body = json.loads((EXAMPLES / "crd" / "order-sign-criteria-met.json").read_text())
-    answer = (await client.post("/cds-services/crd-order-sign", json=body)).json()
-    said = {part["url"]: part for part in answer["systemActions"][0]["resource"]["extension"][0]["extension"]}
-    number = said["satisfied-pa-id"]["valueString"]
-    shown = await page(client, f"/explain/{said['coverage-assertion-id']['valueString']}")
+    (info,) = infos(await sent_example(client, "order-sign-criteria-met"))
+    number = info["satisfied-pa-id"]
+    shown = await page(client, f"/explain/{info['coverage-assertion-id']}")
     assert number in shown.words
     assert "satisfied" in shown.words
     case = next(link for link in shown.links if link.startswith("/workbench/cases/"))

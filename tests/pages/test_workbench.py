@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
 
 from pages.markup import Markup
-from pages.requests_sent import resource
+from pages.requests_sent import Submit, resource
 from pages.test_public import HTML, page
 from support.app import FrozenClock
 
-Submit = Callable[..., Awaitable[str]]
 NURSE = {"outcome": "approve", "by": "N. Ruiz, RN", "role": "nurse"}
 
 

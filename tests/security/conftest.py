@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from security.world import World, make_world
-
-
-@pytest.fixture(autouse=True)
-def every_level() -> Iterator[None]:
-    """Lines of every level, whatever level a test before left behind: what is logged is part of these tests."""
-    before = structlog.get_config()["wrapper_class"]
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(0))
-    yield
-    structlog.configure(wrapper_class=before)
 
 
 @pytest.fixture

@@ -13,9 +13,12 @@ from typing import Any
 import httpx
 import pytest
 
+from precert.security.client_keys import PublicKey, client_key_sets
 from precert.security.keysets import KeySets
 from security.world import World, ec_key, entry, make_world, public, rsa_key
 from support.app import FrozenClock
+
+ADDRESS = "https://slow.test/jwks.json"
 
 
 class KeyServer:
@@ -65,8 +68,8 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-def sets(clock: FrozenClock) -> KeySets:
-    return KeySets(clock)
+def sets(clock: FrozenClock) -> KeySets[PublicKey]:
+    return client_key_sets(clock)
 
 
 @pytest.fixture
@@ -94,20 +97,44 @@ async def test_the_client_rotates(remote: World, server: KeyServer) -> None:
     assert (await remote.ask(remote.assertion(ec_key("key-2")))).status_code == 200
 
 
-async def test_unknown_keys_do_not_hammer_the_client(sets: KeySets, server: KeyServer) -> None:
+async def test_unknown_keys_do_not_hammer_the_client(sets: KeySets[PublicKey], server: KeyServer) -> None:
     for number in range(10):
         assert await sets.key(server.url, f"unknown-{number}") is None
     assert await sets.key(server.url, "key-1") is not None
     assert server.asked == 1
 
 
-async def test_many_at_once_ask_once(sets: KeySets, server: KeyServer) -> None:
+async def test_many_at_once_ask_once(sets: KeySets[PublicKey], server: KeyServer) -> None:
     found = await asyncio.gather(*(sets.key(server.url, "key-1") for _ in range(20)))
     assert None not in found
     assert server.asked == 1
 
 
-async def test_cache_control(sets: KeySets, server: KeyServer, clock: FrozenClock) -> None:
+async def test_nobody_waits_who_can_do_without(clock: FrozenClock) -> None:
+    """While one call asks a slow address again, others go on with the keys that are known."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+    answer.set()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        await answer.wait()
+        return httpx.Response(200, json=public(ec_key()))
+
+    sets = client_key_sets(clock, http=lambda: httpx.AsyncClient(transport=httpx.MockTransport(slow)))
+    assert await sets.key(ADDRESS, "key-1") is not None
+    clock.forward(hours=2)
+    asked.clear()
+    answer.clear()
+    first = asyncio.create_task(sets.key(ADDRESS, "key-1"))
+    await asked.wait()
+    assert await asyncio.wait_for(sets.key(ADDRESS, "key-1"), 1) is not None
+    unknown = asyncio.create_task(sets.key(ADDRESS, "key-2"))
+    answer.set()
+    assert await first is not None
+    assert await unknown is None
+
+
+async def test_cache_control(sets: KeySets[PublicKey], server: KeyServer, clock: FrozenClock) -> None:
     server.headers = {"Cache-Control": "public, max-age=60"}
     assert await sets.key(server.url, "key-1") is not None
     clock.forward(seconds=59)
@@ -123,7 +150,9 @@ async def test_cache_control(sets: KeySets, server: KeyServer, clock: FrozenCloc
         assert server.asked == asked
 
 
-async def test_a_server_that_is_down_for_a_while(sets: KeySets, server: KeyServer, clock: FrozenClock) -> None:
+async def test_a_server_that_is_down_for_a_while(
+    sets: KeySets[PublicKey], server: KeyServer, clock: FrozenClock
+) -> None:
     assert await sets.key(server.url, "key-1") is not None
     server.status = 503
     clock.forward(hours=2)
@@ -141,7 +170,9 @@ async def test_a_server_that_is_down_for_a_while(sets: KeySets, server: KeyServe
     "body",
     [b"", b"[]", b"{}", b'{"keys": {}}', b"[" * 100_000, b"\xff\xfe", b'{"keys": [1, null, {}]}', b" " * 300_000],
 )
-async def test_bodies_that_are_no_key_set(sets: KeySets, server: KeyServer, body: bytes, clock: FrozenClock) -> None:
+async def test_bodies_that_are_no_key_set(
+    sets: KeySets[PublicKey], server: KeyServer, body: bytes, clock: FrozenClock
+) -> None:
     server.body = body
     assert await sets.key(server.url, "key-1") is None
     server.publish(ec_key())
@@ -149,13 +180,13 @@ async def test_bodies_that_are_no_key_set(sets: KeySets, server: KeyServer, body
     assert await sets.key(server.url, "key-1") is not None
 
 
-async def test_redirects_are_not_followed(sets: KeySets, server: KeyServer) -> None:
+async def test_redirects_are_not_followed(sets: KeySets[PublicKey], server: KeyServer) -> None:
     server.status, server.headers = 302, {"Location": "http://127.0.0.1:1/elsewhere"}
     assert await sets.key(server.url, "key-1") is None
     assert server.asked == 1
 
 
-async def test_nobody_there(sets: KeySets) -> None:
+async def test_nobody_there(sets: KeySets[PublicKey]) -> None:
     assert await sets.key("http://127.0.0.1:1/jwks.json", "key-1") is None
 
 
@@ -166,11 +197,11 @@ async def test_slow_servers_are_not_waited_for(clock: FrozenClock, monkeypatch: 
         await asyncio.sleep(60)
         raise AssertionError("not waited for")
 
-    sets = KeySets(clock, http=lambda: httpx.AsyncClient(transport=httpx.MockTransport(never)))
-    assert await sets.key("https://slow.test/jwks.json", "key-1") is None
+    sets = client_key_sets(clock, http=lambda: httpx.AsyncClient(transport=httpx.MockTransport(never)))
+    assert await sets.key(ADDRESS, "key-1") is None
 
 
-async def test_other_keys_are_passed_over(sets: KeySets, server: KeyServer) -> None:
+async def test_other_keys_are_passed_over(sets: KeySets[PublicKey], server: KeyServer) -> None:
     private = dict(ec_key("leaked").as_dict(private=True))
     others = [{"kty": "EC", "crv": "P-256", "kid": "p256"}, private, public(rsa_key("enc"))["keys"][0] | {"use": "enc"}]
     server.body = json.dumps({"keys": [*others, *public(rsa_key())["keys"]]}).encode()

@@ -7,27 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from precert.store.embedded import EmbeddedStore
 from precert.store.port import Audit, Commit, Document, Outgoing, Page, Param, Put, Store, Stored
+from support.app import FrozenClock
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-class Clock:
-    """A clock that stands still until told."""
+class Clock(FrozenClock):
+    """It stands still at noon until told."""
 
     def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def tick(self, seconds: float = 1.0) -> datetime:
-        self.at += timedelta(seconds=seconds)
-        return self.at
+        super().__init__(NOON)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,24 +38,18 @@ from precert.subscriptions.urls import (
     TIMEOUT,
 )
 from precert.web.http import error_response
+from support.app import FrozenClock
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NPI = "1245319599"
 BASE = "http://payer.test"
 
 
-class Clock:
-    """A clock that stands still until told."""
+class Clock(FrozenClock):
+    """It stands still at noon until told."""
 
     def __init__(self) -> None:
-        self.at = NOON
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def tick(self, seconds: float = 1.0) -> datetime:
-        self.at += timedelta(seconds=seconds)
-        return self.at
+        super().__init__(NOON)
 
 
 @dataclass

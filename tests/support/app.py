@@ -34,6 +34,11 @@ class FrozenClock:
         """Move on, for example ``forward(days=3)``."""
         self.at += timedelta(**by)
 
+    def tick(self, seconds: float = 1.0) -> datetime:
+        """Move on a little; what it says then."""
+        self.at += timedelta(seconds=seconds)
+        return self.at
+
 
 class CountedIds:
     """Uuids that count: 00000000-0000-4000-8000-000000000001 and so on."""

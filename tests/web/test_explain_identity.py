@@ -5,9 +5,8 @@ from __future__ import annotations
 import httpx
 from fastapi import FastAPI
 
-from precert.fhir import json
+from crd.building import infos, sent_example
 from support.answers import only_fault
-from support.app import EXAMPLES
 
 
 async def test_the_open_mode_explains_to_this_machine_only(app: FastAPI) -> None:
@@ -18,10 +17,8 @@ async def test_the_open_mode_explains_to_this_machine_only(app: FastAPI) -> None
 
 async def test_who_read_an_explanation_is_on_record(app: FastAPI, client: httpx.AsyncClient) -> None:
     """The logs of CRD are PHI: that somebody read in them is logged itself (CRD found-38, 2.0.1 @80)."""
-    call = json.loads((EXAMPLES / "crd" / "order-sign-auth-needed-documents.json").read_bytes())
-    answer = (await client.post(f"/cds-services/crd-{call['hook']}", json=call)).json()
-    (extension,) = answer["systemActions"][0]["resource"]["extension"]
-    (id_,) = [part["valueString"] for part in extension["extension"] if part["url"] == "coverage-assertion-id"]
+    (info,) = infos(await sent_example(client, "order-sign-auth-needed-documents"))
+    id_ = info["coverage-assertion-id"]
     assert (await client.get(f"/explain/{id_}")).status_code == 200
     assert (await client.get("/explain/nothing")).status_code == 404
     entries = await app.state.service.store.audit(app.state.service.tenant)

@@ -17,7 +17,6 @@ from tools.make_examples import by_name
 
 from precert.dtr.forms import Forms
 from precert.web import logging
-from support import logs
 from support.app import EXAMPLES, NOW, running
 
 PATIENT_WORDS = ("Reyes", "Alma", "1951-03-14", "MA-0001", "G47.33")
@@ -106,17 +105,10 @@ async def test_the_log_of_a_request_holds_no_patient(client: httpx.AsyncClient) 
         assert word not in written
 
 
-@pytest.fixture
-def restored_logs() -> object:
-    yield
-    logs.configure()
-
-
 def explode(patient: str) -> None:
     raise ValueError(f"no such thing as {patient}")
 
 
-@pytest.mark.usefixtures("restored_logs")
 @pytest.mark.parametrize("as_json", [True, False])
 def test_an_exception_is_logged_by_type_and_place_only(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
     logging.configure("info", json=as_json)
@@ -134,7 +126,6 @@ def test_an_exception_is_logged_by_type_and_place_only(as_json: bool, capsys: py
     assert "Alma Reyes" not in written
 
 
-@pytest.mark.usefixtures("restored_logs")
 def test_json_lines_and_levels(capsys: pytest.CaptureFixture[str]) -> None:
     logging.configure("warning", json=True)
     logger = structlog.get_logger("test").bind()

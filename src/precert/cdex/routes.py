@@ -12,11 +12,12 @@ from precert.cdex import urls
 from precert.cdex.attach import attach
 from precert.cdex.content import Review
 from precert.fhir.json import Limits
-from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, Resource
 from precert.security.identity import Client
-from precert.store.port import Busy, Conflict, StorageFull
+from precert.store.port import Conflict
 from precert.web.http import busy, fhir_response, read_resource
+from precert.web.refusals import store_refusals
 
 
 def accept_any(response: Resource, path: str) -> Sequence[Issue]:
@@ -46,14 +47,10 @@ def cdex_router(context: CdexContext, prefix: str) -> APIRouter:
         _, resource = await read_resource(request, context.limits)
         context.observe(resource)
         try:
-            answer = await attach(context.service, resource, client.id, context.review)
-        except Busy as full:
-            raise busy(full.retry_after, "The server is working at its limit.") from full
+            with store_refusals():
+                answer = await attach(context.service, resource, client.id, context.review)
         except Conflict as moved:
             raise busy(1, "The case is being changed by others right now.") from moved
-        except StorageFull as full:
-            text = "The server's storage is full. Nothing was stored; send the attachment again later."
-            raise FhirError(507, Issue("error", "no-store", text, rule="storage-full"), {"Retry-After": "60"}) from full
         return fhir_response(request, answer)
 
     return router

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request, Response
@@ -28,11 +27,10 @@ from precert.dtr.reading import KINDS, Reader
 from precert.dtr.shape import Shape
 from precert.dtr.valuesets import expanded
 from precert.fhir.json import Limits
-from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource
 from precert.security.identity import Client
-from precert.store.port import Busy, StorageFull
-from precert.web.http import busy, check_accept, fhir_response, read_resource
+from precert.web.http import check_accept, fhir_response, read_resource
+from precert.web.refusals import store_refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
         context.identify(request)
         resource = await context.read(request, shape.VERSION)
         asked = read_package_request(resource)
-        with _store():
+        with store_refusals():
             return fhir_response(request, await packager.package(asked, shape, context.site(request)))
 
     summary = "The forms for an order, a context or by canonical (DTR)"
@@ -96,7 +94,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
         held = context.shelf.answered(canonical_of(response))
         if held is not None:
             return fhir_response(request, next_page(held, response, path, shape, context.site(request)))
-        with _store():
+        with store_refusals():
             return fhir_response(request, await interviewer.step(response, path, shape, context.site(request)))
 
     summary = "The next questions of an adaptive form (SDC)"
@@ -108,7 +106,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
         client = context.identify(request)
         resource = await context.read(request, shape.VERSION)
         logged = read_report(resource)
-        with _store():
+        with store_refusals():
             await context.errors.add(logged, client.id)
         return Response(status_code=204)
 
@@ -152,15 +150,3 @@ def _reads(router: APIRouter, context: DtrContext, reader: Reader, shape: Shape,
 
     router.get(f"/{kind}", summary=f"Find a {kind} by its canonical")(search)
     router.get(f"/{kind}/{{id}}", summary=f"Read a {kind}")(read)
-
-
-@contextmanager
-def _store() -> Iterator[None]:
-    """The store's refusals as answers."""
-    try:
-        yield
-    except Busy as full:
-        raise busy(full.retry_after, "The server is working at its limit.") from full
-    except StorageFull as full:
-        text = "The server's storage is full. Nothing was stored; send the request again later."
-        raise FhirError(507, Issue("error", "no-store", text, rule="storage-full"), {"Retry-After": "60"}) from full

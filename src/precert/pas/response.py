@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from precert.authorization.codes import IgVersion, OutcomeKind, Reject, code_table
-from precert.authorization.record import Authorization, Case, Line, Party
+from precert.authorization.record import Case, Line
 from precert.authorization.service import Rejection
 from precert.authorization.submission import Submission
 from precert.fhir.bundle import BundleIndex, Entry, bundle_entry
@@ -19,15 +19,15 @@ from precert.fhir.dates import instant
 from precert.fhir.outcome import operation_outcome
 from precert.fhir.types import Element, Resource, elements
 from precert.pas import urls
-from precert.pas.lines import Notes, Setting, add_items, item, period, result
+from precert.pas.lines import ItemShape, Notes, Setting, add_items, item, period, result
 from precert.pas.notes import disposition
 from precert.pas.parties import full_reference, parties, roles
-from precert.pas.requests import information_requests
+from precert.pas.requests import RequestShape, information_requests
 
 _CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
 
 
-class Shape(Protocol):
+class Shape(ItemShape, RequestShape, Protocol):
     """The parts of an answer that differ between IG versions; a module per version."""
 
     VERSION: IgVersion
@@ -35,18 +35,9 @@ class Shape(Protocol):
     CONTEXT: str
     INQUIRY_IN_PARAMETERS: bool
 
-    def authorized_provider(self, party: Party, kind: Element) -> Element: ...
     def error_element(self, reject: Reject) -> Element: ...
-    def authorized_detail(self, line: Line, modified: bool) -> Element | None: ...
-    def add_item(
-        self, line: Line, authorization: Authorization, provider: Element | None, stay: list[Element]
-    ) -> Element | None: ...
     def header_extensions(self, lines: list[Line], known: frozenset[str]) -> list[Element]: ...
     def stay_extensions(self, admission: Element | str | None, discharge: str | None) -> list[Element]: ...
-    def line_number(self, sequence: int) -> Element: ...
-    def input_modifiers(self, modifiers: list[Element]) -> list[Element]: ...
-    def questionnaire_input(self, sequence: int, context: str) -> Element: ...
-    def communication(self, sequence: int, content: str) -> tuple[list[Element], Element]: ...
 
 
 @dataclass(frozen=True, slots=True)

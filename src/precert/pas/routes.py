@@ -26,10 +26,10 @@ from precert.pas.intake import read_request
 from precert.pas.presenter import Presenter
 from precert.pas.response import Shape
 from precert.security.identity import Client
-from precert.store.port import Busy, StorageFull
 from precert.web.gate import Gate, combined
-from precert.web.http import busy, fhir_response, read_resource
+from precert.web.http import fhir_response, read_resource
 from precert.web.metrics import Metrics
+from precert.web.refusals import store_refusals
 
 _HOPELESS = frozenset({"not-a-bundle", "no-entries", "claim-first"})
 """Faults of something that is no request at all: what else is wrong with it is of no interest."""
@@ -103,12 +103,8 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
         submission = context.admit(raw, bundle, client, root, shape)
         render = context.presenter.renderer(shape, root)
         use_case = update_request if submission.prior else submit_request
-        try:
+        with store_refusals():
             answered = await use_case(service, submission, render)
-        except Busy as full:
-            raise busy(full.retry_after, "The server is working at its limit.") from full
-        except StorageFull as full:
-            raise storage_full() from full
         if answered.case is not None:
             for line in answered.case.ordered:
                 outcome = line.determination.outcome if line.determination else line.state
@@ -141,9 +137,3 @@ def _told(where: str, said: Sequence[str]) -> bool:
 def _grandparent(issue: Issue) -> bool:
     """A prior Claim's own predecessor is not in the bundle: it must not be (spec-66), and 2.0.1 has room for one Claim."""
     return issue.rule == "reference-unresolved" and ".related[" in (issue.expression or "")
-
-
-def storage_full() -> FhirError:
-    """507: nothing was stored, what was acknowledged before stays readable."""
-    text = "The server's storage is full. Nothing was stored; the operator has been told. Send the request again later."
-    return FhirError(507, Issue("error", "no-store", text, rule="storage-full"), {"Retry-After": "60"})

@@ -35,7 +35,7 @@ from pathlib import Path
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.lint_rules import CodeCheck, Severity, every_rule
-from precert.policy.load import PolicyFileError, load_file
+from precert.policy.load import PolicyFileError, Problem, load_file
 from precert.policy.overlap import overlaps
 
 
@@ -49,6 +49,10 @@ class Finding:
     rule: str
     severity: Severity
     message: str
+
+    @classmethod
+    def of(cls, problem: Problem, rule: str, severity: Severity) -> Finding:
+        return cls(problem.file, problem.line, problem.key, rule, severity, problem.message)
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
@@ -67,8 +71,7 @@ def lint_policy(
     source = policy.file.source
     findings = []
     for path, rule, severity, message in every_rule(policy, today, value_sets, check_code, mutation):
-        problem = source.problem(path, message)
-        findings.append(Finding(problem.file, problem.line, problem.key, rule, severity, message))
+        findings.append(Finding.of(source.problem(path, message), rule, severity))
     return tuple(sorted(findings, key=lambda finding: (finding.line, finding.rule)))
 
 
@@ -86,10 +89,8 @@ def lint_catalogue(
     for policy in known:
         findings.extend(lint_policy(policy, today, value_sets=value_sets, check_code=check_code, mutation=mutation))
     for one, other, why in overlaps(known):
-        problem = other.file.source.problem(("applies",), why)
-        findings.append(Finding(problem.file, problem.line, problem.key, "overlap", "error", problem.message))
-        problem = one.file.source.problem(("applies",), why)
-        findings.append(Finding(problem.file, problem.line, problem.key, "overlap", "error", problem.message))
+        for policy in (other, one):
+            findings.append(Finding.of(policy.file.source.problem(("applies",), why), "overlap", "error"))
     return tuple(findings)
 
 
@@ -108,6 +109,6 @@ def lint_files(
         try:
             policies.append(CompiledPolicy(load_file(path), value_sets))
         except PolicyFileError as error:
-            findings.extend(Finding(p.file, p.line, p.key, "format", "error", p.message) for p in error.problems)
+            findings.extend(Finding.of(problem, "format", "error") for problem in error.problems)
     rest = lint_catalogue(policies, today, value_sets=value_sets, check_code=check_code, mutation=mutation)
     return (*findings, *rest)

@@ -21,9 +21,10 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
+from precert.security.client_keys import PublicKey
 from precert.security.clients import ClientRegistry, Registered
 from precert.security.compact import is_time, unverified
-from precert.security.keysets import KeySets, PublicKey
+from precert.security.keysets import KeySets
 
 ALGORITHMS = ("RS384", "ES384")
 LONGEST = 300
@@ -69,7 +70,7 @@ class AssertionVerifier:
     """Checks assertions for the token endpoint at ``token_url``. ``leeway`` is what clocks may differ, in seconds."""
 
     clients: ClientRegistry
-    sets: KeySets
+    sets: KeySets[PublicKey]
     now: Callable[[], datetime]
     token_url: str
     leeway: int = 60

@@ -17,8 +17,9 @@ import structlog
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from precert.security.client_keys import Keys, PublicKey, given_keys
 from precert.security.identity import OPEN_CLIENT, SecuritySetupError, is_loopback
-from precert.security.keysets import Keys, KeySets, PublicKey, given_keys
+from precert.security.keysets import KeySets
 from precert.security.scopes import MOST_SCOPES, Scope, parse_scope
 
 log = structlog.get_logger(__name__)
@@ -109,7 +110,7 @@ class Registered:
             frozenset(entry.roles),
         )
 
-    async def key(self, kid: str, sets: KeySets) -> PublicKey | None:
+    async def key(self, kid: str, sets: KeySets[PublicKey]) -> PublicKey | None:
         """Its public key ``kid``."""
         if self.entry.jwks_url is None:
             return self.given.get(kid)

@@ -14,6 +14,16 @@ log = structlog.get_logger(__name__)
 
 FETCH_SECONDS = 3.0
 _MOST_BYTES = 256 * 1024
+MOST_KEYS = 100
+"""Of a set that others publish, no more are looked at."""
+
+
+def members(jwks: Any) -> list[Any]:
+    """The keys of a set, as they are written. Raises ValueError if it is no key set."""
+    found = jwks.get("keys") if isinstance(jwks, dict) else None
+    if not isinstance(found, list):
+        raise ValueError("a key set is an object with a list of keys")
+    return found
 
 
 async def read_jwks(

@@ -7,12 +7,12 @@ symmetric algorithms are never accepted.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, NoReturn
 from urllib.parse import urlsplit
 
@@ -26,16 +26,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from precert.fhir.outcome import FhirError, Issue
 from precert.security.compact import is_time, unverified
-from precert.security.jwks import read_jwks
+from precert.security.jwks import MOST_KEYS, members, read_jwks
+from precert.security.keysets import KeySets
 
 log = structlog.get_logger(__name__)
 
+Key = ECKey | RSAKey
 Algorithm = Literal["ES384", "RS384", "ES256", "RS256", "ES512", "RS512"]
 
 TRUSTED_ADDRESS = "precert.trusted-address"
 """Request extension: the operator allows this address although it is private or plain http (``allow_http``)."""
 _SEEN_MOST = 100_000
-_REFETCH_AFTER = 30.0
 
 
 class TrustedIssuer(BaseModel):
@@ -61,6 +62,8 @@ class TrustedIssuer(BaseModel):
     def _has_keys(self) -> TrustedIssuer:
         if self.jwks is None and self.jwks_url is None and not self.jku:
             raise ValueError("give jwks, jwks_url or jku: without keys no token can be checked")
+        if self.jwks is not None:
+            members(self.jwks)
         schemes = ("https", "http") if self.allow_http else ("https",)
         for address in (*self.jku, *([self.jwks_url] if self.jwks_url else [])):
             if urlsplit(address).scheme not in schemes:
@@ -91,26 +94,31 @@ class Verified:
 
 
 @dataclass(slots=True)
-class _Keys:
-    """The keys of one address as they were read."""
-
-    by_id: dict[str, ECKey | RSAKey]
-    read_at: float
-
-
-@dataclass(slots=True)
 class JwtVerifier:
-    """Checks tokens. ``http`` reads registered key addresses only; it should follow no redirects."""
+    """Checks tokens. ``http`` reads registered key addresses only; it should follow no redirects.
+
+    A hook has no time to read keys at each call: they are kept for ``cache_seconds``, whatever Cache-Control says.
+    """
 
     config: JwtConfig
     now: Callable[[], datetime]
     http: httpx.AsyncClient
-    _cache: dict[str, _Keys] = field(default_factory=dict)
-    _reading: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _given: dict[str, dict[str, Key]] = field(default_factory=dict)
+    _sets: dict[bool, KeySets[Key]] = field(init=False)
     _seen: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _signatures: JWSRegistry = field(
         default_factory=lambda: JWSRegistry(algorithms=["ES384", "RS384", "ES256", "RS256", "ES512", "RS512"])
     )
+
+    def __post_init__(self) -> None:
+        for issuer in self.config.issuers:
+            if issuer.jwks is not None:
+                self._given.setdefault(issuer.iss, usable_keys(members(issuer.jwks)))
+        # Kept apart, so that what was read under an issuer's exemption serves no issuer that has none.
+        self._sets = {
+            exempt: KeySets(self.now, partial(self._fetch, exempt), published_keys, self.config.cache_seconds)
+            for exempt in (False, True)
+        }
 
     async def verify(self, token: str, url: str) -> Verified:
         """Whose token this is, for a call of exactly ``url``. Raises FhirError(401); the reason never holds the token."""
@@ -169,50 +177,31 @@ class JwtVerifier:
             log.warning("token used again", issuer=issuer.iss)
         self._seen[mark] = until
 
-    async def _key(self, issuer: TrustedIssuer, jku: object, kid: str) -> ECKey | RSAKey:
+    async def _key(self, issuer: TrustedIssuer, jku: object, kid: str) -> Key:
         if jku is not None and jku not in (*issuer.jku, issuer.jwks_url):
             _refuse("the jku is not registered for this issuer")
         if issuer.jwks is not None and jku is None:
-            given = self._cache.get(f"given:{issuer.iss}")
-            if given is None:
-                given = self._cache[f"given:{issuer.iss}"] = _Keys(_imported(issuer.jwks), 0.0)
-            key = given.by_id.get(kid)
+            key = self._given[issuer.iss].get(kid)
         else:
             address = jku if isinstance(jku, str) else issuer.jwks_url or next(iter(issuer.jku), None)
             assert address is not None  # TrustedIssuer has one of them
-            key = await self._from(address, kid, trusted=issuer.allow_http)
-        if key is None:
-            _refuse("the key (kid) is not among the issuer's keys")
-        return key
+            key = await self._sets[issuer.allow_http].key(address, kid)
+        return key if key is not None else _refuse("the key (kid) is not among the issuer's keys")
 
-    async def _from(self, address: str, kid: str, *, trusted: bool) -> ECKey | RSAKey | None:
-        """A key by its id; the key set is read when it is not cached, too old, or does not have the id."""
-        now = self.now().timestamp()
-        cached = self._cache.get(address)
-        if cached and kid in cached.by_id and now - cached.read_at < self.config.cache_seconds:
-            return cached.by_id[kid]
-        async with self._reading.setdefault(address, asyncio.Lock()):
-            cached = self._cache.get(address)
-            fresh = cached is not None and now - cached.read_at < (
-                self.config.cache_seconds if kid in cached.by_id else _REFETCH_AFTER
-            )
-            if not fresh:
-                read = await self._read(address, trusted=trusted)
-                # A server that is down for a moment does not make known keys unknown.
-                cached = _Keys(read if read is not None else (cached.by_id if cached else {}), now)
-                self._cache[address] = cached
-        return cached.by_id.get(kid) if cached else None
-
-    async def _read(self, address: str, *, trusted: bool) -> dict[str, ECKey | RSAKey] | None:
-        read = await read_jwks(self.http, address, {TRUSTED_ADDRESS: True} if trusted else None)
-        return _imported(read[0]) if read is not None else None
+    async def _fetch(self, exempt: bool, address: str) -> tuple[Any, str] | None:
+        read = await read_jwks(self.http, address, {TRUSTED_ADDRESS: True} if exempt else None)
+        return (read[0], "") if read is not None else None
 
 
-def _imported(jwks: Any) -> dict[str, ECKey | RSAKey]:
-    """The usable signature keys of a key set by id; others are passed over."""
-    found: dict[str, ECKey | RSAKey] = {}
-    keys = jwks.get("keys") if isinstance(jwks, dict) else None
-    for member in keys if isinstance(keys, list) else []:
+def published_keys(jwks: Any) -> dict[str, Key]:
+    """The usable keys of a set that an issuer publishes. Raises ValueError if it is no key set."""
+    return usable_keys(members(jwks)[:MOST_KEYS])
+
+
+def usable_keys(listed: list[Any]) -> dict[str, Key]:
+    """Those that signatures can be checked with, by id; others are passed over."""
+    found: dict[str, Key] = {}
+    for member in listed:
         kid = member.get("kid") if isinstance(member, dict) else None
         if not isinstance(kid, str) or member.get("use", "sig") != "sig" or member.get("kty") not in ("EC", "RSA"):
             continue

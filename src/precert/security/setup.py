@@ -14,10 +14,10 @@ from fastapi import APIRouter, Request
 from precert.fhir.outcome import FhirError, Issue
 from precert.runtime import Runtime
 from precert.security.assertions import AssertionVerifier
+from precert.security.client_keys import client_key_sets, new_http
 from precert.security.clients import ClientRegistry
 from precert.security.guard import Authenticator
 from precert.security.identity import OPEN_CLIENT, Client, SecurityMode, SecuritySetupError, is_loopback
-from precert.security.keysets import KeySets, new_http
 from precert.security.limits import RateLimiter
 from precert.security.smart import TOKEN_PATH, Discovery, TokenEndpoint, smart_router
 from precert.security.tokens import AccessTokens, TokenKeys
@@ -131,7 +131,7 @@ def build_security(
     keys = TokenKeys(config.data / "security" / "token-keys.json", runtime, config.rotate_days)
     tokens = AccessTokens(keys, runtime, base_url, config.token_seconds)
     limiter = RateLimiter(runtime.now)
-    sets = KeySets(runtime.now, config.jwks_cache_seconds, http)
+    sets = client_key_sets(runtime.now, config.jwks_cache_seconds, http)
     verifier = AssertionVerifier(clients, sets, runtime.now, base_url + TOKEN_PATH, config.leeway)
     return SmartSecurity(
         Authenticator(tokens, clients, limiter, config.bases),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from urllib.parse import parse_qsl, urlencode
@@ -15,7 +15,7 @@ from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue, bad_request
 from precert.runtime import Runtime
 from precert.security.identity import Client
-from precert.store.port import BadPage, Busy, Conflict, StorageFull, Store
+from precert.store.port import BadPage, Conflict, Store
 from precert.subscriptions.desk import Desk, Organizations, Validate
 from precert.subscriptions.guard import Resolver, system_resolver
 from precert.subscriptions.notifications import past_events, status_bundle, status_parameters
@@ -32,6 +32,7 @@ from precert.subscriptions.queries import (
 from precert.subscriptions.record import Record, Version, shown
 from precert.subscriptions.records import Records
 from precert.web.http import busy, check_accept, check_content_type, fhir_response, media_type, read_body, read_resource
+from precert.web.refusals import store_refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
     async def create(request: Request) -> Response:
         client = context.identify(request)
         _, resource = await read_resource(request, context.limits)
-        async with _store_faults():
+        with _store_faults():
             record = await desk.create(client, resource, base(request))
         return _written(request, record, 201, {"Location": f"{base(request)}/Subscription/{record.id}"})
 
@@ -107,7 +108,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         wanted = read_search(pairs, strict=strict)
         url = f"{base(request)}/Subscription"
         links = [{"relation": "self", "url": _link(url, wanted.used)}]
-        async with _store_faults():
+        with _store_faults():
             records, following = await desk.search(client, wanted.params, wanted.count, wanted.page)
         if following is not None:
             links.append({"relation": "next", "url": _link(url, (*wanted.used, ("_page", following)))})
@@ -121,7 +122,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
     async def status_of_all(request: Request) -> Response:
         client = context.identify(request)
         wanted = read_status(await _operation(request, context.limits))
-        async with _store_faults():
+        with _store_faults():
             records = await desk.all(client, wanted)
         return _statuses(request, records)
 
@@ -129,7 +130,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
     async def status_of_one(request: Request, id: str) -> Response:
         client = context.identify(request)
         await _operation(request, context.limits)  # id and status are ignored here, as the operation says
-        async with _store_faults():
+        with _store_faults():
             record = await desk.read(client, id)
         return _statuses(request, [record])
 
@@ -145,7 +146,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
     async def events(request: Request, id: str) -> Response:
         client = context.identify(request)
         pairs = await _operation(request, context.limits)
-        async with _store_faults():
+        with _store_faults():
             record = await desk.read(client, id)
             wanted = read_range(pairs, record.channel.content)
             found, bundles = await desk.events(record, wanted.since, wanted.until, wanted.content)
@@ -157,7 +158,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
     async def read(request: Request, id: str) -> Response:
         client = context.identify(request)
         check_accept(request)
-        async with _store_faults():
+        with _store_faults():
             record = await desk.read(client, id)
         if record.etag in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
             return Response(status_code=304, headers=_validators(record))
@@ -168,7 +169,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         client = context.identify(request)
         _, resource = await read_resource(request, context.limits)
         match = request.headers.get("if-match")
-        async with _store_faults():
+        with _store_faults():
             record = await desk.update(
                 client, id, resource, base(request), lambda current: check_match(match, current.etag)
             )
@@ -178,7 +179,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
     async def delete(request: Request, id: str) -> Response:
         client = context.identify(request)
         match = request.headers.get("if-match")
-        async with _store_faults():
+        with _store_faults():
             await desk.delete(client, id, lambda current: check_match(match, current.etag))
         return Response(status_code=204)
 
@@ -223,16 +224,12 @@ async def _form(request: Request, limits: Limits) -> list[tuple[str, str]]:
     return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
 
 
-@asynccontextmanager
-async def _store_faults() -> AsyncIterator[None]:
+@contextmanager
+def _store_faults() -> Iterator[None]:
     """The store's refusals as answers that say whether trying again helps."""
     try:
-        yield
-    except Busy as full:
-        raise busy(full.retry_after, "The server is working at its limit.") from full
-    except StorageFull as full:
-        why = "The server's storage is full. Nothing was stored; the operator has been told. Send the request again later."
-        raise FhirError(507, Issue("error", "no-store", why, rule="storage-full"), {"Retry-After": "60"}) from full
+        with store_refusals():
+            yield
     except Conflict as conflict:
         raise busy(1, "The subscription is being changed by others.") from conflict
     except BadPage as error:
