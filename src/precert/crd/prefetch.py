@@ -32,9 +32,8 @@ class Pool:
         self.states: dict[str, KeyState] = {}
         self.next_pages: list[str] = []
         self.accessed: list[Accessed] = []
-        self._entries: list[Entry] = []
         self._known: set[tuple[str, str]] = set()
-        self._index: BundleIndex | None = None
+        self.index = BundleIndex({"resourceType": "Bundle"})  # of everything, to resolve references in
         self._of_patient: list[Entry] | None = None
 
     def read_prefetch(self, prefetch: Element) -> None:
@@ -91,23 +90,16 @@ class Pool:
                 return
             self._known.add((kind, id_))
             full_url = full_url or (f"{self.base}/{kind}/{id_}" if self.base else None)
-        place = len(self._entries)
+        place = len(self.index.entries)
         path = f"prefetch.entry[{place}].resource"
-        self._entries.append(Entry(place, full_url or f"{_WITHOUT_ID}{place}", resource, path))
+        self.index.add(Entry(place, full_url or f"{_WITHOUT_ID}{place}", resource, path))
         self.accessed.append(Accessed(kind, prefetched))
-        self._index = self._of_patient = None
+        self._of_patient = None
 
     def has(self, reference: str) -> bool:
         """Whether the resource that a ``Type/id`` means is here."""
         key = type_and_id(reference)
         return key is not None and key in self._known
-
-    @property
-    def index(self) -> BundleIndex:
-        """All resources, to resolve references in."""
-        if self._index is None:
-            self._index = BundleIndex.of(self._entries)
-        return self._index
 
     def of_patient(self, patient: str) -> list[Entry]:
         """The entries that do not say they are about somebody else. One call has one patient; looked through once."""

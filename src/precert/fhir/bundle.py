@@ -9,7 +9,7 @@ entries, so that a different host or port (a gateway in between) does no harm, p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from precert.fhir.types import Element, Resource, elements, text
@@ -62,17 +62,10 @@ class BundleIndex:
             resource = entry.get("resource") if isinstance(entry, dict) else None
             if isinstance(resource, dict):
                 full_url = text(entry.get("fullUrl")) or ""
-                self._add(Entry(index, full_url, resource, f"{path}.entry[{index}].resource"))
+                self.add(Entry(index, full_url, resource, f"{path}.entry[{index}].resource"))
 
-    @classmethod
-    def of(cls, entries: Iterable[Entry]) -> BundleIndex:
-        """The index of entries from several places."""
-        index = cls({"resourceType": "Bundle"})
-        for entry in entries:
-            index._add(entry)
-        return index
-
-    def _add(self, entry: Entry) -> None:
+    def add(self, entry: Entry) -> None:
+        """Take one more in, from wherever it comes."""
         self.entries.append(entry)
         if entry.full_url:
             self._by_url.setdefault(_plain(entry.full_url), entry)

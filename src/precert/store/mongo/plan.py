@@ -42,6 +42,9 @@ class Statement:
     short: bool = False
 
 
+_NOTHING = Statement("SELECT id, v, sum FROM doc WHERE 0", (), ordered=True, short=True)
+
+
 @dataclass(slots=True)
 class _Where:
     """The text and the arguments of a WHERE clause, growing together."""
@@ -114,9 +117,14 @@ def _by_index(
     wanted: Sequence[Condition],
     sort: Sort,
 ) -> Statement:
-    if any(not values for _, values in usable):
-        return Statement("SELECT id, v, sum FROM doc WHERE 0", (), True, True)  # {'$in': []} matches nothing
-    few = next((use for use in usable if _size(connection, *use, _FEW + 1) <= _FEW), None)
+    few = None
+    for use in usable:
+        size = _size(connection, *use, _FEW + 1) if use[1] else 0  # {'$in': []} matches nothing
+        if not size:
+            return _NOTHING
+        if size <= _FEW:
+            few = use
+            break
     driver = few or (min(usable, key=lambda use: _size(connection, *use)) if len(usable) > 1 else usable[0])
     index, values = driver
     where = _Where()
