@@ -281,6 +281,43 @@ async def test_a_presented_coverage_that_has_ended_by_its_own_word(world):
     assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"
 
 
+def presented(order_: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A call about somebody whom only the Coverage that was sent is known by."""
+    unknown = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, **changes)
+    return hook(order_, version="2.2", prefetch=prefetch(patient=stranger(), coverage=searchset(unknown)))
+
+
+@pytest.mark.parametrize(
+    ("period", "day", "covered"),
+    [
+        ({"start": "2027-01-01"}, "2026-12-31", "not-covered"),
+        ({"start": "2027-01-01"}, "2027-01-01", "covered"),
+        ({"start": "2027"}, "2027-02-01", "covered"),
+        ({"end": "2026"}, "2026-12-31", "covered"),
+        ({"end": "2026-11"}, "2026-11-30", "covered"),
+        ({"end": "2026-11"}, "2026-12-01", "not-covered"),
+    ],
+    ids=str,
+)
+async def test_a_presented_coverage_counts_from_its_first_to_its_last_day(world, period, day, covered):
+    """An end that names a month or a year includes all of it (FHIR Period)."""
+    (info,) = infos(await world.ask(presented(order("E1390", occurrenceDateTime=day), period=period)))
+    assert info["covered"] == covered
+    if covered == "not-covered":
+        assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"
+
+
+async def test_a_presented_coverage_that_has_not_begun_leaves_the_day_to_be_said(world):
+    (info,) = infos(await world.ask(presented(order("E1390"), period={"start": "2027-01-01"})))
+    assert (info["covered"], info["info-needed"]) == ("conditional", ["timeframe"])
+    assert "2027-01-01" in info["reason"][0]["text"]
+
+
+async def test_an_assertion_holds_no_longer_than_the_coverage_that_was_presented(world):
+    (info,) = infos(await world.ask(presented(order("E1390"), period={"start": "2026-01-01", "end": "2026-12"})))
+    assert info["expiry-date"] == "2026-12-31"
+
+
 async def test_a_presented_coverage_that_is_cancelled_by_its_own_word(world):
     cancelled = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, status="cancelled")
     sent = prefetch(patient=stranger(), coverage=searchset(cancelled))

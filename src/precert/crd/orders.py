@@ -27,7 +27,7 @@ from precert.fhir.coding import (
     Code,
     codes,
 )
-from precert.fhir.dates import parse_date
+from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extensions, value
 from precert.fhir.types import Element, Resource, as_list, elements, text
 from precert.policy.types import EvidenceItem
@@ -201,13 +201,13 @@ def _dates(resource: Resource) -> tuple[date | None, date | None]:
     for key in ("occurrencePeriod", "requestedPeriod", "period"):
         for period in elements(resource.get(key)):
             if start := parse_date(period.get("start")):
-                return start, parse_date(period.get("end"))
+                return start, parse_last_day(period.get("end"))
     for key in ("occurrenceDateTime", "start", "occurrenceTiming"):
         found = resource.get(key)
         if isinstance(found, dict):
             repeat = next(iter(elements(found.get("repeat"))), {})
             bounds = next(iter(elements(repeat.get("boundsPeriod"))), {})
-            start, end = parse_date(bounds.get("start")), parse_date(bounds.get("end"))
+            start, end = parse_date(bounds.get("start")), parse_last_day(bounds.get("end"))
         else:
             start, end = parse_date(found), parse_date(resource.get("end")) if key == "start" else None
         if start:
