@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crd.building import CPT, EXTENSION, configured, hook, infos, order
+from crd.building import CPT, EXTENSION, configured, hook, infos, order, prefetch, searchset
 from crd.conftest import NOW, World, frozen
 from precert.authorization import consult
 from precert.authorization.record import (
@@ -237,6 +237,31 @@ async def test_an_authorization_for_one_of_the_codes_of_an_order_counts(world):
     both = {"code": {"coding": [snomed, {"system": CPT, "code": "72148"}]}}
     (info,) = infos(await world.ask(hook(mri() | both, member="COM-0001", version="2.2")))
     assert info["satisfied-pa-id"] == number
+
+
+async def test_an_authorization_says_nothing_of_the_other_codes_of_an_order(world):
+    """An order with two billing options is satisfied for the one that is authorized (resp-30)."""
+    await authorize(world)
+    options = {"code": {"coding": [{"system": CPT, "code": code} for code in ("97110", "72148")]}}
+    (info,) = infos(await world.ask(hook(mri() | options, member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "satisfied"
+    assert info["billingCode"] == [{"system": CPT, "code": "72148"}]
+
+
+@pytest.mark.parametrize("performer", ["Organization/nameless", "Organization/gone"])
+async def test_an_authorization_does_not_hold_for_a_performer_nobody_can_tell(advising, performer):
+    """Neither one without NPI nor one that leads nowhere is the provider authorized, whoever the order itself names."""
+    world = advising
+    await authorize(world, provider="1992817498")
+    asked = mri(performer=[{"reference": "Practitioner/doc"}])
+    nameless = {"resourceType": "Organization", "id": "nameless", "name": "Somebody"}
+    context = {"patientId": "pat-COM-0001", "dispatchedOrders": ["ServiceRequest/o1"]}
+    sent = prefetch("COM-0001", orders=searchset(asked), performers=searchset(nameless))
+    said = []
+    for one in (performer, "Practitioner/doc"):
+        body = hook(name="order-dispatch", version="2.2", prefetch=sent, context=context | {"performer": one})
+        said.append(infos(await world.ask(body))[0]["pa-needed"])
+    assert said == ["auth-needed", "satisfied"]
 
 
 async def test_an_authorization_for_another_performer_does_not(advising):

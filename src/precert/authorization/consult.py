@@ -86,11 +86,15 @@ class Held:
         if requested.code not in order.services or day < grant.start or (grant.end is not None and day > grant.end):
             return False
         asked, granted = order.line.quantity, grant.quantity
-        same_unit = order.line.unit is None or grant.unit is None or order.line.unit == grant.unit
-        if asked is not None and granted is not None and same_unit and asked > granted:
+        if asked is not None and granted is not None and self.same_unit(order) and asked > granted:
             return False
         provider = requested.provider.npi if requested.provider else None
-        return provider is None or not order.performer_npis or provider in order.performer_npis
+        return provider is None or not order.performer_known or provider in order.performer_npis
+
+    def same_unit(self, order: OrderAsked) -> bool:
+        """Whether the quantities asked and granted can be compared."""
+        units = {order.line.unit, self.authorization.unit} - {None}
+        return len(units) < 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from precert.authorization.judge import grant_end
 from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
 from precert.crd.canonicals import policy_page, questionnaire_canonical
 from precert.crd.orders import Order
+from precert.fhir.coding import codes
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Evaluation, Outcome
@@ -124,10 +125,17 @@ def _satisfied(
         base,
         pa_needed="satisfied",
         satisfied_pa=grant.number,
+        billing_codes=_authorized_codes(base.billing_codes, held.line.requested.code),
         reasons=(*assumed, Reason(text)),
         details=tuple(details),
         expiry=grant.end or consulted.expiry,
     )
+
+
+def _authorized_codes(billing: tuple[Element, ...], authorized: str) -> tuple[Element, ...]:
+    """Of an order's billing codes the one that the authorization is for; all if it was given for another kind of code."""
+    same = tuple(coding for coding in billing if any(str(c) == authorized for c in codes({"coding": [coding]})))
+    return same or billing
 
 
 def _too_coarse(base: CoverageInfo) -> CoverageInfo:

@@ -54,6 +54,7 @@ _CODE_ELEMENTS = {
     "Appointment": ("serviceType",),
     "Encounter": ("type", "serviceType"),
 }
+_OVER = ("entered-in-error", "revoked", "cancelled", "stopped", "completed", "ended", "fulfilled", "noshow")
 _CODE_REFERENCES = {
     "DeviceRequest": ("codeReference", "type"),
     "MedicationRequest": ("medicationReference", "code"),
@@ -76,6 +77,12 @@ class Order:
     failure: str | None = None  # why nothing can be said about it
     requesters: tuple[Entry, ...] = ()
     performers: tuple[Entry, ...] = ()
+
+    @property
+    def to_be_done(self) -> bool:
+        """Whether the service is still to be given: the order neither forbids it nor is over."""
+        resource = self.entry.resource
+        return resource.get("doNotPerform") is not True and resource.get("status") not in _OVER
 
     @property
     def reference(self) -> str:
