@@ -217,7 +217,9 @@ class _Answering:
         for one in news:
             target = one.order.target.resource
             info = replace(one.info, assertion=ids[one.info.coverage])
-            by_target.setdefault(id(target), (target, []))[1].append(info)
+            said = by_target.setdefault(id(target), (target, []))[1]
+            if info not in said:  # an encounter may name one need twice (covinfo-1)
+                said.append(info)
         updates = [
             render.system_action(render.annotated(target, infos, self.shape)) for target, infos in by_target.values()
         ]

@@ -133,8 +133,9 @@ def _appointments(context: HookContext, index: BundleIndex, *, on_order: bool) -
             order = _read(entry, index, context.patient)
             found.setdefault(order.reference, order)
         for base in orders:
-            order = _booked(_read(base, index, context.patient, target=base if on_order else entry), entry, index)
-            key = order.reference if on_order else f"{entry.path} {order.reference}"
+            own = on_order and base.container is None  # what is contained can only be updated with its appointment
+            order = _booked(_read(base, index, context.patient, target=base if own else entry), entry, index)
+            key = order.reference if own else f"{entry.path} {order.reference}"
             found.setdefault(key, order)
     return list(found.values())
 
