@@ -278,6 +278,22 @@ async def test_settings_that_make_no_sense_are_checked_and_on_record(world, sett
     assert json.loads(page.documents[0].body)["notes"]
 
 
+@pytest.mark.parametrize("off", ["false", "False"])
+async def test_a_boolean_that_is_sent_as_text_is_not_taken_for_its_opposite(world, off):
+    """dev-6. Above all a what-if question must not bring an authorization."""
+    asked = hook(order("E1390"), version="2.2")
+    assert await world.ask(configured(asked, coverage_info=off, guideline=off)) == {"cards": []}
+    before = len((await world.store.search(world.consult.tenant, "CrdCall")).documents)
+    assert infos(await world.ask(configured(asked, unsolicited_determ=off)))
+    assert len((await world.store.search(world.consult.tenant, "CrdCall")).documents) == before
+
+
+@pytest.mark.parametrize("none", ["0", 0.0])
+async def test_a_number_that_is_written_otherwise_is_still_that_number(world, none):
+    answer = await world.ask(configured(hook(order("E1390"), version="2.2"), max_cards=none))
+    assert answer["cards"] == []
+
+
 async def test_nothing_left_to_answer_is_on_record_too(world):
     body = configured(hook(order("E1390"), version="2.2"), coverage_info=False, max_cards=0)
     assert await world.ask(body) == {"cards": []}
