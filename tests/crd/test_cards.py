@@ -102,6 +102,20 @@ async def test_an_alternative_cannot_be_clicked_once_the_order_is_on_its_way(tmp
     assert card["links"][0]["url"] == "http://precert.test/policies/test-policy"
 
 
+async def test_an_alternative_does_not_carry_what_was_said_of_the_old_code(tmp_path, make):
+    """The assertions on the order, and its billing options, are about the service that is given up."""
+    policy = with_alternatives("{suggest: {system: hcpcs, code: E0130}, card: therapy-alternatives-req}")
+    world = make(catalogue=catalogue(tmp_path, policy))
+    options = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
+    billed = {"url": options, "valueCodeableConcept": {"coding": [{"system": HCPCS, "code": "E0100"}]}}
+    own = {"url": "https://ehr.example/own", "valueString": "kept"}
+    first = await world.ask(hook(order("E0100", extension=[own, billed]), version="2.2"))
+    carried = first["systemActions"][0]["resource"]
+    for sent, kept in ((carried, [own]), (order("E0100", extension=[billed]), None)):
+        card = (await world.ask(hook(sent, version="2.2")))["cards"][0]
+        assert card["suggestions"][0]["actions"][0]["resource"].get("extension") == kept
+
+
 @pytest.mark.parametrize("kind", ["NutritionOrder", "VisionPrescription", "Appointment"])
 async def test_a_companion_is_a_whole_order_whatever_it_accompanies(tmp_path, make, kind):
     """resp-57: patient, day and requester stand under other names, or nowhere, in some of them."""

@@ -331,7 +331,9 @@ async def test_without_a_line_of_business_a_policy_is_not_said_not_to_apply(worl
     unknown = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, **{"class": None})
     sent = prefetch(patient=stranger(), coverage=searchset(unknown))
     (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
-    assert info["pa-needed"] != "no-auth"
+    assert (info["covered"], info["pa-needed"]) == ("conditional", "conditional"), "nor is it known to apply"
+    assert info["info-needed"] == ["OTH"]
+    assert "the member's plan (Coverage.class)" in info["reason"][0]["text"]
 
 
 # Row 8: known, but not covered.

@@ -29,6 +29,9 @@ _SCOPE_WORDS = {
     "place": "where it shall be done",
     "age": "the patient's birth date",
     "diagnosis": "a diagnosis",
+    "lob": "the member's plan (Coverage.class)",
+    "plan": "the member's plan (Coverage.class)",
+    "state": "the state of the member's plan",
 }
 
 
@@ -84,6 +87,8 @@ def _asserted(
             return _ask(base, decision, setting)
         case Outcome.DENY_ADMIN:
             return replace(base, covered="not-covered", reasons=(*base.reasons, Reason(decision.reason)))
+        case _ if _held_back(decision):
+            return _depending(base, decision)
         case _:
             text = "The plan's reviewer looks at the request after it is submitted."
             return replace(base, pa_needed="auth-needed", reasons=(*base.reasons, Reason(text)))
@@ -186,19 +191,29 @@ def _exempt(decision: Decision) -> Reason:
     return Reason(decision.reason, "gold-card" if gold else None)
 
 
+def _held_back(decision: Decision) -> bool:
+    """Whether all that asks for authorization are policies of which it is not known that they apply."""
+    asking = [e for e in decision.applied if e.outcome in _ASKING]
+    return bool(asking) and all(e.reason_code == "scope-unknown" for e in asking)
+
+
+def _depending(base: CoverageInfo, decision: Decision) -> CoverageInfo:
+    """Whether authorization is needed hangs on something about the order or the member that was not said."""
+    unknown = tuple(dict.fromkeys(key for e in decision.applied for key in e.scope_unknown))
+    words = ", ".join(dict.fromkeys(_SCOPE_WORDS.get(key, key) for key in unknown))
+    return replace(
+        base,
+        covered="conditional",
+        pa_needed="conditional",
+        info_needed=tuple(dict.fromkeys(_SCOPE_INFO.get(key, "OTH") for key in unknown)),
+        reasons=(*base.reasons, Reason(f"Whether authorization is needed depends on {words}.")),
+    )
+
+
 def _ask(base: CoverageInfo, decision: Decision, setting: Setting) -> CoverageInfo:
     """Information is missing: about the order itself (``info-needed``), or facts that people have to supply."""
-    unknown = tuple(dict.fromkeys(key for e in decision.applied for key in e.scope_unknown))
-    if unknown:
-        codes = dict.fromkeys(_SCOPE_INFO.get(key, "OTH") for key in unknown)
-        words = ", ".join(_SCOPE_WORDS.get(key, key) for key in unknown)
-        return replace(
-            base,
-            covered="conditional",
-            pa_needed="conditional",
-            info_needed=tuple(codes),
-            reasons=(*base.reasons, Reason(f"Whether authorization is needed depends on {words}.")),
-        )
+    if any(e.scope_unknown for e in decision.applied):
+        return _depending(base, decision)
     needed = replace(base, pa_needed="auth-needed")
     if not setting.documents:
         return needed

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from precert.authorization.consult import Consulted
 from precert.authorization.context import describe
+from precert.crd import urls
 from precert.crd.answer import Action, Card, Link, Suggestion
 from precert.crd.canonicals import policy_page
 from precert.crd.markdown import one_line, safe
@@ -38,6 +39,8 @@ TOPICS = _RANK
 _REPLACING = ("therapy-alternatives-req", "therapy-alternatives-opt", "off-guideline")
 _NEEDS_AUTHORIZATION = (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE, Outcome.APPROVE)
 _PARAGRAPH = "\n\n"
+_OF_CODE = (urls.COVERAGE_INFORMATION, urls.BILLING_OPTIONS)
+"""Extensions that speak of the service under its code, and so do not outlive a change of it."""
 _COPIED = {
     "subject": ("subject", "patient"),
     "encounter": ("encounter",),
@@ -198,6 +201,9 @@ def _replacement(order: Order, concept: Element) -> Suggestion | None:
     changed: Resource = copy.copy(order.entry.resource)
     for other in ("codeReference", "medicationReference"):
         changed.pop(other, None)
+    said = changed.pop("extension", None)
+    if isinstance(said, list) and (kept := [e for e in said if not (isinstance(e, dict) and e.get("url") in _OF_CODE)]):
+        changed["extension"] = kept
     changed[element] = concept
     label = one_line(f"Change to {concept['text']}", 80)
     return Suggestion(label, (Action("update", f"Changes {order.reference} to {concept['text']}", changed),))
