@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from crd.building import (
+    CPT,
+    HCPCS,
     NPI,
     ROOT,
     bundle,
@@ -404,6 +406,30 @@ async def test_row_10_the_code_is_too_coarse(world, version, vague):
     assert info["info-needed"] == (["detail-code"] if version == "2.2" else ["OTH"])
     if version == "2.0":
         assert info["reason"][-1]["coding"][0]["code"] == "detail-code"
+
+
+@pytest.mark.parametrize("odd", ["E13901", "E1390:RENT1", "oxygen", "E139", "97110/GP"])
+async def test_row_10_what_is_no_code_of_its_system_is_not_said_to_be_free(world, odd):
+    """No policy names it because nothing does: that is no reason to say that it needs no authorization."""
+    (info,) = infos(await world.ask(hook(order(odd), version="2.2")))
+    assert (info["covered"], info["pa-needed"], info["info-needed"]) == ("conditional", "conditional", ["detail-code"])
+    assert "billingCode" not in info
+
+
+@pytest.mark.parametrize("system", [HCPCS, CPT])
+@pytest.mark.parametrize("written", ["72148", "72148:26", "72148-26", "7214826"])
+async def test_a_code_is_known_with_its_modifiers_and_in_either_system(world, system, written):
+    """CRD writes modifiers by post-coordination; HCPCS level I is CPT."""
+    (info,) = infos(await world.ask(hook(order(written, "COM-0001", system=system), member="COM-0001", version="2.2")))
+    assert (info["pa-needed"], info["doc-needed"]) == ("auth-needed", ["clinical"])
+    assert info["billingCode"] == [{"system": system, "code": written}], "as the client wrote it"
+
+
+async def test_a_rule_that_reads_the_code_reads_it_without_modifiers(world):
+    """The policy asks more of E0470; ``E0470:RR`` is none other."""
+    said = [infos(await world.ask(hook(order(code), version="2.2")))[0] for code in ("E0470", "E0470:RR")]
+    questions = [[r["text"] for r in info["reason"]] for info in said]
+    assert questions[0] == questions[1]
 
 
 # Row 11: more facts from people.

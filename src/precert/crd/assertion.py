@@ -15,7 +15,7 @@ from precert.authorization.judge import grant_end
 from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
 from precert.crd.canonicals import policy_page, questionnaire_canonical
 from precert.crd.orders import Order
-from precert.fhir.coding import codes
+from precert.fhir.coding import codes, procedure
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Evaluation, Outcome
@@ -139,7 +139,11 @@ def _satisfied(
 
 def _authorized_codes(billing: tuple[Element, ...], authorized: str) -> tuple[Element, ...]:
     """Of an order's billing codes the one that the authorization is for; all if it was given for another kind of code."""
-    same = tuple(coding for coding in billing if any(str(c) == authorized for c in codes({"coding": [coding]})))
+    same = tuple(
+        coding
+        for coding in billing
+        if any(authorized in (str(code), str((procedure(code) or [code])[0])) for code in codes({"coding": [coding]}))
+    )
     return same or billing
 
 

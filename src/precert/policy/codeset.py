@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern
+from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern, procedure
 
 VALUE_SET = SHORT_NAMES["vs"]
 ValueSets = Mapping[str, tuple[str, ...]]
@@ -12,7 +12,11 @@ ValueSets = Mapping[str, tuple[str, ...]]
 
 
 def normal(code: Code) -> Code:
-    """Upper case; ICD-10-CM without the dot, because senders write ``G4733`` as often as ``G47.33``."""
+    """Upper case; ICD-10-CM without the dot, because senders write ``G4733`` as often as ``G47.33``; procedures without their
+    modifiers and in the system of their level."""
+    billed = procedure(code)
+    if billed is not None:
+        return billed[0]
     written = code.code.upper()
     return Code(code.system, written.replace(".", "") if code.system == ICD10CM else written)
 
