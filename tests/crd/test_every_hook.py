@@ -301,6 +301,15 @@ async def test_nothing_left_to_answer_is_on_record_too(world):
     assert any("nothing can be answered" in note for note in json.loads(page.documents[0].body)["notes"])
 
 
+async def test_a_version_that_is_no_text_is_told_so(world):
+    """ "2.2 is not supported, ask for 2.2" would help nobody."""
+    body = hook(order("E1390"))
+    body["extension"] = {"davinci-crd.requestedVersion": 2.2}
+    response = await world.hook(body, "crd-order-sign")
+    assert response.status_code == 422
+    assert response.json()["issue"][0]["details"]["text"].startswith('The CRD version is text: "2.2".')
+
+
 @pytest.mark.parametrize("version", ["2.1", "3.0", "2", "", 2.2, ["2.2"]], ids=str)
 async def test_a_version_that_is_not_declared(world, version):
     body = hook(order("E1390"))
