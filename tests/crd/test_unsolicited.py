@@ -62,6 +62,20 @@ async def test_what_is_not_to_be_done_any_more_is_not_authorized(world, changes)
     assert await cases(world) == []
 
 
+@pytest.mark.parametrize("performer", ["Organization/nameless", "Organization/gone"])
+async def test_nothing_is_authorized_for_a_performer_nobody_can_tell(world, performer):
+    """Neither for him, nor for the one whom the order names itself, nor anew at each call."""
+    asked = mri(status="active", performer=[{"reference": "Practitioner/doc"}])
+    nameless = {"resourceType": "Organization", "id": "nameless", "name": "Somebody"}
+    context = {"patientId": "pat-COM-0001", "dispatchedOrders": ["ServiceRequest/o1"], "performer": performer}
+    sent = prefetch("COM-0001", orders=searchset(asked), performers=searchset(nameless))
+    body = hook(name="order-dispatch", version="2.2", prefetch=sent, context=context)
+    for _ in range(2):
+        (info,) = infos(await world.ask(body))
+        assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
 async def test_an_authorization_of_one_unit_does_not_satisfy_two_orders(world):
     one = {"quantityQuantity": {"value": 1, "unit": "units"}}
     body = hook(mri(**one), mri(id_="o2", **one), member="COM-0001", version="2.2")

@@ -104,6 +104,8 @@ class Decider:
             return one
         if one.order.unbillable or not one.order.to_be_done:
             return one
+        if one.order.asked.performer_known and not one.order.asked.performer_npis:
+            return one  # an authorization is for a certain provider
         under = next(i for i in insured if i.reference == one.info.coverage)
         pool = self.gathered.pool
         patient = pool.index.resolve(f"Patient/{self.context.patient}")
