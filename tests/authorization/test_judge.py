@@ -248,6 +248,8 @@ def test_no_decision_of_the_engine_is_a_clinical_refusal(
         (date(2026, 12, 15), Grant(period_months=1), date(2027, 1, 14)),
         (date(2027, 1, 4), Grant(period_days=1), date(2027, 1, 4)),
         (date(2027, 1, 4), Grant(period_days=60), date(2027, 3, 4)),
+        (date(9999, 12, 31), Grant(period_days=60), date.max),  # a client may write any day; the calendar ends
+        (date(9999, 12, 31), Grant(period_months=1), date.max),
         (date(2027, 1, 4), Grant(), None),
         (date(2027, 1, 4), None, None),
     ],

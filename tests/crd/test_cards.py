@@ -58,6 +58,36 @@ async def test_an_alternative_with_a_code_changes_the_order(tmp_path, make):
     assert "ServiceRequest/o1" in card["detail"], "the detail names the order (dev-24)"
 
 
+async def test_a_card_about_several_orders_names_each(world):
+    """dev-24: a card that names one of three orders says that it is about that one only."""
+    beds = [order("E0250"), order("E0251", id_="o2"), order("E0261", id_="o3")]
+    cards = (await world.ask(hook(*beds, version="2.2")))["cards"]
+    (card,) = [c for c in cards if c["source"]["topic"]["code"] == "guideline"]
+    assert card["detail"].split("\n\n")[1:] == [f"Order: E02{n} (ServiceRequest/{i})" for n, i in NAMED]
+    assert len(card["extension"]["davinci-crd.associated-resource"]) == 3
+
+
+NAMED = [("50", "o1"), ("51", "o2"), ("61", "o3")]
+
+
+async def test_a_limit_is_told_with_the_numbers_of_each_order(world):
+    visits = [order("97110", "COM-0001", system=CPT, quantityQuantity={"value": 21})]
+    visits.append(visits[0] | {"id": "o2", "quantityQuantity": {"value": 33}})
+    cards = (await world.ask(hook(*visits, member="COM-0001", version="2.2")))["cards"]
+    (card,) = [c for c in cards if c["source"]["topic"]["code"] == "limits"]
+    assert "asked 21" in card["detail"]
+    assert "asked 33" in card["detail"]
+
+
+async def test_a_performer_out_of_network_is_told_with_the_order(world):
+    orders = [order("E0100"), order("E0105", id_="o2", performer=[{"reference": "Practitioner/brandt"}])]
+    sent = prefetch(performer=practitioner("1003000126", "brandt"))
+    (card,) = (await world.ask(hook(*orders, version="2.2", prefetch=sent)))["cards"]
+    assert card["source"]["topic"]["code"] == "network"
+    assert card["detail"].endswith("Order: E0105 (ServiceRequest/o2)")
+    assert card["extension"] == {"davinci-crd.associated-resource": [{"reference": "ServiceRequest/o2"}]}
+
+
 async def test_an_alternative_cannot_be_clicked_once_the_order_is_on_its_way(tmp_path, make):
     policy = with_alternatives("{suggest: {system: hcpcs, code: E0130}, card: therapy-alternatives-req}")
     world = make(catalogue=catalogue(tmp_path, policy))
@@ -70,6 +100,44 @@ async def test_an_alternative_cannot_be_clicked_once_the_order_is_on_its_way(tmp
     card = (await world.ask(body))["cards"][0]
     assert "suggestions" not in card
     assert card["links"][0]["url"] == "http://precert.test/policies/test-policy"
+
+
+async def test_an_alternative_does_not_carry_what_was_said_of_the_old_code(tmp_path, make):
+    """The assertions on the order, and its billing options, are about the service that is given up."""
+    policy = with_alternatives("{suggest: {system: hcpcs, code: E0130}, card: therapy-alternatives-req}")
+    world = make(catalogue=catalogue(tmp_path, policy))
+    options = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
+    billed = {"url": options, "valueCodeableConcept": {"coding": [{"system": HCPCS, "code": "E0100"}]}}
+    own = {"url": "https://ehr.example/own", "valueString": "kept"}
+    first = await world.ask(hook(order("E0100", extension=[own, billed]), version="2.2"))
+    carried = first["systemActions"][0]["resource"]
+    for sent, kept in ((carried, [own]), (order("E0100", extension=[billed]), None)):
+        card = (await world.ask(hook(sent, version="2.2")))["cards"][0]
+        assert card["suggestions"][0]["actions"][0]["resource"].get("extension") == kept
+
+
+@pytest.mark.parametrize("kind", ["NutritionOrder", "VisionPrescription", "Appointment"])
+async def test_a_companion_is_a_whole_order_whatever_it_accompanies(tmp_path, make, kind):
+    """resp-57: patient, day and requester stand under other names, or nowhere, in some of them."""
+    world = make(catalogue=catalogue(tmp_path, with_alternatives(COMPANION)))
+    cane = {"coding": [{"system": HCPCS, "code": "E0100"}]}
+    somebody = {"reference": "Patient/pat-MA-0001"}
+    accompanied = {
+        "NutritionOrder": {"patient": somebody, "dateTime": "2026-11-01", "supplement": [{"type": cane}]},
+        "VisionPrescription": {"patient": somebody, "lensSpecification": [{"product": cane}]},
+        "Appointment": {"serviceType": [cane], "participant": [{"actor": somebody}]},
+    }[kind] | {"resourceType": kind, "id": "x1", "status": "proposed" if kind == "Appointment" else "draft"}
+    name = "appointment-book" if kind == "Appointment" else "order-sign"
+    body = hook(accompanied, name=name, version="2.2")
+    body["context"]["appointments"] = body["context"]["draftOrders"]
+    (suggestion,) = (await world.ask(body))["cards"][0]["suggestions"]
+    created = suggestion["actions"][0]["resource"]
+    assert created["subject"] == somebody
+    assert created["requester"] == {"reference": "Practitioner/doc"}
+    assert created["authoredOn"] == ("2026-11-01" if kind == "NutritionOrder" else "2026-11-20")
+
+
+COMPANION = "{suggest: {system: cpt, code: '82947'}, card: clinical-reminder, text: Glucose test}"
 
 
 async def test_a_companion_order_is_created_beside(tmp_path, make):

@@ -277,11 +277,36 @@ async def test_settings_that_make_no_sense_are_checked_and_on_record(world, sett
     assert logged["notes"]
 
 
+@pytest.mark.parametrize("off", ["false", "False"])
+async def test_a_boolean_that_is_sent_as_text_is_not_taken_for_its_opposite(world, off):
+    """dev-6. Above all a what-if question must not bring an authorization."""
+    asked = hook(order("E1390"), version="2.2")
+    assert await world.ask(configured(asked, coverage_info=off, guideline=off)) == {"cards": []}
+    before = len((await world.store.search(world.consult.tenant, "CrdCall")).documents)
+    assert infos(await world.ask(configured(asked, unsolicited_determ=off)))
+    assert len((await world.store.search(world.consult.tenant, "CrdCall")).documents) == before
+
+
+@pytest.mark.parametrize("none", ["0", 0.0])
+async def test_a_number_that_is_written_otherwise_is_still_that_number(world, none):
+    answer = await world.ask(configured(hook(order("E1390"), version="2.2"), max_cards=none))
+    assert answer["cards"] == []
+
+
 async def test_nothing_left_to_answer_is_on_record_too(world):
     body = configured(hook(order("E1390"), version="2.2"), coverage_info=False, max_cards=0)
     assert await world.ask(body) == {"cards": []}
     (logged,) = await world.stored("CrdCall")
     assert any("nothing can be answered" in note for note in logged["notes"])
+
+
+async def test_a_version_that_is_no_text_is_told_so(world):
+    """ "2.2 is not supported, ask for 2.2" would help nobody."""
+    body = hook(order("E1390"))
+    body["extension"] = {"davinci-crd.requestedVersion": 2.2}
+    response = await world.hook(body, "crd-order-sign")
+    assert response.status_code == 422
+    assert response.json()["issue"][0]["details"]["text"].startswith('The CRD version is text: "2.2".')
 
 
 @pytest.mark.parametrize("version", ["2.1", "3.0", "2", "", 2.2, ["2.2"]], ids=str)

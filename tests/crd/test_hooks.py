@@ -292,6 +292,14 @@ async def test_several_appointments_for_one_order_are_one_answer(world):
     assert targets(await world.ask(body)) == ["ServiceRequest/o1"]
 
 
+async def test_an_appointment_that_contains_its_order_carries_the_answer(world):
+    """A contained resource has no identity of its own that a client could update."""
+    inside = appointment(basedOn=[{"reference": "#c"}], contained=[order("E0601", id_="c")])
+    answer = await world.ask(booking("2.2", inside))
+    assert targets(answer) == ["Appointment/a1"]
+    assert infos(answer)[0]["billingCode"][0]["code"] == "E0601"
+
+
 async def test_an_appointment_without_order_carries_the_answer_itself(world):
     alone = appointment(basedOn=None, serviceType=[{"coding": [{"system": CPT, "code": "99213"}]}])
     answer = await world.ask(booking("2.2", alone))
@@ -364,6 +372,15 @@ async def test_where_the_patient_is_discharged_to_is_a_need(world, disposition, 
     (info,) = infos(await world.ask(discharge(stay(disposition))))
     assert info["billingCode"] == [{"system": X12, "code": service}]
     assert info["pa-needed"] == "auth-needed"
+
+
+async def test_a_need_that_is_said_twice_is_answered_once(world):
+    """covinfo-1: repetitions are disjoint in what they are about."""
+    twice = discharge(stay((NUBC, "03"), serviceType={"coding": [{"system": X12, "code": "AG"}]}))
+    answer = await world.ask(twice)
+    assert [i["billingCode"][0]["code"] for i in infos(answer)] == ["AG"]
+    twice["prefetch"]["encounter"] = answer["systemActions"][0]["resource"]
+    assert "systemActions" not in await world.ask(twice)
 
 
 async def test_home_health_without_its_orders_is_not_said_to_need_nothing(world):

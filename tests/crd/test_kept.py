@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crd.building import CPT, configured, hook, infos, mri, order
+from crd.building import CPT, EXTENSION, configured, hook, infos, mri, order, prefetch, searchset
 from crd.conftest import World
 from precert.authorization import consult
 from precert.authorization.record import (
@@ -229,6 +229,31 @@ async def test_an_authorization_for_one_of_the_codes_of_an_order_counts(world):
     assert info["satisfied-pa-id"] == number
 
 
+async def test_an_authorization_says_nothing_of_the_other_codes_of_an_order(world):
+    """An order with two billing options is satisfied for the one that is authorized (resp-30)."""
+    await authorize(world)
+    options = {"code": {"coding": [{"system": CPT, "code": code} for code in ("97110", "72148")]}}
+    (info,) = infos(await world.ask(hook(mri() | options, member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "satisfied"
+    assert info["billingCode"] == [{"system": CPT, "code": "72148"}]
+
+
+@pytest.mark.parametrize("performer", ["Organization/nameless", "Organization/gone"])
+async def test_an_authorization_does_not_hold_for_a_performer_nobody_can_tell(advising, performer):
+    """Neither one without NPI nor one that leads nowhere is the provider authorized, whoever the order itself names."""
+    world = advising
+    await authorize(world, provider="1992817498")
+    asked = mri(performer=[{"reference": "Practitioner/doc"}])
+    nameless = {"resourceType": "Organization", "id": "nameless", "name": "Somebody"}
+    context = {"patientId": "pat-COM-0001", "dispatchedOrders": ["ServiceRequest/o1"]}
+    sent = prefetch("COM-0001", orders=searchset(asked), performers=searchset(nameless))
+    said = []
+    for one in (performer, "Practitioner/doc"):
+        body = hook(name="order-dispatch", version="2.2", prefetch=sent, context=context | {"performer": one})
+        said.append(infos(await world.ask(body))[0]["pa-needed"])
+    assert said == ["auth-needed", "satisfied"]
+
+
 async def test_an_authorization_for_another_performer_does_not(advising):
     world = advising
     await authorize(world, provider="1245319599")
@@ -299,6 +324,37 @@ async def test_a_changed_answer_replaces_the_old_one_and_keeps_other_payers(worl
     assert extensions[:2] == [foreign, other]
     assert len(extensions) == 3
     assert infos({"systemActions": [{"resource": {"extension": extensions[2:]}}]})[0]["pa-needed"] == "no-auth"
+
+
+STORED = [
+    {"reference": "https://ehr.example/fhir/Coverage/cov-MA-0001"},
+    {"reference": "Coverage/cov-MA-0001/_history/2"},
+    {"reference": "Coverage/cov-MA-0001", "type": "Coverage", "display": "Classic"},
+]
+"""How a client's server may give back the coverage of an assertion that was sent as ``Coverage/cov-MA-0001``."""
+
+
+@pytest.mark.parametrize("reference", STORED, ids=["absolute", "versioned", "with display"])
+async def test_an_assertion_is_known_again_however_the_client_stored_it(world, reference):
+    carried = (await world.ask(hook(order("E1390"), version="2.2")))["systemActions"][0]["resource"]
+    for part in carried["extension"][0]["extension"]:
+        if part["url"] == "coverage":
+            part["valueReference"] = reference
+    carried["extension"][0]["extension"].sort(key=lambda part: part["url"])
+    assert "systemActions" not in await world.ask(hook(carried, version="2.2")), "nothing new (resp-35)"
+    carried["code"]["coding"][0]["code"] = "E0100"
+    (info,) = infos(await world.ask(hook(carried, version="2.2")))
+    assert info["pa-needed"] == "no-auth", "what the old code brought does not stay beside it"
+
+
+@pytest.mark.parametrize("odd", [["Coverage/cov-MA-0001"], {}, 5, "Coverage", "#c", "https://x"], ids=str)
+async def test_an_assertion_about_no_coverage_that_can_be_read_stays(world, odd):
+    junk = {"url": EXTENSION, "extension": [{"url": "coverage", "valueReference": {"reference": odd}}]}
+    response = await world.client.post(
+        "/cds-services/crd-order-sign", json=hook(order("E0100", extension=[junk]), version="2.2")
+    )
+    assert response.status_code == 200
+    assert response.json()["systemActions"][0]["resource"]["extension"][0] == junk
 
 
 async def test_an_assertion_that_was_not_issued_here_is_not_taken_for_ours(world):

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from crd.building import (
+    CPT,
+    HCPCS,
     NPI,
     ROOT,
     bundle,
@@ -281,6 +283,43 @@ async def test_a_presented_coverage_that_has_ended_by_its_own_word(world):
     assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"
 
 
+def presented(order_: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A call about somebody whom only the Coverage that was sent is known by."""
+    unknown = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, **changes)
+    return hook(order_, version="2.2", prefetch=prefetch(patient=stranger(), coverage=searchset(unknown)))
+
+
+@pytest.mark.parametrize(
+    ("period", "day", "covered"),
+    [
+        ({"start": "2027-01-01"}, "2026-12-31", "not-covered"),
+        ({"start": "2027-01-01"}, "2027-01-01", "covered"),
+        ({"start": "2027"}, "2027-02-01", "covered"),
+        ({"end": "2026"}, "2026-12-31", "covered"),
+        ({"end": "2026-11"}, "2026-11-30", "covered"),
+        ({"end": "2026-11"}, "2026-12-01", "not-covered"),
+    ],
+    ids=str,
+)
+async def test_a_presented_coverage_counts_from_its_first_to_its_last_day(world, period, day, covered):
+    """An end that names a month or a year includes all of it (FHIR Period)."""
+    (info,) = infos(await world.ask(presented(order("E1390", occurrenceDateTime=day), period=period)))
+    assert info["covered"] == covered
+    if covered == "not-covered":
+        assert info["reason"][0]["coding"][0]["code"] == "no-active-coverage"
+
+
+async def test_a_presented_coverage_that_has_not_begun_leaves_the_day_to_be_said(world):
+    (info,) = infos(await world.ask(presented(order("E1390"), period={"start": "2027-01-01"})))
+    assert (info["covered"], info["info-needed"]) == ("conditional", ["timeframe"])
+    assert "2027-01-01" in info["reason"][0]["text"]
+
+
+async def test_an_assertion_holds_no_longer_than_the_coverage_that_was_presented(world):
+    (info,) = infos(await world.ask(presented(order("E1390"), period={"start": "2026-01-01", "end": "2026-12"})))
+    assert info["expiry-date"] == "2026-12-31"
+
+
 async def test_a_presented_coverage_that_is_cancelled_by_its_own_word(world):
     cancelled = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, status="cancelled")
     sent = prefetch(patient=stranger(), coverage=searchset(cancelled))
@@ -294,7 +333,9 @@ async def test_without_a_line_of_business_a_policy_is_not_said_not_to_apply(worl
     unknown = coverage("MA-0001", subscriberId="ZZ-9999", identifier=None, **{"class": None})
     sent = prefetch(patient=stranger(), coverage=searchset(unknown))
     (info,) = infos(await world.ask(hook(order("E1390"), version="2.2", prefetch=sent)))
-    assert info["pa-needed"] != "no-auth"
+    assert (info["covered"], info["pa-needed"]) == ("conditional", "conditional"), "nor is it known to apply"
+    assert info["info-needed"] == ["OTH"]
+    assert "the member's plan (Coverage.class)" in info["reason"][0]["text"]
 
 
 # Row 8: known, but not covered.
@@ -365,6 +406,30 @@ async def test_row_10_the_code_is_too_coarse(world, version, vague):
     assert info["info-needed"] == (["detail-code"] if version == "2.2" else ["OTH"])
     if version == "2.0":
         assert info["reason"][-1]["coding"][0]["code"] == "detail-code"
+
+
+@pytest.mark.parametrize("odd", ["E13901", "E1390:RENT1", "oxygen", "E139", "97110/GP"])
+async def test_row_10_what_is_no_code_of_its_system_is_not_said_to_be_free(world, odd):
+    """No policy names it because nothing does: that is no reason to say that it needs no authorization."""
+    (info,) = infos(await world.ask(hook(order(odd), version="2.2")))
+    assert (info["covered"], info["pa-needed"], info["info-needed"]) == ("conditional", "conditional", ["detail-code"])
+    assert "billingCode" not in info
+
+
+@pytest.mark.parametrize("system", [HCPCS, CPT])
+@pytest.mark.parametrize("written", ["72148", "72148:26", "72148-26", "7214826"])
+async def test_a_code_is_known_with_its_modifiers_and_in_either_system(world, system, written):
+    """CRD writes modifiers by post-coordination; HCPCS level I is CPT."""
+    (info,) = infos(await world.ask(hook(order(written, "COM-0001", system=system), member="COM-0001", version="2.2")))
+    assert (info["pa-needed"], info["doc-needed"]) == ("auth-needed", ["clinical"])
+    assert info["billingCode"] == [{"system": system, "code": written}], "as the client wrote it"
+
+
+async def test_a_rule_that_reads_the_code_reads_it_without_modifiers(world):
+    """The policy asks more of E0470; ``E0470:RR`` is none other."""
+    said = [infos(await world.ask(hook(order(code), version="2.2")))[0] for code in ("E0470", "E0470:RR")]
+    questions = [[r["text"] for r in info["reason"]] for info in said]
+    assert questions[0] == questions[1]
 
 
 # Row 11: more facts from people.

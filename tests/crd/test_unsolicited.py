@@ -64,6 +64,38 @@ async def test_an_order_that_meets_the_criteria_is_authorized(world, version):
     assert line.requested.code == f"{CPT}|72148"
 
 
+@pytest.mark.parametrize(
+    "changes", [{"doNotPerform": True}, {"status": "revoked"}, {"status": "completed"}, {"status": "entered-in-error"}]
+)
+async def test_what_is_not_to_be_done_any_more_is_not_authorized(world, changes):
+    (info,) = infos(await world.ask(hook(mri(**changes), member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
+@pytest.mark.parametrize("performer", ["Organization/nameless", "Organization/gone"])
+async def test_nothing_is_authorized_for_a_performer_nobody_can_tell(world, performer):
+    """Neither for him, nor for the one whom the order names itself, nor anew at each call."""
+    asked = mri(status="active", performer=[{"reference": "Practitioner/doc"}])
+    nameless = {"resourceType": "Organization", "id": "nameless", "name": "Somebody"}
+    context = {"patientId": "pat-COM-0001", "dispatchedOrders": ["ServiceRequest/o1"], "performer": performer}
+    sent = prefetch("COM-0001", orders=searchset(asked), performers=searchset(nameless))
+    body = hook(name="order-dispatch", version="2.2", prefetch=sent, context=context)
+    for _ in range(2):
+        (info,) = infos(await world.ask(body))
+        assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
+async def test_an_authorization_of_one_unit_does_not_satisfy_two_orders(world):
+    one = {"quantityQuantity": {"value": 1, "unit": "units"}}
+    body = hook(mri(**one), mri(id_="o2", **one), member="COM-0001", version="2.2")
+    first, second = infos(await world.ask(body))
+    assert (first["pa-needed"], second["pa-needed"]) == ("satisfied", "auth-needed")
+    assert "satisfied-pa-id" not in second
+    assert [info["pa-needed"] for info in infos(await world.ask(body))] == ["satisfied", "auth-needed"]
+
+
 async def test_the_assertion_the_case_and_the_call_are_one_thread(world):
     body = hook(mri(), member="COM-0001", version="2.2")
     (info,) = infos(await world.ask(body))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from precert.fhir import coding
-from precert.fhir.coding import CPT, HCPCS, ICD10CM, LOINC, NPI, SNOMED, Code, CodePattern, codes, system_url
+from precert.fhir.coding import CPT, HCPCS, ICD10CM, LOINC, NPI, SNOMED, Code, CodePattern, codes, procedure, system_url
 from support.strategies import JSON_VALUES
 
 
@@ -57,6 +57,30 @@ def test_codes_of_a_concept_a_coding_and_lists() -> None:
 def test_codes_takes_anything(value: Any) -> None:
     for found in (*codes(value), *codes({"coding": value}), *codes([{"coding": value}])):
         assert found.code.strip()
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "modifiers"),
+    [
+        (Code(HCPCS, "E1390"), Code(HCPCS, "E1390"), ()),
+        (Code(HCPCS, "E1390-RR"), Code(HCPCS, "E1390"), ("RR",)),
+        (Code(HCPCS, "E1390RRKH"), Code(HCPCS, "E1390"), ("RR", "KH")),
+        (Code(HCPCS, "e1390 rr"), Code(HCPCS, "E1390"), ("RR",)),
+        (Code(CPT, "97110:GP:59"), Code(CPT, "97110"), ("GP", "59")),
+        (Code(CPT, "0001U"), Code(CPT, "0001U"), ()),
+        (Code(HCPCS, "72148"), Code(CPT, "72148"), ()),
+        (Code(CPT, "E1390"), Code(HCPCS, "E1390"), ()),
+        (Code(CPT, "7214"), None, ()),
+        (Code(HCPCS, "E13901"), None, ()),
+        (Code(HCPCS, "E1390:RENT1"), None, ()),
+        (Code(HCPCS, "wheelchair"), None, ()),
+        (Code(SNOMED, "72148"), None, ()),
+    ],
+    ids=str,
+)
+def test_a_billed_procedure_is_a_code_of_its_level_and_modifiers(sent, code, modifiers) -> None:
+    """HCPCS level I is CPT; modifiers are written behind the code in several ways."""
+    assert procedure(sent) == ((code, modifiers) if code else None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precert.fhir import path
-from precert.fhir.dates import instant, parse_date, parse_instant
+from precert.fhir.dates import instant, parse_date, parse_instant, parse_last_day
 from precert.fhir.extension import extension, extension_value, extensions
 from precert.fhir.outcome import FhirError, Issue, bad_request, operation_outcome
 from precert.fhir.types import as_list, elements, text
@@ -65,6 +65,25 @@ def test_an_error_carries_all_its_issues() -> None:
 )
 def test_dates(written: object, day: date | None) -> None:
     assert parse_date(written) == day
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("2026", date(2026, 12, 31)),
+        ("2026-11", date(2026, 11, 30)),
+        ("2024-02", date(2024, 2, 29)),
+        ("2026-12", date(2026, 12, 31)),
+        ("9999", date(9999, 12, 31)),
+        ("2026-11-20", date(2026, 11, 20)),
+        ("2026-11-20T23:59:59-05:00", date(2026, 11, 20)),
+        ("2026-13", None),
+        ("tomorrow", None),
+        (None, None),
+    ],
+)
+def test_a_period_that_ends_in_a_month_or_year_includes_all_of_it(written: object, day: date | None) -> None:
+    assert parse_last_day(written) == day
 
 
 @pytest.mark.parametrize("written", ["2026-11-200", "20261120", "2026-11-20x", "2026-1-1", "2026x", "2026-11-20 10:00"])

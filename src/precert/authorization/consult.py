@@ -25,7 +25,7 @@ from precert.authorization.numbers import NumberKind, issue
 from precert.authorization.record import Authorization, Line, LineRequest, decode, fold
 from precert.eligibility.directory import Directory, Found, NoMember
 from precert.fhir.coding import codes
-from precert.fhir.dates import parse_date
+from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.types import Resource, elements
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Answer, Decision, EvidenceItem, LineContext, Outcome
@@ -86,11 +86,15 @@ class Held:
         if requested.code not in order.services or day < grant.start or (grant.end is not None and day > grant.end):
             return False
         asked, granted = order.line.quantity, grant.quantity
-        same_unit = order.line.unit is None or grant.unit is None or order.line.unit == grant.unit
-        if asked is not None and granted is not None and same_unit and asked > granted:
+        if asked is not None and granted is not None and self.same_unit(order) and asked > granted:
             return False
         provider = requested.provider.npi if requested.provider else None
-        return provider is None or not order.performer_npis or provider in order.performer_npis
+        return provider is None or not order.performer_known or provider in order.performer_npis
+
+    def same_unit(self, order: OrderAsked) -> bool:
+        """Whether the quantities asked and granted can be compared."""
+        units = {order.line.unit, self.authorization.unit} - {None}
+        return len(units) < 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +188,15 @@ class ConsultService:
         if identified.who is None or identified.trouble is not None:
             return Consulted(order, day, trouble=identified.trouble or "technical", text=identified.text)
         who = identified.who
-        if who.member is not None and who.member.coverage_on(day) is None:
-            if order.line.service_start is None and (begins := who.member.next_start(today)) is not None:
+        presented = _Presented.read(inquiry.coverage) if who.member is None else None
+        inactive = presented.inactive(day) if presented else _inactive(who, day)
+        if inactive is not None:
+            begins = presented.start if presented else who.member.next_start(today) if who.member else None
+            if order.line.service_start is None and begins is not None and begins > today:
                 text = f"The coverage begins on {begins.isoformat()}; the order does not say when the service is due."
                 return Consulted(order, day, trouble="timeframe", text=text)
-            return Consulted(order, day, trouble="no-active-coverage", text=_inactive(who, day))
-        if who.member is None and (ended := _presented_end(inquiry.coverage)) is not None and ended < day:
-            text = f"The Coverage that was sent ended on {ended.isoformat()}."
-            return Consulted(order, day, trouble="no-active-coverage", text=text)
-        if who.member is None and inquiry.coverage.get("status") == "cancelled":
-            return Consulted(order, day, trouble="no-active-coverage", text="The Coverage that was sent is cancelled.")
-        record = who.member.coverage_on(day) if who.member else None
+            return Consulted(order, day, trouble="no-active-coverage", text=inactive)
+        record = who.member.coverage_on(day) if who.member else presented
         try:
             decision = self.catalogue().decide(self.line_context(order, inquiry, who, day, today))
         except Exception:  # whatever a rule does, the other orders must be answered, and this one says so
@@ -271,12 +273,35 @@ _NOT_FOUND = {
 }
 
 
-def _presented_end(coverage: Resource) -> date | None:
-    """The last day of a Coverage that the directory does not know, by its own word."""
-    return next((parse_date(period.get("end")) for period in elements(coverage.get("period"))), None)
+@dataclass(frozen=True, slots=True)
+class _Presented:
+    """A Coverage that the directory does not know, by its own word."""
+
+    start: date | None
+    end: date | None
+    cancelled: bool
+
+    @classmethod
+    def read(cls, coverage: Resource) -> _Presented:
+        period = next(iter(elements(coverage.get("period"))), {})
+        cancelled = coverage.get("status") == "cancelled"
+        return cls(parse_date(period.get("start")), parse_last_day(period.get("end")), cancelled)
+
+    def inactive(self, day: date) -> str | None:
+        """Why it does not cover ``day``; ``None`` if it does."""
+        if self.end is not None and self.end < day:
+            return f"The Coverage that was sent ended on {self.end.isoformat()}."
+        if self.cancelled:
+            return "The Coverage that was sent is cancelled."
+        if self.start is not None and day < self.start:
+            return f"The Coverage that was sent begins on {self.start.isoformat()}, after {day.isoformat()}."
+        return None
 
 
-def _inactive(who: Standing, day: date) -> str:
-    last = who.member.last_coverage if who.member else None
+def _inactive(who: Standing, day: date) -> str | None:
+    """Why a member of ours is not covered on ``day``; ``None`` for one who is."""
+    if who.member is None or who.member.coverage_on(day) is not None:
+        return None
+    last = who.member.last_coverage
     ended = f" It ended on {last.end.isoformat()}." if last and last.end and last.end < day else ""
     return f"The member's coverage is not active on {day.isoformat()}.{ended}"

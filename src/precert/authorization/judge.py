@@ -167,9 +167,17 @@ def authorize(line: LineRequest, grant: Grant | None, runtime: Runtime, at: date
 
 
 def grant_end(start: date, grant: Grant | None) -> date | None:
-    """The last day of a grant that begins on ``start`` (a 12-month grant from 1 March ends on the last of February)."""
-    if grant is None:
-        return None
+    """The last day of a grant that begins on ``start`` (a 12-month grant from 1 March ends on the last of February).
+
+    A start that a client wrote so late that the calendar ends before the grant does: the last day there is.
+    """
+    try:
+        return _grant_end(start, grant) if grant is not None else None
+    except (OverflowError, ValueError):
+        return date.max
+
+
+def _grant_end(start: date, grant: Grant) -> date | None:
     if grant.period_months:
         month = start.month - 1 + grant.period_months
         year, month = start.year + month // 12, month % 12 + 1

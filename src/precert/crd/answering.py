@@ -154,13 +154,18 @@ class _Answering:
             out_of_network=self._out_of_network(asked),
             apps=tuple(self.owner.apps),
             ordered=ordered(self.gathered, self.context.patient),
+            companion={
+                "subject": {"reference": f"Patient/{self.context.patient}"},
+                "authoredOn": self.consult.today().isoformat(),
+                **({"requester": {"reference": self.context.user}} if self.context.user else {}),
+            },
         )
         return making.cards(asked, self.consult.catalogue(), setting, self.call.configuration)
 
-    def _out_of_network(self, asked: list[tuple[Order, Consulted]]) -> tuple[str, ...]:
+    def _out_of_network(self, asked: list[tuple[Order, Consulted]]) -> tuple[tuple[str, Order], ...]:
         directory = self.consult.directory()
-        named = [directory.provider(order.asked.performer_npis) for order, _ in asked if order.asked.performer_known]
-        return tuple(dict.fromkeys(p.name for p in named if p is not None and p.network == "out"))
+        named = [(directory.provider(o.asked.performer_npis), o) for o, _ in asked if o.asked.performer_known]
+        return tuple((p.name, order) for p, order in named if p is not None and p.network == "out")
 
     def _extras(self, answered: list[Answered], insured: list[Insured], decider: Decider) -> list[Action]:
         configuration = self.call.configuration
@@ -212,7 +217,9 @@ class _Answering:
         for one in news:
             target = one.order.target.resource
             info = replace(one.info, assertion=ids[one.info.coverage])
-            by_target.setdefault(id(target), (target, []))[1].append(info)
+            said = by_target.setdefault(id(target), (target, []))[1]
+            if info not in said:  # an encounter may name one need twice (covinfo-1)
+                said.append(info)
         updates = [
             render.system_action(render.annotated(target, infos, self.shape)) for target, infos in by_target.values()
         ]

@@ -15,6 +15,7 @@ from precert.authorization.judge import grant_end
 from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
 from precert.crd.canonicals import policy_page, questionnaire_canonical
 from precert.crd.orders import Order
+from precert.fhir.coding import codes, procedure
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Evaluation, Outcome
@@ -28,6 +29,9 @@ _SCOPE_WORDS = {
     "place": "where it shall be done",
     "age": "the patient's birth date",
     "diagnosis": "a diagnosis",
+    "lob": "the member's plan (Coverage.class)",
+    "plan": "the member's plan (Coverage.class)",
+    "state": "the state of the member's plan",
 }
 
 
@@ -83,6 +87,8 @@ def _asserted(
             return _ask(base, decision, setting)
         case Outcome.DENY_ADMIN:
             return replace(base, covered="not-covered", reasons=(*base.reasons, Reason(decision.reason)))
+        case _ if _held_back(decision):
+            return _depending(base, decision)
         case _:
             text = "The plan's reviewer looks at the request after it is submitted."
             return replace(base, pa_needed="auth-needed", reasons=(*base.reasons, Reason(text)))
@@ -124,10 +130,21 @@ def _satisfied(
         base,
         pa_needed="satisfied",
         satisfied_pa=grant.number,
+        billing_codes=_authorized_codes(base.billing_codes, held.line.requested.code),
         reasons=(*assumed, Reason(text)),
         details=tuple(details),
         expiry=grant.end or consulted.expiry,
     )
+
+
+def _authorized_codes(billing: tuple[Element, ...], authorized: str) -> tuple[Element, ...]:
+    """Of an order's billing codes the one that the authorization is for; all if it was given for another kind of code."""
+    same = tuple(
+        coding
+        for coding in billing
+        if any(authorized in (str(code), str((procedure(code) or [code])[0])) for code in codes({"coding": [coding]}))
+    )
+    return same or billing
 
 
 def _too_coarse(base: CoverageInfo) -> CoverageInfo:
@@ -178,19 +195,29 @@ def _exempt(decision: Decision) -> Reason:
     return Reason(decision.reason, "gold-card" if gold else None)
 
 
+def _held_back(decision: Decision) -> bool:
+    """Whether all that asks for authorization are policies of which it is not known that they apply."""
+    asking = [e for e in decision.applied if e.outcome in _ASKING]
+    return bool(asking) and all(e.reason_code == "scope-unknown" for e in asking)
+
+
+def _depending(base: CoverageInfo, decision: Decision) -> CoverageInfo:
+    """Whether authorization is needed hangs on something about the order or the member that was not said."""
+    unknown = tuple(dict.fromkeys(key for e in decision.applied for key in e.scope_unknown))
+    words = ", ".join(dict.fromkeys(_SCOPE_WORDS.get(key, key) for key in unknown))
+    return replace(
+        base,
+        covered="conditional",
+        pa_needed="conditional",
+        info_needed=tuple(dict.fromkeys(_SCOPE_INFO.get(key, "OTH") for key in unknown)),
+        reasons=(*base.reasons, Reason(f"Whether authorization is needed depends on {words}.")),
+    )
+
+
 def _ask(base: CoverageInfo, decision: Decision, setting: Setting) -> CoverageInfo:
     """Information is missing: about the order itself (``info-needed``), or facts that people have to supply."""
-    unknown = tuple(dict.fromkeys(key for e in decision.applied for key in e.scope_unknown))
-    if unknown:
-        codes = dict.fromkeys(_SCOPE_INFO.get(key, "OTH") for key in unknown)
-        words = ", ".join(_SCOPE_WORDS.get(key, key) for key in unknown)
-        return replace(
-            base,
-            covered="conditional",
-            pa_needed="conditional",
-            info_needed=tuple(codes),
-            reasons=(*base.reasons, Reason(f"Whether authorization is needed depends on {words}.")),
-        )
+    if any(e.scope_unknown for e in decision.applied):
+        return _depending(base, decision)
     needed = replace(base, pa_needed="auth-needed")
     if not setting.documents:
         return needed

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from precert.authorization.consult import Consulted
 from precert.authorization.context import describe
+from precert.crd import urls
 from precert.crd.answer import Action, Card, Link, Suggestion
 from precert.crd.canonicals import policy_page
 from precert.crd.markdown import one_line, safe
@@ -37,6 +38,16 @@ TOPICS = _RANK
 """What cards of policies and apps may be about; each is an option that a client can switch off."""
 _REPLACING = ("therapy-alternatives-req", "therapy-alternatives-opt", "off-guideline")
 _NEEDS_AUTHORIZATION = (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE, Outcome.APPROVE)
+_PARAGRAPH = "\n\n"
+_OF_CODE = (urls.COVERAGE_INFORMATION, urls.BILLING_OPTIONS)
+"""Extensions that speak of the service under its code, and so do not outlive a change of it."""
+_COPIED = {
+    "subject": ("subject", "patient"),
+    "encounter": ("encounter",),
+    "authoredOn": ("authoredOn", "dateTime", "dateWritten"),
+    "requester": ("requester", "orderer", "prescriber"),
+}
+"""What a companion takes over from its order, whose kind may have another name for it."""
 _CODE_ELEMENT = {
     "ServiceRequest": "code",
     "DeviceRequest": "codeCodeableConcept",
@@ -67,11 +78,13 @@ class SmartApp:
 
 @dataclass(frozen=True, slots=True)
 class CardSetting:
-    """What cards need besides the orders. ``replaceable``: drafts can still be changed in this hook."""
+    """What cards need besides the orders. ``replaceable``: drafts can still be changed in this hook. ``companion`` is what
+    a new draft beside an order says (patient, day, requester) where the order has nothing to copy."""
 
     root: str
     replaceable: bool
-    out_of_network: tuple[str, ...] = ()  # names of performers outside the network
+    out_of_network: tuple[tuple[str, Order], ...] = ()  # names of performers outside the network, with their orders
+    companion: Element = field(default_factory=dict)
     apps: tuple[SmartApp, ...] = ()
     ordered: frozenset[Code] = frozenset()  # what is ordered for the patient already, in the call or on record
 
@@ -86,7 +99,7 @@ def cards(
     for order, consulted in asked:
         if consulted.decision is not None and consulted.held is None:
             found += _for_order(order, consulted, catalogue, setting, ordered)
-    found += [_network(name) for name in setting.out_of_network]
+    found += [_network(name, order) for name, order in setting.out_of_network]
     merged: dict[tuple[str, str, str], Card] = {}
     for card in found:
         if not wanted.wants(card.topic):
@@ -100,8 +113,10 @@ def cards(
 
 
 def _joined(known: Card, more: Card) -> Card:
+    """The card with what the same card for another order says besides: that order's name, and its numbers if it has any."""
     resources = tuple(dict.fromkeys((*known.resources, *more.resources)))
-    return replace(known, resources=resources)
+    said = dict.fromkeys((*known.detail.split(_PARAGRAPH), *more.detail.split(_PARAGRAPH)))
+    return replace(known, resources=resources, detail=_PARAGRAPH.join(said))
 
 
 def _for_order(
@@ -137,7 +152,7 @@ def _name(order: Order) -> str:
 
 def _about(order: Order, text: str) -> str:
     """The detail names the order (dev-24), so that it can be told from the others."""
-    return f"{safe(text)}\n\nOrder: {safe(_name(order))} ({safe(order.reference)})"
+    return f"{safe(text)}{_PARAGRAPH}Order: {safe(_name(order))} ({safe(order.reference)})"
 
 
 def _resources(order: Order) -> tuple[str, ...]:
@@ -160,7 +175,7 @@ def _alternative(order: Order, offer: Alternative, evaluation: Evaluation, setti
     coding = {"system": system_url(offer.system or ""), "code": offer.code}
     concept = {"coding": [coding], "text": offer.text or offer.code}
     if offer.topic not in _REPLACING:
-        suggestion: Suggestion | None = _companion(order, concept)
+        suggestion: Suggestion | None = _companion(order, concept, setting.companion)
     else:
         suggestion = _replacement(order, concept) if setting.replaceable else None
     if suggestion is None:  # nothing to click on: an external reference tells it
@@ -186,12 +201,15 @@ def _replacement(order: Order, concept: Element) -> Suggestion | None:
     changed: Resource = copy.copy(order.entry.resource)
     for other in ("codeReference", "medicationReference"):
         changed.pop(other, None)
+    said = changed.pop("extension", None)
+    if isinstance(said, list) and (kept := [e for e in said if not (isinstance(e, dict) and e.get("url") in _OF_CODE)]):
+        changed["extension"] = kept
     changed[element] = concept
     label = one_line(f"Change to {concept['text']}", 80)
     return Suggestion(label, (Action("update", f"Changes {order.reference} to {concept['text']}", changed),))
 
 
-def _companion(order: Order, concept: Element) -> Suggestion:
+def _companion(order: Order, concept: Element, otherwise: Element) -> Suggestion:
     """A new draft beside the order, for the same patient and requester."""
     source = order.entry.resource
     created: Resource = {
@@ -200,9 +218,10 @@ def _companion(order: Order, concept: Element) -> Suggestion:
         "intent": "original-order",
         "code": concept,
     }
-    for key in ("subject", "encounter", "authoredOn", "requester"):
-        if key in source:
-            created[key] = source[key]
+    for key, names in _COPIED.items():
+        found = next((source[name] for name in names if name in source), otherwise.get(key))
+        if found is not None:
+            created[key] = found
     label = one_line(f"Add {concept['text']}", 80)
     return Suggestion(label, (Action("create", f"Adds a draft order: {concept['text']}", created),))
 
@@ -246,8 +265,7 @@ def _launch(order: Order, app: SmartApp) -> Card:
     return Card(app.topic, one_line(app.label), _about(order, app.label), links=(link,), resources=_resources(order))
 
 
-def _network(name: str) -> Card:
-    text = (
-        f"{safe(name)} is outside the member's network. The member may pay more, and the plan may need authorization."
-    )
-    return Card("network", one_line(f"Out of network: {name}"), text, "warning")
+def _network(name: str, order: Order) -> Card:
+    text = f"{name} is outside the member's network. The member may pay more, and the plan may need authorization."
+    summary = one_line(f"Out of network: {name}")
+    return Card("network", summary, _about(order, text), "warning", resources=_resources(order))

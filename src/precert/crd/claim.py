@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from precert.crd import urls
+from precert.crd.billing import BILLING_SYSTEMS
 from precert.crd.gather import pointed_to
-from precert.crd.orders import BILLING_SYSTEMS, Order
+from precert.crd.orders import Order
 from precert.crd.prefetch import Pool
 from precert.fhir import json
 from precert.fhir.bundle import Entry, bundle_entry, type_and_id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 import structlog
 
@@ -72,6 +73,7 @@ class Decider:
                 answered = await self._once(orders, insured)
         if self.unsolicited is not None and self.call.authorizes:
             answered = [await self._authorized(one, insured, self.unsolicited) for one in answered]
+        answered = self._within_quantity(answered, {one.reference: one.note for one in insured})
         return _whole([await self._repeated(one) for one in answered])
 
     async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
@@ -98,8 +100,12 @@ class Decider:
     async def _authorized(self, one: Answered, insured: list[Insured], unsolicited: Unsolicited) -> Answered:
         """The same, ``satisfied`` by a new authorization if the criteria are met and the plan gives it unasked."""
         decision, held = one.consulted.decision, one.consulted.held
-        if decision is None or held is not None or decision.outcome is not Outcome.APPROVE or one.order.unbillable:
+        if decision is None or held is not None or decision.outcome is not Outcome.APPROVE:
             return one
+        if one.order.unbillable or not one.order.to_be_done:
+            return one
+        if one.order.asked.performer_known and not one.order.asked.performer_npis:
+            return one  # an authorization is for a certain provider
         under = next(i for i in insured if i.reference == one.info.coverage)
         pool = self.gathered.pool
         patient = pool.index.resolve(f"Patient/{self.context.patient}")
@@ -122,6 +128,26 @@ class Decider:
         return replace(
             one, consulted=consulted, info=self._assertion(one.order, consulted, under.reference, under.note)
         )
+
+    def _within_quantity(self, answered: list[Answered], notes: dict[str, str | None]) -> list[Answered]:
+        """Orders of one call share what an authorization grants: one for which too little is left is not satisfied."""
+        used: dict[tuple[str, str], Decimal] = {}
+        found: list[Answered] = []
+        for one in answered:
+            held, asked, coverage = one.consulted.held, one.order.asked.line.quantity, one.info.coverage
+            granted = held.authorization.quantity if held else None
+            if held is None or granted is None or asked is None or not held.same_unit(one.order.asked):
+                found.append(one)
+                continue
+            key = (coverage, held.authorization.number)
+            if used.get(key, Decimal(0)) + asked <= granted:
+                used[key] = used.get(key, Decimal(0)) + asked
+                found.append(one)
+            else:
+                consulted = replace(one.consulted, held=None)
+                info = self._assertion(one.order, consulted, coverage, notes.get(coverage))
+                found.append(replace(one, consulted=consulted, info=info))
+        return found
 
     async def _held(self, identified: Identified, orders: list[Order]) -> tuple[Held, ...] | None:
         """The authorizations on record; ``None`` if they cannot be read, which is our trouble and no answer (row 9)."""

@@ -48,9 +48,12 @@ def requested_version(body: object, default: Version) -> tuple[Version, bool]:
     for version in VERSIONS:
         if isinstance(asked, str) and (asked == version or asked.startswith(f"{version}.")):
             return version, True
+    wrong = (
+        f"CRD version {asked[:40]!r} is not supported." if isinstance(asked, str) else 'The CRD version is text: "2.2".'
+    )
     raise unacceptable(
         "crd-version",
-        f"CRD version {str(asked)[:40]!r} is not supported. Ask for one of {', '.join(VERSIONS)}, or leave it out.",
+        f"{wrong} Ask for one of {', '.join(VERSIONS)}, or leave it out.",
         f"extension.{urls.REQUESTED_VERSION}",
         "not-supported",
     )

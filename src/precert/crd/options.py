@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-from precert.fhir.types import Element
+from precert.fhir.types import Element, JsonValue
 
 MAX_CARDS = "max-cards"
 COVERAGE_INFO = "coverage-info"
@@ -103,12 +104,13 @@ class Configuration:
 
 
 def configuration(sent: object) -> Configuration:
-    """Read ``davinci-crd.configuration``. Unknown codes are ignored (dev-17); a wrong type falls back to the default."""
+    """Read ``davinci-crd.configuration``. Unknown codes are ignored (dev-17); what is no setting falls back to the default."""
     values = dict(_DEFAULTS)
     notes: list[str] = []
     if sent is not None and not isinstance(sent, dict):
         notes.append("the configuration is not an object")
-    for code, value in (sent if isinstance(sent, dict) else {}).items():
+    read: Element = {code: _meant(value) for code, value in sent.items()} if isinstance(sent, dict) else {}
+    for code, value in read.items():
         if code not in values:
             continue
         if code == MAX_CARDS:
@@ -121,5 +123,16 @@ def configuration(sent: object) -> Configuration:
             notes.append(f"{code} is not of its type")
     if not values[COVERAGE_INFO] and not values[MAX_CARDS]:
         notes.append("coverage-info is off and max-cards is 0: nothing can be answered")
-    refused = {code for code, value in sent.items() if value is False} if isinstance(sent, dict) else ()
-    return Configuration(values, tuple(notes), frozenset(refused))
+    return Configuration(values, tuple(notes), frozenset(code for code, value in read.items() if value is False))
+
+
+def _meant(value: JsonValue) -> JsonValue:
+    """Booleans and numbers that a client writes as text, or as 3.0, are what they say: ``"false"`` must not count as true."""
+    if isinstance(value, str):
+        written = value.strip().lower()
+        if written in ("true", "false"):
+            return written == "true"
+        return int(written) if written.isascii() and written.isdecimal() and len(written) < 10 else value
+    if isinstance(value, Decimal) and abs(value) < 10**9 and value == value.to_integral_value():
+        return int(value)
+    return value

@@ -5,7 +5,7 @@ Reads what the CRD profiles declare mandatory or mustSupport (conf-4, conf-8); w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -14,37 +14,14 @@ from precert.authorization.consult import OrderAsked
 from precert.authorization.context import diagnosis_evidence
 from precert.authorization.record import LineRequest, Party
 from precert.crd import urls
+from precert.crd.billing import bare, billing_codings, leading, modifiers_of
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
-from precert.fhir.coding import (
-    CPT,
-    HCPCS,
-    NDC,
-    PLACE_OF_SERVICE,
-    RXNORM,
-    UCUM,
-    X12_SERVICE_TYPE,
-    Code,
-    codes,
-)
-from precert.fhir.dates import parse_date
+from precert.fhir.coding import PLACE_OF_SERVICE, UCUM, codes
+from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extensions, value
 from precert.fhir.types import Element, Resource, as_list, elements, text
 from precert.policy.types import EvidenceItem
-
-BILLING_SYSTEMS = frozenset(
-    {
-        HCPCS,
-        CPT,
-        RXNORM,
-        NDC,
-        X12_SERVICE_TYPE,
-        "http://www.cms.gov/Medicare/Coding/ICD10",
-        "http://www.ada.org/cdt",
-        "https://www.nubc.org/CodeSystem/RevenueCodes",
-    }
-)
-"""Systems in which services are billed. A service named only in others (SNOMED CT, LOINC) cannot be decided: code too coarse."""
 
 _CODE_ELEMENTS = {
     "ServiceRequest": ("code",),
@@ -54,6 +31,7 @@ _CODE_ELEMENTS = {
     "Appointment": ("serviceType",),
     "Encounter": ("type", "serviceType"),
 }
+_OVER = ("entered-in-error", "revoked", "cancelled", "stopped", "completed", "ended", "fulfilled", "noshow")
 _CODE_REFERENCES = {
     "DeviceRequest": ("codeReference", "type"),
     "MedicationRequest": ("medicationReference", "code"),
@@ -76,6 +54,12 @@ class Order:
     failure: str | None = None  # why nothing can be said about it
     requesters: tuple[Entry, ...] = ()
     performers: tuple[Entry, ...] = ()
+
+    @property
+    def to_be_done(self) -> bool:
+        """Whether the service is still to be given: the order neither forbids it nor is over."""
+        resource = self.entry.resource
+        return resource.get("doNotPerform") is not True and resource.get("status") not in _OVER
 
     @property
     def reference(self) -> str:
@@ -102,12 +86,13 @@ def read_order(
         for coding in elements((option or {}).get("coding") if isinstance(option, dict) else None)
     ]
     service = {**service, "coding": [*elements(service.get("coding")), *offered]} if offered else service
+    billing, modifiers = billing_codings(service), modifiers_of(codes(service))
+    service = bare(service)
     named = list(codes(service))
-    billing = billing_codings(service)
     start, end = _dates(resource)
     quantity, unit = _quantity(resource)
     item: Element = {"productOrService": service}
-    if modifiers := _modifiers(named):
+    if modifiers:
         item["modifier"] = modifiers
     if quantity is not None:
         item["quantity"] = {"value": quantity, **({"unit": unit} if unit else {})}
@@ -121,7 +106,7 @@ def read_order(
     performer_npis = _all_npis(performers, index)
     line = LineRequest(
         sequence=sequence,
-        code=str(_leading(named)) if named else "",
+        code=str(leading(named)) if named else "",
         service_start=start,
         service_end=end,
         quantity=quantity,
@@ -179,35 +164,18 @@ def _nutrition(resource: Resource) -> Iterator[Element]:
         yield from elements(formula.get("baseFormulaType"))
 
 
-def billing_codings(concept: Element) -> tuple[Element, ...]:
-    """The billable codings, each once, without displays (CPT's are licensed and must not be spread)."""
-    found = dict.fromkeys(code for code in codes(concept) if code.system in BILLING_SYSTEMS)
-    sent = {c: coding for coding in elements(concept.get("coding")) for c in codes(coding)}
-    return tuple({"system": text(sent.get(c, {}).get("system")) or c.system, "code": c.code} for c in found)
-
-
-def _leading(named: Sequence[Code]) -> Code:
-    return next((code for code in named if code.system in BILLING_SYSTEMS), named[0])
-
-
-def _modifiers(named: Iterable[Code]) -> list[Element]:
-    """CPT modifiers by post-coordination: ``97110:GP`` (crd.md 1.8, billingCode)."""
-    found = [code.code.partition(":")[2] for code in named if code.system in (CPT, HCPCS)]
-    return [{"coding": [{"system": CPT, "code": modifier}]} for modifier in dict.fromkeys(found) if modifier]
-
-
 def _dates(resource: Resource) -> tuple[date | None, date | None]:
     """The first and last day of service, as far as the order says."""
     for key in ("occurrencePeriod", "requestedPeriod", "period"):
         for period in elements(resource.get(key)):
             if start := parse_date(period.get("start")):
-                return start, parse_date(period.get("end"))
+                return start, parse_last_day(period.get("end"))
     for key in ("occurrenceDateTime", "start", "occurrenceTiming"):
         found = resource.get(key)
         if isinstance(found, dict):
             repeat = next(iter(elements(found.get("repeat"))), {})
             bounds = next(iter(elements(repeat.get("boundsPeriod"))), {})
-            start, end = parse_date(bounds.get("start")), parse_date(bounds.get("end"))
+            start, end = parse_date(bounds.get("start")), parse_last_day(bounds.get("end"))
         else:
             start, end = parse_date(found), parse_date(resource.get("end")) if key == "start" else None
         if start:

@@ -9,6 +9,7 @@ from precert.crd import urls
 from precert.crd.answer import Action, Card, CoverageInfo, Link, Suggestion
 from precert.crd.faults import Version
 from precert.crd.markdown import one_line
+from precert.fhir.bundle import reference_of, type_and_id
 from precert.fhir.types import Element, Resource, elements
 
 
@@ -48,7 +49,7 @@ def annotated(resource: Resource, infos: Iterable[CoverageInfo], shape: Shape) -
     Earlier coverage information for the same coverage is replaced; that of other payers stays.
     """
     rendered = [shape.coverage_information(info) for info in infos]
-    replaced = {_coverage_of(extension) for extension in rendered}
+    replaced = {_coverage_of(extension) for extension in rendered} - {None}
     sent = resource.get("extension")
     kept = [
         extension
@@ -62,21 +63,28 @@ def _is_ours(extension: object) -> bool:
     return isinstance(extension, dict) and extension.get("url") == urls.COVERAGE_INFORMATION
 
 
-def _coverage_of(extension: Element) -> object:
+def _coverage_of(extension: Element) -> tuple[str, str] | None:
+    """Which Coverage an assertion is about; a client's server may give a relative reference back as an absolute one."""
     for part in elements(extension.get("extension")):
-        if part.get("url") == "coverage" and isinstance(reference := part.get("valueReference"), dict):
-            return reference.get("reference")
+        if part.get("url") == "coverage":
+            return type_and_id(reference_of(part.get("valueReference")) or "")
     return None
 
 
 def asserted(resource: Resource, coverage: str) -> list[Element]:
     """The coverage information that a resource carries for one coverage."""
-    return [e for e in elements(resource.get("extension")) if _is_ours(e) and _coverage_of(e) == coverage]
+    key = type_and_id(coverage)
+    return [e for e in elements(resource.get("extension")) if _is_ours(e) and key and _coverage_of(e) == key]
+
+
+_UNCOMPARED = ("coverage", "date", "coverage-assertion-id")
 
 
 def content(extension: Element) -> list[Element]:
-    """What an assertion says, without its id and day: two assertions with the same content say nothing new (resp-35)."""
-    return [p for p in elements(extension.get("extension")) if p.get("url") not in ("date", "coverage-assertion-id")]
+    """What an assertion says of its coverage, without its id and day: two assertions with the same content say nothing new
+    (resp-35). The parts may stand in any order."""
+    said = [part for part in elements(extension.get("extension")) if part.get("url") not in _UNCOMPARED]
+    return sorted(said, key=lambda part: str(part.get("url")))
 
 
 def assertion_id(extension: Element) -> str | None:

@@ -99,7 +99,8 @@ def _dispatched(context: HookContext, gathered: Gathered) -> list[Order]:
     for reference in context.dispatched:
         entry = index.resolve(reference)
         if entry is not None and is_order(entry.resource):
-            found.append(_read(entry, index, context.patient, performer=performer))
+            order = _read(entry, index, context.patient, performer=performer)
+            found.append(order if performer or not context.performer else _sent_to_nobody_known(order))
     if not found:
         why = next((p for r in context.dispatched if (p := gathered.problem(r))), None)
         raise unobtainable(
@@ -109,6 +110,13 @@ def _dispatched(context: HookContext, gathered: Gathered) -> list[Order]:
             "context.dispatchedOrders",
         )
     return found
+
+
+def _sent_to_nobody_known(order: Order) -> Order:
+    """The order goes to somebody who cannot be looked up, which is not the one whom it named itself."""
+    line = msgspec.structs.replace(order.asked.line, provider=None)
+    asked = replace(order.asked, line=line, performer_npis=(), performer_known=True)
+    return replace(order, asked=asked, performers=())
 
 
 def _appointments(context: HookContext, index: BundleIndex, *, on_order: bool) -> list[Order]:
@@ -125,8 +133,9 @@ def _appointments(context: HookContext, index: BundleIndex, *, on_order: bool) -
             order = _read(entry, index, context.patient)
             found.setdefault(order.reference, order)
         for base in orders:
-            order = _booked(_read(base, index, context.patient, target=base if on_order else entry), entry, index)
-            key = order.reference if on_order else f"{entry.path} {order.reference}"
+            own = on_order and base.container is None  # what is contained can only be updated with its appointment
+            order = _booked(_read(base, index, context.patient, target=base if own else entry), entry, index)
+            key = order.reference if own else f"{entry.path} {order.reference}"
             found.setdefault(key, order)
     return list(found.values())
 

@@ -13,7 +13,7 @@ from precert.authorization.consult import ConsultService, Identified, Inquiry
 from precert.dtr.asked import Asked
 from precert.dtr.origin import Origin
 from precert.eligibility.directory import Directory, member_numbers
-from precert.fhir.dates import parse_date
+from precert.fhir.dates import parse_last_day
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource, elements, text
 
@@ -86,7 +86,7 @@ def _active(coverage: Resource, identified: Identified, today: date) -> bool:
     member = identified.who.member if identified.who else None
     if member is not None:
         return member.coverage_on(today) is not None
-    ends = [parse_date(period.get("end")) for period in elements(coverage.get("period"))]
+    ends = [parse_last_day(period.get("end")) for period in elements(coverage.get("period"))]
     return not any(end is not None and end < today for end in ends)
 
 

@@ -19,7 +19,7 @@ from precert.eligibility.model import CoverageRecord, HistoryEntry, Member, Paye
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex
 from precert.fhir.coding import NPI, codes
-from precert.fhir.dates import parse_date
+from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Resource, elements, text
 
@@ -133,7 +133,7 @@ def _bound(path: Path, where: str, coverage: Resource, side: Literal["start", "e
     period = coverage.get("period", {})
     if not isinstance(period, dict):
         raise EligibilityError(f"{path}: {where}: the period is not an object")
-    day = parse_date(period.get(side))
+    day = parse_last_day(period.get(side)) if side == "end" else parse_date(period.get(side))
     if day is None and side in period:
         raise EligibilityError(f"{path}: {where}: period.{side} {period[side]!r} is not a date")
     return day

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -86,6 +87,21 @@ def codes(concepts: object) -> Iterator[Code]:
             code, system = coding.get("code"), coding.get("system")
             if isinstance(code, str) and (code := code.strip()):
                 yield Code(system_url(system) if isinstance(system, str) else "", code)
+
+
+_PROCEDURE = re.compile(r"([A-Z]\d{4}|\d{4}[0-9A-Z])((?:[-:, ]?[0-9A-Z]{2})*)", re.ASCII)
+
+
+def procedure(code: Code) -> tuple[Code, tuple[str, ...]] | None:
+    """A HCPCS or CPT code as the code of its own level and its modifiers; ``None`` if it has not the form of one.
+
+    HCPCS level I is CPT, so senders write either system. Modifiers follow the code: ``97110:GP`` (CRD), ``97110-GP``, ``97110GP``.
+    """
+    found = _PROCEDURE.fullmatch(code.code.upper()) if code.system in (HCPCS, CPT) else None
+    if found is None:
+        return None
+    base, behind = found.groups()
+    return Code(HCPCS if base[0].isalpha() else CPT, base), tuple(re.findall("[0-9A-Z]{2}", behind))
 
 
 class CodePattern(NamedTuple):

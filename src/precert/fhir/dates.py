@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from datetime import UTC, date, datetime
 
@@ -21,6 +22,15 @@ def parse_date(value: object) -> date | None:
         return date(int(year), int(month or 1), int(day or 1))
     except ValueError:
         return None
+
+
+def parse_last_day(value: object) -> date | None:
+    """Like :func:`parse_date` for the end of a period: a partial date is its last day, as a FHIR Period includes its end."""
+    first = parse_date(value)
+    if first is None or not isinstance(value, str) or len(value) > len("2026-11"):
+        return first
+    month = first.month if len(value) == len("2026-11") else 12
+    return first.replace(month=month, day=calendar.monthrange(first.year, month)[1])
 
 
 def parse_instant(value: object) -> datetime | None:

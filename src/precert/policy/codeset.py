@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern
+from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern, procedure
 
 T = TypeVar("T")
 
@@ -15,7 +15,11 @@ ValueSets = Mapping[str, tuple[str, ...]]
 
 
 def normal(code: Code) -> Code:
-    """Upper case; ICD-10-CM without the dot, because senders write ``G4733`` as often as ``G47.33``."""
+    """Upper case; ICD-10-CM without the dot, because senders write ``G4733`` as often as ``G47.33``; procedures without their
+    modifiers and in the system of their level."""
+    billed = procedure(code)
+    if billed is not None:
+        return billed[0]
     written = code.code.upper()
     if code.system == ICD10CM:
         written = written.replace(".", "")
