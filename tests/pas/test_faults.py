@@ -498,6 +498,35 @@ async def test_presented_mode_trusts_the_card_and_refuses_nothing(client: httpx.
     assert decided.action == "A4"
 
 
+@pytest.mark.parametrize(
+    ("period", "status", "action"),
+    [
+        ({"start": "2026-01-01"}, "active", "A1"),
+        ({"end": "2027"}, "active", "A1"),
+        ({"start": "2020-01-01", "end": "2025-06-30"}, "active", "A4"),
+        ({"start": "2027-06-01"}, "active", "A4"),
+        ({}, "cancelled", "A4"),
+    ],
+)
+async def test_a_presented_coverage_counts_for_its_own_days(
+    client: httpx.AsyncClient, period: Json, status: str, action: str
+) -> None:
+    """As at a hook: what the card itself says is over approves nothing; a person looks, no machine denies."""
+
+    def stranger(b: Json) -> None:
+        part(b, PATIENT)["identifier"] = [{"system": "urn:precert:demo:member", "value": "ZZ-4711"}]
+        card = part(b, COVERAGE)
+        card |= {"identifier": part(b, PATIENT)["identifier"], "subscriberId": "ZZ-4711", "status": status}
+        card |= {"period": period} if period else {}
+
+    answer = bundle(await submit(client, changed(stranger)))
+    (decided,) = decisions(answer)
+    assert decided.action == action
+    told = (await client.get(f"/explain/{claim_response(answer)['id']}")).json()
+    said = str(told["lines"][0])
+    assert ("The Coverage that was sent" in said) is (action == "A4")
+
+
 async def test_a_rejected_request_is_on_record(client: httpx.AsyncClient) -> None:
     response, _ = await rejected(client, example("wrong-birth-date"))
     told = (await client.get(f"/explain/{response['identifier'][0]['value']}")).json()

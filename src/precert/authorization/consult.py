@@ -25,8 +25,7 @@ from precert.authorization.numbers import NumberKind, issue
 from precert.authorization.record import Authorization, Line, LineRequest, decode, fold
 from precert.eligibility.directory import Directory, Found, NoMember
 from precert.fhir.coding import codes
-from precert.fhir.dates import parse_date, parse_last_day
-from precert.fhir.types import Resource, elements
+from precert.fhir.types import Resource
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Answer, Decision, EvidenceItem, LineContext, Outcome
 from precert.runtime import Runtime
@@ -188,15 +187,13 @@ class ConsultService:
         if identified.who is None or identified.trouble is not None:
             return Consulted(order, day, trouble=identified.trouble or "technical", text=identified.text)
         who = identified.who
-        presented = _Presented.read(inquiry.coverage) if who.member is None else None
-        inactive = presented.inactive(day) if presented else _inactive(who, day)
+        inactive = who.inactive(day)
         if inactive is not None:
-            begins = presented.start if presented else who.member.next_start(today) if who.member else None
-            if order.line.service_start is None and begins is not None and begins > today:
+            begins = who.begins(today)
+            if order.line.service_start is None and begins is not None:
                 text = f"The coverage begins on {begins.isoformat()}; the order does not say when the service is due."
                 return Consulted(order, day, trouble="timeframe", text=text)
             return Consulted(order, day, trouble="no-active-coverage", text=inactive)
-        record = who.member.coverage_on(day) if who.member else presented
         try:
             decision = self.catalogue().decide(self.line_context(order, inquiry, who, day, today))
         except Exception:  # whatever a rule does, the other orders must be answered, and this one says so
@@ -207,7 +204,7 @@ class ConsultService:
             day,
             decision=decision,
             plan=who.plan.id if who.plan else None,
-            expiry=self._expiry(decision, record.end if record else None, today),
+            expiry=self._expiry(decision, who.ends(day), today),
         )
 
     def line_context(self, order: OrderAsked, inquiry: Inquiry, who: Standing, day: date, today: date) -> LineContext:
@@ -271,37 +268,3 @@ _NOT_FOUND = {
     NoMember.NOT_FOUND: "The member number sent is not known to this plan.",
     NoMember.BIRTH_DATE: "The member number sent belongs to somebody with another birth date.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Presented:
-    """A Coverage that the directory does not know, by its own word."""
-
-    start: date | None
-    end: date | None
-    cancelled: bool
-
-    @classmethod
-    def read(cls, coverage: Resource) -> _Presented:
-        period = next(iter(elements(coverage.get("period"))), {})
-        cancelled = coverage.get("status") == "cancelled"
-        return cls(parse_date(period.get("start")), parse_last_day(period.get("end")), cancelled)
-
-    def inactive(self, day: date) -> str | None:
-        """Why it does not cover ``day``; ``None`` if it does."""
-        if self.end is not None and self.end < day:
-            return f"The Coverage that was sent ended on {self.end.isoformat()}."
-        if self.cancelled:
-            return "The Coverage that was sent is cancelled."
-        if self.start is not None and day < self.start:
-            return f"The Coverage that was sent begins on {self.start.isoformat()}, after {day.isoformat()}."
-        return None
-
-
-def _inactive(who: Standing, day: date) -> str | None:
-    """Why a member of ours is not covered on ``day``; ``None`` for one who is."""
-    if who.member is None or who.member.coverage_on(day) is not None:
-        return None
-    last = who.member.last_coverage
-    ended = f" It ended on {last.end.isoformat()}." if last and last.end and last.end < day else ""
-    return f"The member's coverage is not active on {day.isoformat()}.{ended}"

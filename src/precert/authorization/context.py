@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from precert.authorization.record import LineRequest
 from precert.eligibility.directory import Directory
 from precert.eligibility.model import HistoryEntry, Member, Plan, Provider
 from precert.fhir.coding import CodePattern, codes
-from precert.fhir.dates import parse_date
+from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.types import EvidenceItem
 
 # Source of Payment Typology (coverage type codes that EHRs send): longest prefix wins.
 _LOB_BY_PAYMENT_TYPE = {"11": "medicare-advantage", "21": "medicaid-mco", "22": "medicaid-ffs", "5": "commercial"}
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A Coverage that the directory does not know, by its own word. A partial end is the last day it names."""
+
+    start: date | None = None
+    end: date | None = None
+    cancelled: bool = False
+
+    @classmethod
+    def read(cls, coverage: Resource) -> Presented:
+        period = next(iter(elements(coverage.get("period"))), {})
+        cancelled = coverage.get("status") == "cancelled"
+        return cls(parse_date(period.get("start")), parse_last_day(period.get("end")), cancelled)
+
+    def inactive(self, day: date) -> str | None:
+        """Why it does not cover ``day``; ``None`` if it does."""
+        if self.end is not None and self.end < day:
+            return f"The Coverage that was sent ended on {self.end.isoformat()}."
+        if self.cancelled:
+            return "The Coverage that was sent is cancelled."
+        if self.start is not None and day < self.start:
+            return f"The Coverage that was sent begins on {self.start.isoformat()}, after {day.isoformat()}."
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +51,29 @@ class Standing:
     plan: Plan | None
     provider: Provider | None
     coverage: Element
+    presented: Presented = field(default_factory=Presented)
+
+    def inactive(self, day: date) -> str | None:
+        """Why the patient is not covered on ``day``, in a sentence; ``None`` for one who is."""
+        if self.member is None:
+            return self.presented.inactive(day)
+        if self.member.coverage_on(day) is not None:
+            return None
+        last = self.member.last_coverage
+        ended = f" It ended on {last.end.isoformat()}." if last and last.end and last.end < day else ""
+        return f"The member's coverage is not active on {day.isoformat()}.{ended}"
+
+    def begins(self, today: date) -> date | None:
+        """The first day after ``today`` on which a coverage begins."""
+        if self.member is not None:
+            return self.member.next_start(today)
+        start = self.presented.start
+        return start if start is not None and start > today else None
+
+    def ends(self, day: date) -> date | None:
+        """The last day of the coverage that is active on ``day``, if it has one."""
+        record = self.member.coverage_on(day) if self.member is not None else self.presented
+        return record.end if record is not None else None
 
 
 def standing(
@@ -40,7 +88,7 @@ def standing(
         view.update({k: v for k, v in (("state", plan.state), ("funding", plan.funding)) if v})
     elif lob := _presented_lob(coverage):
         view = {"lob": lob}
-    return Standing(member, plan, directory.provider(npis), view)
+    return Standing(member, plan, directory.provider(npis), view, Presented.read(coverage))
 
 
 def _presented_plan(directory: Directory, coverage: Resource) -> Plan | None:

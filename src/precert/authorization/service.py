@@ -123,10 +123,10 @@ class AuthorizationService:
             state=state,
             reference=reference,
         )
-        if who.member is not None and who.member.coverage_on(day) is None:
-            last = who.member.last_coverage
-            ended = f" (it ended on {last.end.isoformat()})" if last and last.end and last.end < day else ""
-            return judge.not_eligible(bench, f"The member's coverage is not active on the service date {day}{ended}.")
+        if (inactive := who.inactive(day)) is not None:
+            # What a Coverage that the directory does not know says of itself is for a person to look into.
+            known = replace(bench, deny_allowed=bench.deny_allowed and who.member is not None)
+            return judge.not_eligible(known, inactive)
         if line.request in ("appeal", "reconsideration"):
             return judge.for_a_person(bench, f"A request for {line.request} is decided by a person.")
         if budget is not None and budget.spent:

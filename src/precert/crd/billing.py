@@ -53,4 +53,3 @@ def modifiers_of(named: Iterable[Code]) -> list[Element]:
     """CPT modifiers by post-coordination: ``97110:GP`` (crd.md 1.8, billingCode)."""
     found = [modifier for code in named if (billed := procedure(code)) for modifier in billed[1]]
     return [{"coding": [{"system": CPT, "code": modifier}]} for modifier in dict.fromkeys(found)]
-

@@ -51,8 +51,8 @@ class Finding:
     message: str
 
     @classmethod
-    def of(cls, problem: Problem, rule: str, severity: Severity) -> Finding:
-        return cls(problem.file, problem.line, problem.key, rule, severity, problem.message)
+    def of(cls, problem: Problem, check: str, severity: Severity) -> Finding:
+        return cls(problem.file, problem.line, problem.key, check, severity, problem.message)
 
     def __str__(self) -> str:
         key = f"{self.key}: " if self.key else ""
