@@ -99,6 +99,8 @@ def difficult() -> Iterator[tuple[str, list[Json]]]:
             condition("a", "icd10|G47.33", clinicalStatus={"coding": [{"code": "resolved"}]}),
             condition("b", "icd10|I27.20", verificationStatus={"coding": [{"code": "refuted"}]}),
             condition("c", "icd10|I10", clinicalStatus={"coding": [{"code": "inactive"}]}),
+            condition("d", "icd10|G47.33", verificationStatus={"coding": [{"code": "provisional"}]}),
+            condition("e", "icd10|I27.20", verificationStatus={"coding": [{"code": "differential"}]}),
         ],
     )
     yield (

@@ -116,6 +116,17 @@ def test_conditions_the_patient_does_not_have(more: dict[str, Any], note: str) -
     assert note in found.notes[0]
 
 
+@pytest.mark.parametrize("status", ["unconfirmed", "provisional", "differential"])
+def test_a_suspected_condition_settles_nothing(status: str) -> None:
+    """Neither that the patient has it nor, where a policy says what absence means, that they have not."""
+    suspected = condition("icd10|G47.33", verificationStatus={"coding": [{"code": status}]})
+    found = fact({**DX, "absent": False}, line(evidence=[suspected]))
+    assert (found.values, found.provenance) == ((), "missing")
+    assert found.notes == (f"{suspected.reference}: verificationStatus is only {status}",)
+    known = condition("icd10|G47.33", verificationStatus={"coding": [{"code": "confirmed"}]})
+    assert fact(DX, line(evidence=[suspected, known])).values == (True,)
+
+
 def test_a_policy_may_ask_for_past_conditions() -> None:
     item = condition("icd10|G47.33", clinicalStatus={"coding": [{"code": "resolved"}]})
     model = {**DX, "where": "clinicalStatus.coding.code = 'resolved'"}

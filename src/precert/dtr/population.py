@@ -17,6 +17,7 @@ from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern
 from precert.fhir.types import Element
 from precert.policy.codeset import ValueSets, normal
 from precert.policy.compiled import CompiledPolicy
+from precert.policy.evidence import TENTATIVE
 from precert.policy.model import Fact
 from precert.policy.periods import Window
 
@@ -185,7 +186,7 @@ class _Template:
         conditions = [_not_in(expr.path("R", f"{status}.value"), _NEVER) for status in source.statuses]
         if kind == "Condition":
             conditions += [
-                _none_coded("verificationStatus", ("refuted", "entered-in-error")),
+                _none_coded("verificationStatus", ("refuted", "entered-in-error", *TENTATIVE)),
                 _none_coded("clinicalStatus", ("inactive", "resolved", "remission")),
             ]
         if not self._filtered():

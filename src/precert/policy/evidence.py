@@ -3,7 +3,7 @@
 Not evidence (documented in docs/policies.md, "facts"): anything entered in error, cancelled, not done or merely
 planned; a refuted condition; a result that says it is absent. A condition that is inactive, resolved or in remission
 does not show that the patient *has* it, so it is passed over too, unless the fact's ``where`` looks at
-``clinicalStatus`` itself. Passing over makes a fact unknown, never false.
+``clinicalStatus`` itself; one that is only suspected settles nothing. Passing over makes a fact unknown, never false.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ _CODES: dict[str, tuple[str, ...]] = {
 _MEDICATION = frozenset({"MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement"})
 _NEVER = frozenset({"entered-in-error", "cancelled", "not-done", "planned", "draft"})
 _REFUTED = frozenset({"refuted", "entered-in-error"})
+TENTATIVE = ("unconfirmed", "provisional", "differential")
+"""verificationStatus of a condition that somebody thinks of and nobody has established."""
 _NOT_CURRENT = frozenset({"inactive", "resolved", "remission"})
 
 
@@ -138,6 +140,14 @@ class Evidence:
                 return f"clinicalStatus is {min(past)}"
         if "dataAbsentReason" in resource and not any(key.startswith("value") for key in resource):
             return "the result is absent"
+        return None
+
+    @property
+    def tentative(self) -> str | None:
+        """Why the resource shows neither that something is so nor that it is not, or ``None``."""
+        if self.kind in ("Condition", "AllergyIntolerance"):
+            held = _first_codes(self.resource.get("verificationStatus"))
+            return next((f"verificationStatus is only {code}" for code in TENTATIVE if code in held), None)
         return None
 
 

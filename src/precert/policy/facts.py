@@ -195,6 +195,11 @@ class CompiledFact:
         if rejected is not None:
             note(f"{name}: {rejected}")
             return
+        tentative = evidence.tentative
+        if tentative is not None:
+            note(f"{name}: {tentative}")
+            search.unreadable = True
+            return
         if self._window is not None:
             day = evidence.day
             if day is None:
