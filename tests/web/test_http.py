@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,6 +44,17 @@ async def test_json_types_are_read(client: httpx.AsyncClient, declared: str) -> 
     response = await send(client, request(), Content_Type=declared)
     assert response.status_code == 200
     assert response.headers["content-type"] == FHIR
+
+
+@pytest.mark.parametrize("path", ["/fhir/Claim/$submit", "/cds-services/crd-order-sign"])
+async def test_a_compressed_body_is_415(client: httpx.AsyncClient, path: str) -> None:
+    packed = gzip.compress(b'{"resourceType":"Bundle"}')
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    response = await client.post(path, content=packed, headers=headers)
+    assert "uncompressed" in only_fault(response, 415).text
+    assert response.headers["accept-encoding"] == "identity"
+    plain = await client.post(path, content=b"{", headers={**headers, "Content-Encoding": "identity"})
+    assert plain.status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,13 @@ def media_type(header: str) -> str:
 
 
 def check_content_type(request: Request) -> None:
-    """415 unless the body is declared as JSON (no declaration is taken as JSON)."""
+    """415 unless the body is declared as JSON (no declaration is taken as JSON), and as not compressed."""
+    encoded = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoded not in ("", "identity"):
+        text = f"Content-Encoding {encoded[:40]!r} is not supported. Send the body uncompressed."
+        raise FhirError(
+            415, Issue("error", "not-supported", text, rule="content-type"), {"Accept-Encoding": "identity"}
+        )
     declared = media_type(request.headers.get("content-type", ""))
     if declared and declared not in _JSON_TYPES:
         hint = " XML is not supported." if "xml" in declared else ""
