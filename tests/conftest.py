@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tools/, also whe
 from precert.runtime import Runtime
 from support import logs
 from support.app import FrozenClock, frozen_runtime, running
+from support.once import shared_starts
 
 hypothesis_settings.register_profile(
     "precert",
@@ -28,6 +29,12 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("precert")
 logs.configure()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def once() -> Iterator[None]:
+    with shared_starts():
+        yield
 
 
 @pytest.fixture(autouse=True)
