@@ -11,10 +11,14 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner
 
+from lifecycle.steps import Desk, cpap, request
 from precert.cli import app
+from precert.cli.policy import _load, _stored_lines
 from precert.cli.serve import _Server
+from precert.policy.types import Outcome
+from precert.settings import Settings
 from support import logs
-from support.app import EXAMPLES, NOW, ROOT
+from support.app import EXAMPLES, NOW, ROOT, running
 
 run = CliRunner()
 
@@ -182,3 +186,17 @@ async def test_what_is_there_at_the_start_is_not_collected_again(monkeypatch: py
         assert steps == ["collect", "freeze"]
     finally:
         await server.shutdown()
+
+
+async def test_policy_replay_leaves_out_what_the_rules_did_not_decide(tmp_path: Path) -> None:
+    """A request that repeats an authorization on record was answered with that, also once it is taken back."""
+    first = request("one", [cpap()])
+    again = first | {"identifier": {"system": "urn:precert:demo:transaction", "value": "again"}}
+    async with running(tmp_path / "data") as (app_, client):
+        desk = Desk(client, app_)
+        for body in (first, again):
+            await desk.submit(body)
+        assert sorted(line.state for case in await desk.records() for line in case.ordered) == ["active", "repeated"]
+    policy = _load(ROOT / "examples" / "policies" / "02-pap-osa-initial.yaml")
+    stored = await _stored_lines(Settings(data=tmp_path / "data"), policy)
+    assert [outcome for _, _, outcome in stored] == [Outcome.APPROVE]

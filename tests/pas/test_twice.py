@@ -106,7 +106,8 @@ async def test_a_number_drawn_twice_is_drawn_again(tmp_path: Path) -> None:
     async with running(tmp_path, frozen_runtime(seed=5)) as (app, client):
         app.state.server.runtime.new_id.issued = 1000
         second = bundle(await submit(client, example("more-than-grant")))
-        third = bundle(await submit(client, changed(lambda b: b.update(identifier={"value": "other"}))))
+        another = changed(lambda b: part(b, CLAIM).update(identifier=[{"system": "urn:x", "value": "another"}]))
+        third = bundle(await submit(client, another | {"identifier": {"value": "other"}}))
     numbers = [claim_response(a)["identifier"][0]["value"] for a in (first, second, third)]
     assert len(set(numbers)) == 3
     assert decisions(first)[0].number != decisions(third)[0].number

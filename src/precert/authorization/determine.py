@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -20,13 +21,16 @@ from precert.authorization.record import (
     decode,
     fold,
 )
+from precert.authorization.repetition import on_record
 from precert.authorization.service import AuthorizationService
 from precert.authorization.submit import record_put
 from precert.fhir.dates import parse_date
 from precert.fhir.types import Element
 from precert.policy.periods import Period
 from precert.policy.types import Grant
-from precert.store.port import Audit, Commit, Conflict, Document
+from precert.store.port import Audit, Busy, Commit, Conflict, Document
+
+_ATTEMPTS = 25
 
 
 class Stale(Exception):
@@ -65,12 +69,19 @@ async def determine(
         audit=[audit],
         reserve=[reservation(number) for number in numbers],
     )
-    try:
-        await service.store.commit(commit)
-    except Conflict as clash:
-        raise Stale(clash.actual) from clash
-    service.settled()
-    return case, document.version + 1
+    for _ in range(_ATTEMPTS):
+        # the same request in another envelope is to find what is granted here
+        seen = await on_record(service, submission, own=case)
+        try:
+            await service.store.commit(replace(commit, puts=[*commit.puts, *seen.moved_on(case, numbers)]))
+        except Conflict as clash:
+            current = await service.store.get(service.tenant, "Case", case.id)
+            if current is None or current.version != document.version:
+                raise Stale(clash.actual) from clash
+            continue  # not the record moved on, but what was authorized for its order or content
+        service.settled()
+        return case, document.version + 1
+    raise Busy
 
 
 def _events(

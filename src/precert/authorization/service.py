@@ -26,7 +26,7 @@ from precert.fhir.bundle import BundleIndex
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import LineContext
 from precert.runtime import Runtime
-from precert.store.port import Outgoing, Param, Put, Store
+from precert.store.port import Document, Outgoing, Param, Put, Store
 
 log = structlog.get_logger(__name__)
 
@@ -108,11 +108,13 @@ class AuthorizationService:
         reference: str | None = None,
         bound: Mapping[str, str] | None = None,
         budget: Budget | None = None,
+        repeated: judge.Repeated | None = None,
     ) -> judge.Judged:
         """Evaluate one line. A failure of the rules stays in this line and sends it to a person.
 
         ``bound`` are the policy versions that the case is decided under (policy id to version). When the ``budget`` of the
-        synchronous answer is used up, the line goes to a person as well.
+        synchronous answer is used up, the line goes to a person as well. ``repeated`` is the authorization on record that
+        it certainly asks for again.
         """
         day = service_day(line, now.date())
         bench = judge.Bench(
@@ -129,6 +131,8 @@ class AuthorizationService:
             return judge.not_eligible(bench, f"The member's coverage is not active on the service date {day}{ended}.")
         if line.request in ("appeal", "reconsideration"):
             return judge.for_a_person(bench, f"A request for {line.request} is decided by a person.")
+        if repeated is not None:
+            return judge.authorized_already(bench, repeated)
         if budget is not None and budget.spent:
             log.error("decision budget used up", line=line.sequence)
             return judge.engine_failure(bench)
@@ -151,6 +155,18 @@ class AuthorizationService:
             page = await self.store.search(self.tenant, "Case", [Param("number", [id])], limit=1)
             document = page.documents[0] if page.documents else None
         return (fold(decode(document.body)), document.version) if document else None
+
+    async def standing_record(self, *params: Param) -> Document | None:
+        """The newest record that matches and has something of its own; else the newest that only repeats others.
+
+        Two envelopes may hold one request: what its identifiers mean is the record on which it was authorized.
+        """
+        page = await self.store.search(self.tenant, "Case", params, limit=1)
+        if not page.documents or not fold(decode(page.documents[0].body)).repetition:
+            return next(iter(page.documents), None)
+        several = await self.store.search(self.tenant, "Case", params)
+        own = (document for document in several.documents if not fold(decode(document.body)).repetition)
+        return next(own, page.documents[0])
 
     async def submission_of(self, case: Case) -> Submission:
         """The newest version of the request behind a record, read again, with everything attached to it since."""

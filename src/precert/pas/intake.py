@@ -25,6 +25,7 @@ from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
 from precert.pas.named import care_team, named_coverage, named_party, provider_npis
+from precert.pas.ordered import read_orders
 
 MAX_ITEMS = 999
 _URGENT = frozenset({"U", "03"})
@@ -89,10 +90,11 @@ def read_request(
         )
         us = None
     numbers = provider_npis(index, requester)
+    digest, content = _digests(bundle)
     return Submission(
         raw=raw,
         bundle=bundle,
-        digest=hashlib.sha256(json.dumps(_sorted(bundle))).hexdigest(),
+        digest=digest,
         identity=identity,
         identifiers=tuple(filter(None, [identity, *(_token(i) for i in elements(resource.get("identifier")))])),
         submitter=submitter,
@@ -125,6 +127,8 @@ def read_request(
         root=root,
         version=version,
         warnings=tuple(found.warnings),
+        content=content,
+        orders=read_orders(index, claim),
     )
 
 
@@ -256,6 +260,17 @@ def _token(identifier: object) -> str | None:
     if isinstance(identifier, dict) and (value := text(identifier.get("value"))):
         return f"{text(identifier.get('system')) or ''}|{value}"
     return None
+
+
+def _digests(bundle: Resource) -> tuple[str, str]:
+    """SHA-256 of the whole and of its entries alone, which are written once for both."""
+    entries = json.dumps(_sorted(bundle.get("entry")))
+    members = (
+        json.dumps(key) + b":" + (entries if key == "entry" else json.dumps(_sorted(bundle[key])))
+        for key in sorted(bundle)
+    )
+    whole = b"{" + b",".join(members) + b"}"
+    return hashlib.sha256(whole).hexdigest(), hashlib.sha256(entries).hexdigest()
 
 
 def _sorted(value: object) -> object:

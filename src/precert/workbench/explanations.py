@@ -26,6 +26,9 @@ async def explanation(service: AuthorizationService, id: str, client: Client) ->
     if case is None:
         found = await service.case(wanted)
         case = found[0] if found else None
+    if case is None or case.opened.submitter != client.id:  # who repeated an authorization is told of their request
+        document = await service.standing_record(Param("rests", [wanted]), Param("submitter", [client.id]))
+        case = fold(decode(document.body)) if document is not None else None
     if case is None or case.opened.submitter != client.id:
         text = (
             f"Nothing was issued here under {wanted[:80]!r}. Ask with a case number, an authorization number, "
@@ -38,8 +41,8 @@ async def explanation(service: AuthorizationService, id: str, client: Client) ->
 async def _with_case(service: AuthorizationService, stored: Element, assertion: str, client: Client) -> Element:
     """The assertion with the newest case that came of it, if that is the caller's."""
     params = [Param("assertion", [assertion]), Param("submitter", [client.id])]
-    page = await service.store.search(service.tenant, "Case", params, limit=1)
-    return stored | ({"case": fold(decode(page.documents[0].body)).number} if page.documents else {})
+    document = await service.standing_record(*params)
+    return stored | ({"case": fold(decode(document.body)).number} if document is not None else {})
 
 
 async def _claim_response(service: AuthorizationService, case: str) -> str | None:
