@@ -7,6 +7,7 @@ import copy
 import hashlib
 import json as stdlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from lifecycle.steps import (
     update,
 )
 from precert.authorization.record import Case
+from precert.authorization.repetition import OnRecord, on_record
 from precert.authorization.service import AuthorizationService
 from precert.authorization.submit import submit
 from precert.fhir import json
@@ -275,6 +277,21 @@ async def test_the_same_request_in_another_envelope_keeps_its_numbers(desk: Desk
     assert len(await authorizations(desk)) == 2
 
 
+@pytest.fixture
+def slow(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes at once has looked before anything is stored."""
+    assert desk.app is not None
+    kind = type(desk.app.state.server.store)
+    at_once = kind.commit
+
+    async def later(store: Any, commit: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return await at_once(store, commit)
+
+    monkeypatch.setattr(kind, "commit", later)
+
+
+@pytest.mark.usefixtures("slow")
 async def test_at_once_they_are_one_authorization(desk: Desk) -> None:
     first = request("first", [cpap()])
     answers = await asyncio.gather(*(desk.submit(enveloped(first, f"envelope-{n}")) for n in range(12)))
@@ -283,6 +300,7 @@ async def test_at_once_they_are_one_authorization(desk: Desk) -> None:
     assert len(await desk.records()) == 12
 
 
+@pytest.mark.usefixtures("slow")
 async def test_the_hook_and_the_request_at_once_are_one_authorization(desk: Desk) -> None:
     made = await prepared(desk)
     (number, _), answer = await asyncio.gather(signed(desk), desk.submit(made))
@@ -404,6 +422,20 @@ async def test_another_member_has_nothing_of_it(desk: Desk) -> None:
     named(asked, number)
     answer = await desk.submit(request("two", [asked], member="MA-0002"))
     assert by_sequence(answer)[1].number not in (None, number)
+
+
+async def test_another_plan_owes_nothing_of_it(desk: Desk) -> None:
+    """The member changed plans: what the old one authorized is decided by the new one."""
+    assert desk.app is not None
+    service: AuthorizationService = desk.app.state.service
+    number, _ = await signed(desk)
+    again = service.read(json.dumps(await prepared(desk)), "open")
+    seen = await on_record(service, again)
+    moved = replace(seen.who, plan=next(p for p in service.directory().plans.values() if p != seen.who.plan))
+    assert OnRecord(again, moved, seen.today, seen.ties, seen.found).repeated(again.lines[0]) is None
+    found = seen.repeated(again.lines[0])
+    assert found is not None
+    assert found.authorization.number == number
 
 
 async def test_what_is_cancelled_is_decided_afresh(desk: Desk) -> None:
