@@ -10,9 +10,13 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner
 
+from lifecycle.steps import Desk
 from precert.cli import app
+from precert.cli.policy import _load, _stored_lines
 from precert.cli.serve import _Server
-from support.app import EXAMPLES, NOW, ROOT
+from precert.policy.types import Outcome
+from precert.settings import Settings
+from support.app import EXAMPLES, NOW, ROOT, running
 
 run = CliRunner()
 
@@ -173,3 +177,17 @@ async def test_what_is_there_at_the_start_is_not_collected_again(monkeypatch: py
         assert steps == ["collect", "freeze"]
     finally:
         await server.shutdown()
+
+
+async def test_policy_replay_leaves_out_what_the_rules_did_not_decide(tmp_path: Path) -> None:
+    """A request for what the hook authorized already was answered with that."""
+    call = json.loads((EXAMPLES / "crd" / "order-sign-criteria-met.json").read_text("utf-8"))
+    async with running(tmp_path / "data") as (app_, client):
+        desk = Desk(client, app_)
+        await client.post("/cds-services/crd-order-sign", json=call)
+        made = await client.post("/api/crd/request?order=ServiceRequest/o1", json=call)
+        await desk.submit(json.loads(made.content))
+        assert sorted(line.state for case in await desk.records() for line in case.ordered) == ["active", "repeated"]
+    policy = _load(ROOT / "examples" / "policies" / "04-mri-lumbar.yaml")
+    stored = await _stored_lines(Settings(data=tmp_path / "data"), policy)
+    assert [outcome for _, _, outcome in stored] == [Outcome.APPROVE]

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from precert.authorization.numbers import NumberKind, is_valid
 from precert.authorization.responses import CONTEXT
 from precert.fhir.bundle import BundleIndex, Entry
-from precert.fhir.extension import extension, extension_value
+from precert.fhir.extension import extension, extension_value, extensions
+from precert.fhir.types import Resource
 from precert.policy.types import EvidenceItem
 
 _ADMINISTRATIVE = frozenset(
@@ -33,6 +34,7 @@ _ADMINISTRATIVE = frozenset(
 
 _COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 _ASSERTION = "coverage-assertion-id"
+_SATISFIED = "satisfied-pa-id"
 _MOST_ASSERTIONS = 20
 
 
@@ -55,6 +57,20 @@ def assertions(entries: Iterable[Entry]) -> tuple[str, ...]:
         if isinstance(identifier, dict) and identifier.get("system") == CONTEXT:
             found.update({str(identifier.get("value")): None})
     return tuple(id for id in found if id.startswith(NumberKind.ASSERTION) and is_valid(id))[:_MOST_ASSERTIONS]
+
+
+def told_on_order(order: Resource) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What CRD wrote on an order: (authorization numbers that satisfy it, coverage-assertion-ids), both of our form."""
+    told = list(extensions(order, _COVERAGE_INFORMATION))[:_MOST_ASSERTIONS]
+    numbers = (extension_value(each, _SATISFIED) for each in told)
+    ids = (extension_value(each, _ASSERTION) for each in told)
+    return ours(numbers, NumberKind.AUTHORIZATION), ours(ids, NumberKind.ASSERTION)
+
+
+def ours(numbers: Iterable[object], kind: NumberKind) -> tuple[str, ...]:
+    """Those that have the form of our numbers of this kind, each once."""
+    written = (number for number in numbers if isinstance(number, str))
+    return tuple(dict.fromkeys(n for n in written if n.startswith(kind) and is_valid(n)))
 
 
 def about_somebody_else(index: BundleIndex, patient: Entry) -> list[Entry]:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import msgspec
+
 from precert.authorization.record import Case, Line, decode, fold
 from precert.authorization.service import AuthorizationService
 from precert.authorization.submission import Submission
@@ -31,24 +33,55 @@ class Inquiry:
 
 
 async def inquire(service: AuthorizationService, inquiry: Inquiry) -> list[tuple[Case, Submission]]:
-    """The records that match, newest first, each with the newest version of its request. At most 50."""
+    """The records that match, newest first, each with the newest version of its request. At most 50.
+
+    A record that only repeats authorizations of others that are shown is left out: they are no further ones.
+    """
     if not inquiry.member_numbers or inquiry.services == frozenset():
         return []
-    params = [Param("member", list(inquiry.member_numbers))]
-    if inquiry.numbers:
-        params.append(Param("number", list(inquiry.numbers)))
-    if inquiry.services is not None:
-        params.append(Param("code", sorted(inquiry.services)))
-    found: list[tuple[Case, Submission]] = []
-    async for case in _records(service, params):
-        if all(line.state == "dismissed" for line in case.ordered) or not _fits(case, inquiry):
+    found: dict[str, tuple[Case, Submission]] = {}
+    # by a number: the record it was given on, and those that repeat it, whose submitter may know of no other
+    for named in ("number", "rests") if inquiry.numbers else (None,):
+        params = [Param("member", list(inquiry.member_numbers))]
+        if named is not None:
+            params.append(Param(named, list(inquiry.numbers)))
+        if inquiry.services is not None:
+            params.append(Param("code", sorted(inquiry.services)))
+        async for case in _records(service, params):
+            if all(line.state == "dismissed" for line in case.ordered) or not _fits(case, inquiry):
+                continue
+            submission = await service.submission_of(case)
+            if _may_see(case, submission, inquiry):
+                found[case.id] = case, submission
+            if len(found) >= _MOST:
+                break
+    shown = {case.number for case, _ in found.values()}
+    own = [each for each in found.values() if not (each[0].repetition and _resting(each[0]) <= shown)]
+    return [(await followed(service, case), submission) for case, submission in own]
+
+
+def _resting(case: Case) -> set[str]:
+    return {line.rests_on for line in case.ordered if line.rests_on is not None}
+
+
+async def followed(service: AuthorizationService, case: Case) -> Case:
+    """The record with each line that repeats an authorization as that one stands now, on the record it was given on."""
+    for line in case.ordered:
+        owner = await service.find_case(line.rests_on) if line.rests_on is not None else None
+        if owner is None or line.authorization is None:
             continue
-        submission = await service.submission_of(case)
-        if _may_see(case, submission, inquiry):
-            found.append((case, submission))
-        if len(found) == _MOST:
-            break
-    return found
+        number = line.authorization.number
+        given = next((e.line for e in owner.events if e.authorization and e.authorization.number == number), None)
+        theirs = owner.lines.get(given) if given is not None else None
+        if theirs is None or line.state != "repeated":
+            continue
+        if theirs.state in ("active", "approved"):
+            case.lines[line.sequence] = msgspec.structs.replace(line, authorization=theirs.authorization)
+        else:
+            kept = ("state", "determination", "authorization", "reference", "questions")
+            now = {name: getattr(theirs, name) for name in kept}
+            case.lines[line.sequence] = msgspec.structs.replace(line, **now)
+    return case
 
 
 async def _records(service: AuthorizationService, params: Sequence[Param]) -> AsyncIterator[Case]:

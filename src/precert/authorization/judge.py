@@ -14,7 +14,15 @@ import msgspec
 
 from precert.authorization.context import service_day
 from precert.authorization.numbers import NumberKind, issue
-from precert.authorization.record import Authorization, Determination, Event, LineRequest, OpenQuestions
+from precert.authorization.record import (
+    REPEATS,
+    Authorization,
+    Determination,
+    Event,
+    Line,
+    LineRequest,
+    OpenQuestions,
+)
 from precert.policy.explain import explain
 from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from precert.runtime import Runtime
@@ -30,6 +38,17 @@ class Judged:
 
     events: tuple[Event, ...]
     numbers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An authorization on record that a line asks for again: the line that has it, and its case's number. ``why`` ends
+    the sentence "authorized already ... " with how we know."""
+
+    line: Line
+    authorization: Authorization
+    case: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +106,27 @@ def judge(bench: Bench, decision: Decision) -> Judged:
             return _ask(bench, decision, determination)
         case _:
             return _hand_over(bench, determination)
+
+
+def authorized_already(bench: Bench, repeated: Repeated) -> Judged:
+    """The line is answered with the authorization on record: its number, validity and units. None is made."""
+    granted, earlier = repeated.authorization, repeated.line.determination
+    reason = (
+        f"Authorized already: {granted.number}, given on {granted.issued.isoformat()} (case {repeated.case}) "
+        f"{repeated.why}. No second authorization was made."
+    )
+    determination = Determination(
+        id=bench.runtime.new_id(),
+        at=bench.at,
+        outcome="satisfied",
+        policy=earlier.policy if earlier else None,
+        version=earlier.version if earlier else None,
+        title=earlier.title if earlier else None,
+        reason=reason,
+    )
+    detail = {"number": granted.number, "case": repeated.case, "line": repeated.line.sequence}
+    event = bench.event(REPEATS, determination)
+    return Judged((msgspec.structs.replace(event, authorization=granted, detail=detail),))
 
 
 def not_eligible(bench: Bench, reason: str) -> Judged:

@@ -61,7 +61,7 @@ def _item(case: Case, sequence: int) -> Element:
     review = code_table().review.get(line.state)
     events = [event for event in case.events if event.line == sequence and event.determination is not None]
     trace = extension_value(line.requested.item, _TRACE)
-    return {
+    return {  # "repeats": no authorization of its own, so that nobody counts it twice
         "trn": trace.get("value") if isinstance(trace, dict) else None,
         "item": line.requested.code,
         "sequence": sequence,
@@ -71,4 +71,5 @@ def _item(case: Case, sequence: int) -> Element:
         "finalResponseTime": instant(events[-1].at) if events and review and review.result != "pended" else None,
         "responsesRequired": len(events),
         "human": bool(line.determination and line.determination.human),
+        **({"repeats": line.authorization.number} if line.rests_on and line.authorization else {}),
     }

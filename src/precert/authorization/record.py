@@ -17,6 +17,8 @@ from precert.authorization.lifecycle import advance, lifecycle
 from precert.fhir.types import Element
 
 GENESIS = "0" * 64
+REPEATS = "authorized_already"
+"""The event of a line that asks for what is authorized; ``detail`` names the case, its line and the number."""
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +153,7 @@ class Line(msgspec.Struct, kw_only=True):
     authorization: Authorization | None = None
     questions: OpenQuestions | None = None
     reference: str | None = None
+    rests_on: str | None = None  # the number of the case whose authorization it repeats
     updated: datetime = datetime.min.replace(tzinfo=UTC)
 
 
@@ -177,13 +180,26 @@ class Case(msgspec.Struct, kw_only=True):
         """The lines by sequence."""
         return [self.lines[sequence] for sequence in sorted(self.lines)]
 
+    @property
+    def repetition(self) -> bool:
+        """Whether all that is asked for is authorized on other records: nothing is granted on this one."""
+        return bool(self.lines) and all(line.rests_on is not None for line in self.ordered)
+
     def tokens(self) -> dict[str, list[str]]:
-        """The search tokens of the record: every number and reference that leads to it."""
+        """The search tokens of the record: every number and reference that leads to it.
+
+        An authorization number leads to the record that it was given on. Who repeats it is found by ``rests``.
+        """
         numbers = {self.number, self.opened.submission}
         claims = {self.opened.claim}
         identifiers = set(self.opened.identifiers)
+        rests: set[str] = set()
         for event in self.events:
-            numbers.update(n for n in (event.reference, event.authorization and event.authorization.number) if n)
+            granted = event.authorization.number if event.authorization is not None else None
+            if event.ev == REPEATS:
+                rests.update([granted] if granted else [])
+                granted = None
+            numbers.update(n for n in (event.reference, granted) if n)
             numbers.update(str(n) for n in event.detail.get("numbers", ()))
             if event.updated is not None:
                 claims.add(event.updated.claim)
@@ -198,6 +214,7 @@ class Case(msgspec.Struct, kw_only=True):
             "submitter": [self.opened.submitter],
             "track": [self.opened.track],
             **({"assertion": sorted(self.opened.assertions)} if self.opened.assertions else {}),
+            **({"rests": sorted(rests)} if rests else {}),
         }
 
 
@@ -301,6 +318,8 @@ def _apply(case: Case, event: Event) -> None:
     line = case.lines[event.line]
     if event.ev not in CASE_EVENTS:
         line.state = advance(line.state, event.ev, event.actor).to
+        if event.ev != "cancel":  # a repetition that is taken back is one still
+            line.rests_on = str(event.detail.get("case")) if event.ev == REPEATS else None
     line.updated = event.at
     line.determination = event.determination or line.determination
     line.authorization = event.authorization or line.authorization

@@ -108,11 +108,13 @@ class AuthorizationService:
         reference: str | None = None,
         bound: Mapping[str, str] | None = None,
         budget: Budget | None = None,
+        repeated: judge.Repeated | None = None,
     ) -> judge.Judged:
         """Evaluate one line. A failure of the rules stays in this line and sends it to a person.
 
         ``bound`` are the policy versions that the case is decided under (policy id to version). When the ``budget`` of the
-        synchronous answer is used up, the line goes to a person as well.
+        synchronous answer is used up, the line goes to a person as well. ``repeated`` is the authorization on record that
+        it certainly asks for again.
         """
         day = service_day(line, now.date())
         bench = judge.Bench(
@@ -129,6 +131,8 @@ class AuthorizationService:
             return judge.not_eligible(known, inactive)
         if line.request in ("appeal", "reconsideration"):
             return judge.for_a_person(bench, f"A request for {line.request} is decided by a person.")
+        if repeated is not None:
+            return judge.authorized_already(bench, repeated)
         if budget is not None and budget.spent:
             log.error("decision budget used up", line=line.sequence)
             return judge.engine_failure(bench)

@@ -22,6 +22,21 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """The order behind a line, as far as it tells whether the service is authorized already.
+
+    ``reference`` is its ``Type/id``; ``npis`` are those of who ordered it. ``named`` are the authorization numbers that the
+    request itself gives, ``carried`` those that CRD wrote on the order, ``assertions`` the coverage-assertion-ids there.
+    """
+
+    reference: str | None = None
+    npis: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+    assertions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One ``$submit`` request as :mod:`precert.pas.intake` read it.
 
@@ -31,6 +46,7 @@ class Submission:
     ``requester_npis``, ``requester_ids`` (``system|value``) and ``care_team_npis`` identify providers; ``us`` says whether the insurer means this payer
     (``None``: cannot be told). ``prior`` is set when the request updates an earlier one; ``cancel_all`` when it cancels
     the whole. ``root`` is the server's URL as the sender reached it, ``version`` the IG version of the base.
+    ``orders`` are by the sequence of the line.
     """
 
     raw: bytes
@@ -61,3 +77,4 @@ class Submission:
     version: str = "2.2"
     warnings: tuple[Issue, ...] = ()
     assertions: tuple[str, ...] = ()  # coverage-assertion-ids of ours that came along
+    orders: Mapping[int, Ordered] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from precert.authorization.context import Standing
 from precert.authorization.metering import exchange
 from precert.authorization.numbers import NumberKind, issue, reservation
 from precert.authorization.record import Case, CaseOpened, Event, LineRequest, Recorder, decode, encode, fold
+from precert.authorization.repetition import OnRecord, on_record
 from precert.authorization.service import AuthorizationService, Budget, Rejection, Rendered, Renderer
 from precert.authorization.submission import Submission
 from precert.eligibility.directory import Directory, Found, NoMember, NotFound, member_numbers
@@ -62,7 +63,8 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
     if isinstance(earlier, Replayed):
         return Answered(earlier.result, replayed=True)
     for attempt in range(1, _ATTEMPTS + 1):
-        case, numbers, rejection = decide(service, submission)
+        seen = await on_record(service, submission)
+        case, numbers, rejection = decide(service, submission, seen)
         rendered = render(case, submission, rejection)
         metered = exchange(
             service.runtime.new_id(),
@@ -74,9 +76,8 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
             rejection,
         )
         link, place = await _resubmitted(service, submission, case)
-        commit = _commit(
-            service, case, [*map(reservation, numbers), *place], rendered, [*rendered.puts, *link, metered], key
-        )
+        puts = [*rendered.puts, *link, *seen.moved_on(case, numbers), metered]
+        commit = _commit(service, case, [*map(reservation, numbers), *place], rendered, puts, key)
         try:
             outcome = await service.store.commit(commit)
         except (AlreadyTaken, Conflict) as clash:  # a number drawn twice, or the earlier record moved on meanwhile
@@ -153,8 +154,13 @@ async def _resubmitted(
     return puts, [f"identifier:{submission.submitter}|{submission.identity}|after:{newest}"]
 
 
-def decide(service: AuthorizationService, submission: Submission) -> tuple[Case, list[str], Rejection | None]:
-    """Everything between the request and the commit, without touching the store: (case, numbers used, rejection)."""
+def decide(
+    service: AuthorizationService, submission: Submission, seen: OnRecord | None = None
+) -> tuple[Case, list[str], Rejection | None]:
+    """Everything between the request and the commit, without touching the store: (case, numbers used, rejection).
+
+    ``seen`` is what was found on record that the lines may ask for again.
+    """
     now = service.runtime.now()
     rejection = reject(submission, service.directory())
     who = service.who(submission, now)
@@ -176,7 +182,8 @@ def decide(service: AuthorizationService, submission: Submission) -> tuple[Case,
                 Event(seq=0, at=now, ev="cancel", actor="provider", by=submission.submitter, line=line.sequence)
             )
             continue
-        judged = service.judge_line(line, submission, who, now, budget=budget)
+        repeated = seen.repeated(line) if seen is not None else None
+        judged = service.judge_line(line, submission, who, now, budget=budget, repeated=repeated)
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)

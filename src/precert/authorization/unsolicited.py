@@ -16,6 +16,7 @@ import structlog
 from precert.authorization.consult import ConsultService, Held, Identified, OrderAsked
 from precert.authorization.numbers import reservation
 from precert.authorization.record import Case, Recorder, fold
+from precert.authorization.repetition import on_record
 from precert.authorization.service import AuthorizationService, Renderer
 from precert.authorization.submission import Submission
 from precert.authorization.submit import decide, record_put, system_event
@@ -68,6 +69,7 @@ class Unsolicited:
         submission = replace(submission, root=asked.root)
         for _ in range(_ATTEMPTS):
             turn = await self._turn(who)  # before looking: what is stored after this is noticed
+            seen = await on_record(self.service, submission)
             found = next((held for held in await self.consult.held(who.who, [order]) if held.covers(order, day)), None)
             if found is not None:
                 return found
@@ -75,8 +77,9 @@ class Unsolicited:
             if rejection is not None or not _approved(case):
                 return None
             try:
-                return await self._store(case, numbers, turn, submission, asked.origin)
-            except (AlreadyTaken, Conflict):  # another order of this member was faster: look at what it got
+                tied = seen.moved_on(case, numbers, signed=True)
+                return await self._store(case, numbers, turn, submission, asked.origin, tied)
+            except (AlreadyTaken, Conflict):  # another order or request of this member was faster: look at what it got
                 continue
         return None
 
@@ -90,7 +93,13 @@ class Unsolicited:
         return key, found.version if found is not None else 0
 
     async def _store(
-        self, case: Case, numbers: list[str], turn: tuple[str, int], submission: Submission, origin: Element
+        self,
+        case: Case,
+        numbers: list[str],
+        turn: tuple[str, int],
+        submission: Submission,
+        origin: Element,
+        tied: list[Put],
     ) -> Held:
         at = case.opened.received
         recorder = Recorder(case.events)
@@ -108,6 +117,7 @@ class Unsolicited:
                 puts=[
                     record_put(case, rendered, at, 0),
                     *rendered.puts,
+                    *tied,
                     Put(_TURN, turn[0], case.id.encode(), expect=turn[1]),
                 ],
                 audit=[audit],

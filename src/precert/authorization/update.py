@@ -28,19 +28,18 @@ from precert.authorization.record import (
     decode,
     fold,
 )
+from precert.authorization.repetition import OnRecord, on_record
 from precert.authorization.service import AuthorizationService, Rejection, Renderer, bound_versions
 from precert.authorization.submission import Submission
 from precert.authorization.submit import Answered, answered, record_put, request_key, submit, system_event
+from precert.authorization.surrender import CANCELLABLE, GivenUp, given_up, last_word
 from precert.store.port import Audit, Busy, Commit, Conflict, Document, Param, Replayed
 
 log = structlog.get_logger(__name__)
 _ATTEMPTS = 25
 DENIED = frozenset({"denied", "denied_admin", "untimely", "appeal_upheld", "ending"})
 GONE = frozenset({"cancelled", "withdrawn", "closed", "dismissed"})
-CANCELLABLE = frozenset(
-    {"screening", "modified", "pended_info", "nurse_review", "md_review", "approved", "active", "exempt"}
-)
-_OPEN = frozenset({"pended_info", "nurse_review", "md_review", "exempt"})
+_OPEN = frozenset({"pended_info", "nurse_review", "md_review", "exempt", "repeated"})
 
 
 @dataclass(slots=True)
@@ -49,6 +48,7 @@ class _Change:
 
     recorder: Recorder
     numbers: list[str]
+    seen: OnRecord
 
 
 async def update(service: AuthorizationService, submission: Submission, render: Renderer) -> Answered:
@@ -66,7 +66,9 @@ async def update(service: AuthorizationService, submission: Submission, render: 
         if document is None:
             return await submit(service, submission, render)
         case = fold(decode(document.body))
-        case, numbers, rejection = apply(service, case, submission)
+        seen = await on_record(service, submission, own=case)
+        gone = GivenUp() if _refused(case, submission) else await given_up(service, case, submission)
+        case, numbers, rejection = apply(service, case, submission, seen, gone.numbers)
         rendered = render(case, submission, rejection)
         now = service.runtime.now()
         audit = Audit("update", submission.submitter, case.number, now, {"lines": str(len(case.lines))})
@@ -74,9 +76,15 @@ async def update(service: AuthorizationService, submission: Submission, render: 
         metered = exchange(service.runtime.new_id(), kind, case, submission, started, now, rejection)
         commit = Commit(
             tenant=service.tenant,
-            puts=[record_put(case, rendered, now, document.version), *rendered.puts, metered],
-            outgoing=rendered.outgoing,
-            audit=[audit],
+            puts=[
+                record_put(case, rendered, now, document.version),
+                *rendered.puts,
+                *seen.moved_on(case, numbers),
+                *gone.puts,
+                metered,
+            ],
+            outgoing=[*rendered.outgoing, *gone.outgoing],
+            audit=[audit, *gone.audit],
             reserve=[reservation(number) for number in numbers],
             idempotency=key,
             result=rendered.body,
@@ -86,6 +94,8 @@ async def update(service: AuthorizationService, submission: Submission, render: 
         except Conflict:
             log.info("record moved on, applying the update again", case=case.number)
             continue
+        if gone.outgoing:
+            service.settled()
         return answered(outcome, rendered, case, rejection)
     raise Busy
 
@@ -105,9 +115,14 @@ async def find_prior(service: AuthorizationService, submission: Submission) -> D
 
 
 def apply(
-    service: AuthorizationService, case: Case, submission: Submission
+    service: AuthorizationService,
+    case: Case,
+    submission: Submission,
+    seen: OnRecord,
+    gone: frozenset[str] = frozenset(),
 ) -> tuple[Case, list[str], Rejection | None]:
-    """The record after the update: (case, new numbers, why the update is refused)."""
+    """The record after the update: (case, new numbers, why the update is refused). ``seen`` is what other records hold
+    that its lines may ask for, ``gone`` the authorizations there that end with it."""
     now = service.runtime.now()
     if refusal := _refused(case, submission):
         recorder = Recorder(case.events)
@@ -115,7 +130,7 @@ def apply(
         recorder.append(_provider_event("note", now, submission, detail=detail))
         return fold(recorder.events), [], refusal
     who = service.who(submission, now)
-    change = _Change(Recorder(case.events), [])
+    change = _Change(Recorder(case.events), [], seen)
     updated = CaseUpdated(
         claim=submission.claim, submission=service.runtime.new_id(), identifiers=submission.identifiers
     )
@@ -127,7 +142,7 @@ def apply(
         if known is None and wanted is not None:
             _add(service, change, wanted, submission, who, now)
         elif known is not None and (submission.cancel_all or (wanted is not None and wanted.request == "cancel")):
-            _cancel(change, known, submission, now)
+            _cancel(service, change, known, submission, now, gone)
         elif known is not None and wanted is not None:
             _revise(service, change, known, wanted, submission, who, now, bound)
     return fold(change.recorder.events), change.numbers, None
@@ -179,13 +194,24 @@ def _add(
     if line.request == "cancel" or submission.cancel_all:
         change.recorder.append(_provider_event("cancel", now, submission, line=line.sequence))
         return
-    judged = service.judge_line(line, submission, who, now)
+    judged = service.judge_line(line, submission, who, now, repeated=change.seen.repeated(line))
     _record(change, judged.events, judged.numbers)
 
 
-def _cancel(change: _Change, known: Line, submission: Submission, now: datetime) -> None:
-    if known.state in CANCELLABLE:
-        change.recorder.append(_provider_event("cancel", now, submission, line=known.sequence))
+def _cancel(
+    service: AuthorizationService,
+    change: _Change,
+    known: Line,
+    submission: Submission,
+    now: datetime,
+    gone: frozenset[str],
+) -> None:
+    word = last_word(known, gone, now, service.runtime.new_id())
+    number = known.authorization.number if known.authorization is not None else None
+    if known.state in CANCELLABLE or number in gone:  # cancelled before: the number may come afterwards
+        ev = "cancel" if known.state in CANCELLABLE else "note"
+        event = _provider_event(ev, now, submission, line=known.sequence)
+        change.recorder.append(msgspec.structs.replace(event, determination=word))
 
 
 def _revise(
@@ -202,12 +228,14 @@ def _revise(
     if known.state in GONE or known.state in DENIED:
         return
     changed = differs(known.requested, wanted)
+    repeated = change.seen.repeated(wanted) if known.state in _OPEN else None
     if known.state == "active" and changed and _asks_less(known, wanted):
         _narrow(change, known, wanted, submission, now)
         return
     if known.state == "pended_info" and not changed:
         change.recorder.append(_provider_event("info_received", now, submission, line=known.sequence))
-    elif changed and known.state in _OPEN:
+    elif known.state in _OPEN and (changed or (known.state == "repeated" and repeated is None)):
+        # an authorization that was repeated may have ended since
         change.recorder.append(_provider_event("revised", now, submission, line=known.sequence))
     elif changed and known.state in ("active", "exhausted"):
         change.recorder.append(_provider_event("extend", now, submission, line=known.sequence))
@@ -223,6 +251,7 @@ def _revise(
         state=change.recorder.state(known.sequence),
         reference=known.reference,
         bound=bound,
+        repeated=repeated,
     )
     _record(change, judged.events, judged.numbers)
 

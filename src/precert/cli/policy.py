@@ -233,7 +233,9 @@ async def _stored_lines(settings: Settings, policy: CompiledPolicy) -> list[tupl
 async def _lines_of(
     store: Store, directory: Directory, case: Case, policy: str
 ) -> AsyncIterator[tuple[str, LineContext, Outcome]]:
-    engine = {e.line: e.determination for e in case.events if e.determination and not e.determination.human}
+    decided = (event for event in case.events if event.determination and not event.determination.human)
+    # what was answered with an authorization on record ("satisfied") was not decided by the rules
+    engine = {e.line: e.determination for e in decided if e.determination and e.determination.outcome in set(Outcome)}
     if not any(d.policy == policy for d in engine.values()):
         return
     stored = await store.get(TENANT, "Bundle", case.submission)

@@ -25,6 +25,7 @@ from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
 from precert.pas.named import care_team, named_coverage, named_party, provider_npis
+from precert.pas.ordered import read_orders
 
 MAX_ITEMS = 999
 _URGENT = frozenset({"U", "03"})
@@ -125,6 +126,7 @@ def read_request(
         root=root,
         version=version,
         warnings=tuple(found.warnings),
+        orders=read_orders(index, claim),
     )
 
 

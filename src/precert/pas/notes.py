@@ -18,8 +18,9 @@ def line_notes(line: Line, base: str) -> list[str]:
     """What the provider should read about this line."""
     determination, service = line.determination, describe(line.requested.item.get("productOrService"))
     notes: list[str] = []
-    if line.state in ("approved", "active") and determination is not None:
+    if line.state in ("approved", "active", "repeated") and determination is not None:
         notes.append(_approved(line, service))
+        notes += [determination.reason] if line.state == "repeated" else []
     elif line.state == "pended_info" and line.questions is not None:
         asked = "; ".join(str(question["text"]) for question in line.questions.questions)
         due = f" by {line.questions.due.date().isoformat()}" if line.questions.due else ""

@@ -38,6 +38,7 @@ STATES = {
     "approved": "approved",
     "active": "approved",
     "exhausted": "approved, all used",
+    "repeated": "approved before",
     "effectuating": "approved on appeal",
     "modified": "approved in part",
     "denied": "denied",
@@ -54,7 +55,7 @@ STATES = {
     "dismissed": "rejected: could not be processed",
     "closed": "closed",
 }
-_GOOD = frozenset({"approved", "active", "exhausted", "effectuating", "exempt", "review_due"})
+_GOOD = frozenset({"approved", "active", "exhausted", "repeated", "effectuating", "exempt", "review_due"})
 _BAD = frozenset({"denied", "denied_admin", "untimely", "ending", "appeal_upheld", "dismissed"})
 _PART = frozenset({"modified"})
 _GONE = frozenset({"cancelled", "withdrawn", "closed"})
@@ -96,6 +97,7 @@ EVENTS = {
     "requested": "The line was requested",
     "validated": "The member was found",
     "member_not_found": "The member was not found",
+    "authorized_already": "It is authorized on record already",
     "evaluate": "The rules were applied",
     "not_required": "No authorization is needed",
     "not_eligible": "Coverage is not active",

@@ -31,7 +31,9 @@ _STATES: dict[StateFilter, frozenset[str]] = {
     "info": frozenset({"pended_info"}),
     "nurse": frozenset({"nurse_review"}),
     "physician": frozenset({"md_review"}),
-    "decided": frozenset({"approved", "active", "modified", "denied", "denied_admin", "exempt", "cancelled"}),
+    "decided": frozenset(
+        {"approved", "active", "repeated", "modified", "denied", "denied_admin", "exempt", "cancelled"}
+    ),
     "all": frozenset(),
 }
 STATE_LABELS: dict[StateFilter, str] = {

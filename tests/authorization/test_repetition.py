@@ -1,0 +1,148 @@
+"""What is certainly the same service again, by values: one authorization, and each way in which a line may differ."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from precert.authorization.record import Authorization, Line, LineRequest, Party
+from precert.authorization.repetition import in_force, repeats
+
+TODAY = date(2026, 11, 20)
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+PLACE = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
+
+
+def item(code: str = "E0601", *, modifiers: tuple[str, ...] = (), place: str | None = None) -> dict[str, Any]:
+    made: dict[str, Any] = {"productOrService": {"coding": [{"system": HCPCS, "code": code}]}}
+    if modifiers:
+        made["modifier"] = [{"coding": [{"system": HCPCS, "code": modifier}]} for modifier in modifiers]
+    if place:
+        made["locationCodeableConcept"] = {"coding": [{"system": PLACE, "code": place}]}
+    return made
+
+
+def asked(**changes: Any) -> LineRequest:
+    given_: dict[str, Any] = {
+        "sequence": 1,
+        "code": f"{HCPCS}|E0601",
+        "service_start": date(2026, 12, 1),
+        "quantity": Decimal(3),
+        "unit": "months",
+        "item": item(modifiers=("RR",), place="12"),
+        "provider": Party(npi="1245319599"),
+    }
+    return LineRequest(**(given_ | changes))
+
+
+def granted(**changes: Any) -> Line:
+    """Three months from December on, for one supplier."""
+    authorization = Authorization(
+        number="PA1",
+        issued=TODAY,
+        start=date(2026, 12, 1),
+        end=date(2027, 2, 28),
+        quantity=Decimal(3),
+        unit="months",
+    )
+    state = changes.pop("state", "active")
+    request = changes.pop("requested", asked())
+    return Line(
+        sequence=1,
+        requested=request,
+        state=state,
+        authorization=msgspec.structs.replace(authorization, **changes),
+        updated=datetime(2026, 11, 20, tzinfo=UTC),
+    )
+
+
+SAME: list[dict[str, Any]] = [
+    {},
+    {"quantity": Decimal(2)},
+    {"quantity": None, "unit": None},
+    {"unit": None},
+    {"service_start": date(2027, 1, 4)},
+    {"service_start": date(2027, 1, 4), "service_end": date(2027, 2, 28)},
+    {"item": item(modifiers=("RR",))},
+    {
+        "item": item(modifiers=("RR",))
+        | {"productOrService": {"coding": [{"code": "x"}, {"system": HCPCS, "code": "E0601"}]}}
+    },
+]
+OTHER: list[dict[str, Any]] = [
+    {"quantity": Decimal("3.5")},
+    {"unit": "days"},
+    {"service_start": date(2026, 11, 30)},
+    {"service_start": date(2027, 3, 1)},
+    {"service_start": date(2027, 1, 4), "service_end": date(2027, 3, 1)},
+    {"service_start": None},  # no day is said, and today it does not hold yet
+    {"item": item("E0470", modifiers=("RR",))},
+    {"item": item()},
+    {"item": item(modifiers=("RR", "KX"))},
+    {"item": item(modifiers=("RR",), place="31")},
+    {"provider": Party(npi="1992817498")},
+    {"provider": None},
+]
+
+
+@pytest.mark.parametrize("changes", SAME, ids=str)
+def test_what_asks_for_no_more_is_the_same(changes: dict[str, Any]) -> None:
+    assert repeats(asked(**changes), granted(), TODAY)
+
+
+@pytest.mark.parametrize("changes", OTHER, ids=str)
+def test_what_asks_for_anything_else_is_not(changes: dict[str, Any]) -> None:
+    assert not repeats(asked(**changes), granted(), TODAY)
+
+
+@pytest.mark.parametrize("state", ["cancelled", "closed", "exhausted", "repeated", "pended_info", "modified", "denied"])
+def test_only_what_is_in_force_is_repeated(state: str) -> None:
+    assert not repeats(asked(), granted(state=state), TODAY)
+
+
+def test_what_has_expired_is_not_in_force() -> None:
+    assert in_force(granted(), date(2027, 2, 28))
+    assert not in_force(granted(), date(2027, 3, 1))
+    assert in_force(granted(end=None), date(2030, 1, 1))
+    assert not repeats(asked(), granted(), date(2027, 3, 1))
+
+
+def test_the_very_days_that_were_asked_for_are_the_same_although_less_was_granted() -> None:
+    """A policy grants three months of the year that was asked for: the year again is no further request."""
+    year = {"service_end": date(2027, 11, 30)}
+    assert repeats(asked(**year), granted(requested=asked(**year)), TODAY)
+    assert not repeats(asked(**year), granted(), TODAY)
+
+
+def test_no_day_is_the_day_of_the_request() -> None:
+    assert repeats(asked(service_start=None), granted(requested=asked(service_start=None)), date(2026, 12, 24))
+
+
+def test_units_that_a_person_cut_are_not_what_is_asked_for() -> None:
+    assert not repeats(asked(), granted(quantity=Decimal(1)), TODAY)
+
+
+def test_a_grant_without_a_quantity_or_a_renderer_limits_none() -> None:
+    free = granted(quantity=None, unit=None, requested=asked(provider=None, quantity=None))
+    assert repeats(asked(quantity=Decimal(40)), free, TODAY)
+
+
+def test_a_renderer_without_an_npi_is_known_by_name() -> None:
+    line = granted(requested=asked(provider=Party(name="Oxygen at Home")))
+    assert repeats(asked(provider=Party(name="Oxygen at Home")), line, TODAY)
+    assert not repeats(asked(provider=Party(name="Other")), line, TODAY)
+
+
+@given(start=st.dates(date(2026, 11, 1), date(2027, 4, 1)), units=st.integers(0, 6))
+def test_nothing_outside_the_grant_is_ever_the_same(start: date, units: int) -> None:
+    line = granted()
+    assert line.authorization is not None
+    assert line.authorization.end is not None
+    inside = line.authorization.start <= start <= line.authorization.end and units <= 3
+    assert repeats(asked(service_start=start, quantity=Decimal(units)), line, TODAY) is inside

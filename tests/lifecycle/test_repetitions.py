@@ -1,0 +1,647 @@
+"""A service that is authorized already and is asked for again: one authorization, one number (docs/crd.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tools.requests import NPI, OUT_OF_NETWORK_NPI, SUPPLIER_NPI, ext, uid
+
+from crd.building import CPT, hook, infos, order
+from lifecycle.steps import (
+    NEW,
+    OLD,
+    Desk,
+    Json,
+    actions,
+    by_sequence,
+    cancel,
+    case_of,
+    certify,
+    claim_of,
+    cpap,
+    inquiry,
+    request,
+    update,
+)
+from precert.authorization.record import Case
+from precert.authorization.repetition import OnRecord, on_record
+from precert.authorization.service import AuthorizationService
+from precert.authorization.submit import submit
+from precert.fhir import json
+from precert.pas import shape22
+from precert.pas.presenter import Presenter
+from precert.security.identity import Client
+from precert.workbench.explanations import explanation
+from support.answers import claim_response, extension
+from support.app import FrozenClock
+
+BASES = pytest.mark.parametrize("base", [NEW, OLD])
+CANCER = [{"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "C50.911"}]}]
+ORDER = "ServiceRequest/o1"
+Edit = Callable[[Json], Any]
+
+
+def signing(**changes: Any) -> Json:
+    """The hook call in which the MRI is signed; its criteria are met."""
+    given = {
+        "reasonCode": CANCER,
+        "occurrenceDateTime": "2026-12-01",
+        "quantityQuantity": {"value": 1, "unit": "units"},
+    }
+    return hook(order("72148", "COM-0001", system=CPT, **(given | changes)), member="COM-0001", version="2.2")
+
+
+async def signed(desk: Desk, body: Json | None = None) -> tuple[str, Json]:
+    """Sign the order: the number it is satisfied with, and the order as the EHR keeps it then."""
+    answer = (await desk.client.post("/cds-services/crd-order-sign", json=body or signing())).json()
+    (info,) = infos(answer)
+    assert info["pa-needed"] == "satisfied"
+    return info["satisfied-pa-id"], answer["systemActions"][0]["resource"]
+
+
+async def prepared(desk: Desk, body: Json | None = None, edit: Edit = lambda request: None) -> Json:
+    """The order's PAS request, after ``edit``."""
+    answer = await desk.client.post(f"/api/crd/request?order={ORDER}", json=body or signing())
+    assert answer.status_code == 200, answer.text
+    made: Json = json.loads(answer.content)
+    edit(made)
+    return made
+
+
+def resource(bundle: Json, kind: str) -> Json:
+    found: Json = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == kind)
+    return found
+
+
+def stored_elsewhere(carried: Json) -> Edit:
+    """The EHR gave the saved order another id; what we wrote on it is there (``carried``)."""
+
+    def edit(made: Json) -> None:
+        kept = resource(made, "ServiceRequest")
+        entry = next(e for e in made["entry"] if e["resource"] is kept)
+        old, entry["fullUrl"] = entry["fullUrl"], "https://ehr.example/fhir/ServiceRequest/kept"
+        kept |= {"id": "kept", "extension": carried["extension"]}
+        text = json.dumps(made).replace(json.dumps({"reference": old}), json.dumps({"reference": entry["fullUrl"]}))
+        made.clear()
+        made.update(json.loads(text))
+
+    return edit
+
+
+def item_of(bundle: Json) -> Json:
+    found: Json = claim_of(bundle)["item"][0]
+    return found
+
+
+def named(element: Json, number: str) -> None:
+    """Give an item the number of a prior authorization."""
+    element["extension"].append(ext("extension-authorizationNumber", "String", number))
+
+
+async def authorizations(desk: Desk) -> list[str]:
+    """The numbers of the authorizations in force, each as often as it is counted."""
+    lines = [line for case in await desk.records() for line in case.ordered if line.state in ("approved", "active")]
+    return [line.authorization.number for line in lines if line.authorization]
+
+
+async def repetition(desk: Desk) -> Case:
+    """The one record that only repeats what is authorized."""
+    (found,) = [case for case in await desk.records() if any(line.state == "repeated" for line in case.ordered)]
+    return found
+
+
+# What is certain
+
+
+@BASES
+async def test_a_satisfied_order_that_is_submitted_keeps_its_number(desk: Desk, base: str) -> None:
+    number, _ = await signed(desk)
+    answer = await desk.submit(await prepared(desk), base)
+    assert by_sequence(answer)[1].action == "A1"
+    assert by_sequence(answer)[1].number == number
+    response = claim_response(answer)
+    (item,) = response["item"]
+    assert response["outcome"] == "complete"
+    assert response["preAuthRef"] == number
+    held = next(line.authorization for case in await desk.records() for line in case.ordered if line.state == "active")
+    assert held is not None
+    assert held.end is not None
+    assert extension(item, "extension-itemPreAuthIssueDate") == held.issued.isoformat()
+    period = {"start": "2026-12-01", "end": held.end.isoformat()}
+    assert extension(item, "extension-itemPreAuthPeriod") == period
+    assert any("No second authorization" in note["text"] for note in response["processNote"])
+    assert await authorizations(desk) == [number]
+
+
+async def test_every_way_to_ask_shows_one(desk: Desk) -> None:
+    number, _ = await signed(desk)
+    (first,) = await desk.records()
+    made = await prepared(desk)
+    await desk.submit(made)
+    again = await repetition(desk)
+
+    (found,) = await desk.inquire(inquiry("ask", member="COM-0001"))
+    assert (case_of(found), by_sequence(found)[1].number) == (first.number, number)
+    (found,) = await desk.inquire(inquiry("by-number", member="COM-0001", numbers=(number,)))
+    assert case_of(found) == first.number
+
+    told = (await desk.client.get(f"/explain/{again.number}")).json()
+    (line,) = told["lines"]
+    assert (line["decision"], line["outcome"], line["authorization"]["number"]) == ("A1", "satisfied", number)
+    assert line["reason"] == (
+        f"Authorized already: {number}, given on 2026-11-20 (case {first.number}) for this very order. "
+        "No second authorization was made."
+    )
+    (event,) = [e for e in line["events"] if e["event"] == "authorized_already"]
+    assert (event["detail"]["number"], event["detail"]["case"]) == (number, first.number)
+    page = await desk.client.get(f"/explain/{again.number}", headers={"Accept": "text/html"})
+    assert "No second authorization was made." in page.text
+    assert (await desk.client.get(f"/explain/{number}")).json()["case"] == first.number
+
+    hooked, _ = await signed(desk, signing(id="o2"))
+    assert hooked == number
+
+
+async def test_the_metrics_tell_it_from_an_authorization(desk: Desk) -> None:
+    number, _ = await signed(desk)
+    await desk.submit(await prepared(desk))
+    assert desk.app is not None
+    page = await desk.app.state.server.store.search("default", "Exchange")
+    (exchange,) = [json.loads(document.body) for document in page.documents]
+    assert (exchange["itemDetail"][0]["result"], exchange["itemDetail"][0]["repeats"]) == ("approved", number)
+    metrics = (await desk.client.get("/metrics")).text
+    assert 'precert_decisions_total{channel="pas",outcome="satisfied"} 1.0' in metrics
+    assert 'precert_decisions_total{channel="pas",outcome="approve"}' not in metrics
+
+
+async def test_the_order_may_have_got_another_id_when_it_carries_our_number(desk: Desk) -> None:
+    number, carried = await signed(desk)
+    answer = await desk.submit(await prepared(desk, edit=stored_elsewhere(carried)))
+    assert by_sequence(answer)[1].number == number
+    assert await authorizations(desk) == [number]
+    (line,) = (await repetition(desk)).ordered
+    assert line.determination is not None
+    assert "the order carries its number" in line.determination.reason
+
+
+async def test_the_order_may_carry_the_assertion_alone(desk: Desk) -> None:
+    number, carried = await signed(desk)
+    for told in carried["extension"]:
+        told["extension"] = [part for part in told["extension"] if part["url"] != "satisfied-pa-id"]
+    answer = await desk.submit(await prepared(desk, edit=stored_elsewhere(carried)))
+    assert by_sequence(answer)[1].number == number
+    assert await authorizations(desk) == [number]
+
+
+async def test_the_request_may_name_the_number(desk: Desk) -> None:
+    """X12 REF*BB on the item; the order is not even there."""
+    number, _ = await signed(desk)
+
+    def edit(made: Json) -> None:
+        item = item_of(made)
+        item["extension"] = [e for e in item["extension"] if not e["url"].endswith("requestedService")]
+        named(item, number)
+
+    answer = await desk.submit(await prepared(desk, edit=edit))
+    assert by_sequence(answer)[1].number == number
+    assert await authorizations(desk) == [number]
+
+
+async def test_the_practice_may_submit_what_its_physician_ordered(desk: Desk) -> None:
+    """Claim.provider is the organization, the order's requester is who was authorized."""
+    number, _ = await signed(desk)
+
+    def practice(made: Json) -> None:
+        organization = {
+            "resourceType": "Organization",
+            "id": "practice",
+            "identifier": [{"system": NPI, "value": SUPPLIER_NPI}],
+            "active": True,
+            "name": "The practice",
+        }
+        made["entry"].append({"fullUrl": "https://ehr.example/fhir/Organization/practice", "resource": organization})
+        claim_of(made)["provider"] = {"reference": "https://ehr.example/fhir/Organization/practice"}
+
+    answer = await desk.submit(await prepared(desk, edit=practice))
+    assert by_sequence(answer)[1].number == number
+    assert await authorizations(desk) == [number]
+    # the practice was never party to the first record, so it is shown its own; still the one number
+    for numbers in ((), (number,)):
+        asked = inquiry("practice", member="COM-0001", requester_npi=SUPPLIER_NPI, numbers=numbers)
+        (found,) = await desk.inquire(asked)
+        assert (case_of(found), by_sequence(found)[1].number) == ((await repetition(desk)).number, number)
+
+
+async def test_less_than_was_authorized_is_authorized(desk: Desk) -> None:
+    """The answer bears what is on record, not what was asked."""
+    first = await desk.submit(request("one", [cpap(3)]))
+    number = by_sequence(first)[1].number
+    assert number
+    asked = cpap(2, start="2027-02-01")
+    named(asked, number)
+    again = await desk.submit(request("two", [asked], studied=False))
+    assert by_sequence(again)[1].number == number
+    assert extension(claim_response(again)["item"][0], "extension-itemPreAuthPeriod")["start"] == "2027-01-04"
+    assert await authorizations(desk) == [number]
+
+
+# The same request in another envelope
+
+
+def enveloped(body: Json, name: str) -> Json:
+    """The same request under another bundle identifier."""
+    made = copy.deepcopy(body)
+    made |= {"id": uid(name), "identifier": {"system": "urn:precert:demo:transaction", "value": name}}
+    made["timestamp"] = "2026-11-20T14:59:59Z"
+    return made
+
+
+async def test_the_same_request_in_another_envelope_is_one_of_its_own(desk: Desk) -> None:
+    """Identifiers and bytes are no evidence (spec-17): who sends it again under another name may mean a second course."""
+    first = request("first", [cpap()])
+    numbers = {by_sequence(await desk.submit(body))[1].number for body in (first, enveloped(first, "second"))}
+    assert len(numbers) == 2
+    assert set(await authorizations(desk)) == numbers
+
+
+@pytest.fixture
+def slow(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes at once has looked before anything is stored."""
+    assert desk.app is not None
+    kind = type(desk.app.state.server.store)
+    at_once = kind.commit
+
+    async def later(store: Any, commit: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return await at_once(store, commit)
+
+    monkeypatch.setattr(kind, "commit", later)
+
+
+@pytest.mark.usefixtures("slow")
+async def test_the_hook_and_the_request_at_once_are_one_authorization(desk: Desk) -> None:
+    made = await prepared(desk)
+    (number, _), answer = await asyncio.gather(signed(desk), desk.submit(made))
+    assert await authorizations(desk) == [number]
+    assert by_sequence(answer)[1].number == number
+
+
+async def test_submitted_at_once_after_signing(desk: Desk) -> None:
+    number, _ = await signed(desk)
+    requests = [await prepared(desk) for _ in range(8)]
+    answers = await asyncio.gather(*(desk.submit(made) for made in requests))
+    assert {by_sequence(answer)[1].number for answer in answers} == {number}
+    assert await authorizations(desk) == [number]
+
+
+# What is not certain is decided as ever
+
+
+def later(made: Json) -> None:
+    item_of(made)["servicedPeriod"] = {"start": "2027-11-01"}
+
+
+def earlier(made: Json) -> None:
+    item_of(made)["servicedPeriod"] = {"start": "2026-11-25"}
+
+
+def longer(made: Json) -> None:
+    item_of(made)["servicedPeriod"] = {"start": "2026-12-01", "end": "2028-12-01"}
+
+
+def more(made: Json) -> None:
+    item_of(made)["quantity"] = {"value": 2, "unit": "units"}
+
+
+def other_unit(made: Json) -> None:
+    item_of(made)["quantity"] = {"value": 1, "unit": "months"}
+
+
+def modified(made: Json) -> None:
+    item_of(made)["modifier"] = [{"coding": [{"system": CPT, "code": "26"}]}]
+
+
+def other_service(made: Json) -> None:
+    item_of(made)["productOrService"] = {"coding": [{"system": CPT, "code": "72149"}]}
+
+
+def other_requester(made: Json) -> None:
+    resource(made, "Practitioner")["identifier"] = [{"system": NPI, "value": OUT_OF_NETWORK_NPI}]
+
+
+def renewal(made: Json) -> None:
+    certify(item_of(made), "R")
+
+
+def other_order(made: Json) -> None:
+    resource(made, "ServiceRequest")["id"] = "o2"
+
+
+def unrelated(made: Json) -> None:
+    item = item_of(made)
+    item["extension"] = [e for e in item["extension"] if not e["url"].endswith("requestedService")]
+
+
+def wrong_number(made: Json) -> None:
+    unrelated(made)
+    named(item_of(made), "1122445")  # what the published presets carry
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        later,
+        earlier,
+        longer,
+        more,
+        other_unit,
+        modified,
+        other_service,
+        other_requester,
+        renewal,
+        other_order,
+        unrelated,
+        wrong_number,
+    ],
+)
+async def test_what_is_not_certain_is_decided_as_ever(desk: Desk, edit: Edit) -> None:
+    number, _ = await signed(desk)
+    answer = await desk.submit(await prepared(desk, edit=edit))
+    assert by_sequence(answer)[1].number != number
+    assert not any(line.state == "repeated" for case in await desk.records() for line in case.ordered)
+
+
+async def test_a_second_course_is_another_authorization(desk: Desk) -> None:
+    """The same service, dates and evidence under another identifier of the provider's: a request of its own."""
+    one = by_sequence(await desk.submit(request("one", [cpap()])))[1].number
+    two = by_sequence(await desk.submit(request("two", [cpap()])))[1].number
+    assert sorted(await authorizations(desk)) == sorted([one or "", two or ""])
+    assert one != two
+
+
+async def test_one_authorization_is_repeated_by_one_line(desk: Desk) -> None:
+    """Two lines that name the same number are two services: the second is decided."""
+    first = await desk.submit(request("one", [cpap()]))
+    number = by_sequence(first)[1].number
+    assert number
+    lines = [cpap(), cpap(3, 2)]
+    for line in lines:
+        named(line, number)
+    after = by_sequence(await desk.submit(request("two", lines)))
+    assert [after[n].action for n in (1, 2)] == ["A1", "A1"]
+    assert after[1].number == number
+    assert after[2].number != number
+
+
+async def test_another_member_has_nothing_of_it(desk: Desk) -> None:
+    number = by_sequence(await desk.submit(request("one", [cpap()])))[1].number
+    assert number
+    asked = cpap()
+    named(asked, number)
+    answer = await desk.submit(request("two", [asked], member="MA-0002"))
+    assert by_sequence(answer)[1].number not in (None, number)
+
+
+async def test_another_plan_owes_nothing_of_it(desk: Desk) -> None:
+    """The member changed plans: what the old one authorized is decided by the new one."""
+    assert desk.app is not None
+    service: AuthorizationService = desk.app.state.service
+    number, _ = await signed(desk)
+    again = service.read(json.dumps(await prepared(desk)), "open")
+    seen = await on_record(service, again)
+    moved = replace(seen.who, plan=next(p for p in service.directory().plans.values() if p != seen.who.plan))
+    assert OnRecord(again, moved, seen.today, seen.ties, seen.found).repeated(again.lines[0]) is None
+    found = seen.repeated(again.lines[0])
+    assert found is not None
+    assert found.authorization.number == number
+
+
+async def test_what_is_cancelled_is_decided_afresh(desk: Desk) -> None:
+    number, _ = await signed(desk)
+    made = await prepared(desk)
+    await desk.submit(made)
+
+    def give_up(claim: Json) -> None:
+        named(claim["item"][0], number)
+        cancel(claim["item"][0])
+
+    await desk.submit(update(made, "cancel", give_up))
+    assert await authorizations(desk) == []
+    again = by_sequence(await desk.submit(await prepared(desk)))[1]
+    assert again.action == "A1"
+    assert again.number not in (None, number)
+
+
+async def test_what_has_expired_is_decided_afresh(desk: Desk, clock: FrozenClock) -> None:
+    number, _ = await signed(desk)
+    clock.at = clock.at.replace(year=2027, month=11)
+    again = by_sequence(await desk.submit(await prepared(desk)))[1]
+    assert again.number != number
+
+
+# What becomes of a repetition
+
+
+async def test_cancelling_the_repetition_leaves_the_authorization(desk: Desk) -> None:
+    """It was given for the order, not for this request; the answer says so and how to give it up."""
+    number, _ = await signed(desk)
+    made = await prepared(desk)
+    await desk.submit(made)
+    answer = await desk.submit(update(made, "cancel", lambda claim: cancel(claim["item"][0])))
+    assert actions(answer) == {1: "C"}
+    (note,) = by_sequence(answer)[1].notes[:1]
+    assert f"Authorization {number} itself stands" in note
+    assert await authorizations(desk) == [number]
+    assert (await signed(desk))[0] == number
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_cancelling_it_by_its_number_cancels_the_authorization(desk: Desk, whole: bool) -> None:
+    number, _ = await signed(desk)
+    made = await prepared(desk)
+    await desk.submit(made)
+
+    def give_up(claim: Json) -> None:
+        named(claim["item"][0], number)
+        certify(claim, "3") if whole else cancel(claim["item"][0])
+
+    answer = await desk.submit(update(made, "cancel", give_up))
+    assert actions(answer) == {1: "C"}
+    assert f"Authorization {number} is cancelled with it" in by_sequence(answer)[1].notes[0]
+    assert await authorizations(desk) == []
+    found = await desk.inquire(inquiry("ask", member="COM-0001"))
+    assert {action for answer in found for action in actions(answer).values()} == {"C"}
+
+
+async def test_the_number_can_be_given_afterwards(desk: Desk) -> None:
+    """As the answer to the first cancellation says."""
+    number, _ = await signed(desk)
+    made = await prepared(desk)
+    await desk.submit(made)
+    first = update(made, "cancel", lambda claim: cancel(claim["item"][0]))
+    await desk.submit(first)
+    assert await authorizations(desk) == [number]
+    answer = await desk.submit(update(first, "number", lambda claim: named(claim["item"][0], number)))
+    assert actions(answer) == {1: "C"}
+    assert f"Authorization {number} is cancelled with it" in by_sequence(answer)[1].notes[0]
+    assert await authorizations(desk) == []
+
+
+async def test_an_update_that_is_refused_gives_nothing_up(desk: Desk) -> None:
+    number = by_sequence(await desk.submit(request("one", [cpap()])))[1].number
+    assert number
+    asked = cpap()
+    named(asked, number)
+    second = request("two", [asked, cpap(13, 2)])
+    await desk.deny(case_of(await desk.submit(second)), 2)
+
+    def both(claim: Json) -> None:
+        for item in claim["item"]:
+            cancel(item)
+
+    answer = await desk.submit(update(second, "both", both))
+    assert claim_response(answer)["outcome"] == "error"
+    assert await authorizations(desk) == [number]
+
+
+async def test_a_stranger_cannot_cancel_by_number(desk: Desk) -> None:
+    """A number of somebody else's is no more than a word."""
+    other = by_sequence(await desk.submit(request("other", [cpap()], member="MA-0002")))[1].number
+    assert other
+    number, _ = await signed(desk)
+    made = await prepared(desk)
+    await desk.submit(made)
+
+    def give_up(claim: Json) -> None:
+        named(claim["item"][0], other)
+        cancel(claim["item"][0])
+
+    await desk.submit(update(made, "cancel", give_up))
+    assert sorted(await authorizations(desk)) == sorted([number, other])
+
+
+async def test_an_update_that_asks_for_more_is_decided_afresh(desk: Desk) -> None:
+    number, _ = await signed(desk)
+    made = await prepared(desk)
+    await desk.submit(made)
+
+    def twice(claim: Json) -> None:
+        claim["item"][0]["quantity"] = {"value": 2, "unit": "units"}
+
+    answer = await desk.submit(update(made, "more", twice))
+    assert by_sequence(answer)[1].number != number
+    assert number in await authorizations(desk)
+
+
+async def test_an_update_that_changes_nothing_keeps_it(desk: Desk) -> None:
+    number, _ = await signed(desk)
+    made = await prepared(desk)
+    await desk.submit(made)
+    assert by_sequence(await desk.submit(update(made, "same")))[1].number == number
+    assert await authorizations(desk) == [number]
+
+
+async def test_an_update_after_the_authorization_ended_is_decided_afresh(desk: Desk) -> None:
+    """What a request was told holds as long as the authorization behind it does."""
+    first = request("one", [cpap()])
+    number = by_sequence(await desk.submit(first))[1].number
+    assert number
+    asked = cpap()
+    named(asked, number)
+    second = request("two", [asked])
+    assert by_sequence(await desk.submit(second))[1].number == number
+    third = update(second, "same", lambda claim: claim["item"][0]["extension"].pop())  # the number is not repeated
+    assert by_sequence(await desk.submit(third))[1].number == number
+    await desk.submit(update(first, "cancel", lambda claim: cancel(claim["item"][0])))
+    again = by_sequence(await desk.submit(update(third, "again")))[1]
+    assert again.action == "A1"
+    assert again.number not in (None, number)
+    assert await authorizations(desk) == [again.number]
+
+
+async def test_an_added_line_can_be_authorized_already(desk: Desk) -> None:
+    number = by_sequence(await desk.submit(request("one", [cpap()])))[1].number
+    assert number
+    second = request("two", [cpap(2, start="2027-06-01")])
+    await desk.submit(second)
+    added = cpap(3, 2)
+    named(added, number)
+    answer = await desk.submit(update(second, "add", lambda claim: claim["item"].append(added)))
+    assert by_sequence(answer)[2].number == number
+    assert (await authorizations(desk)).count(number) == 1
+
+
+async def test_a_pended_line_is_answered_with_what_the_hook_gave_meanwhile(desk: Desk) -> None:
+    """Submitted too early, then signed with the reason: the evidence that comes last brings no second number."""
+    bare = signing(reasonCode=None)
+    made = await prepared(desk, bare)
+    assert actions(await desk.submit(made)) == {1: "A4"}
+    number, _ = await signed(desk)
+
+    def complete(claim: Json) -> None:
+        claim["diagnosis"] = [{"sequence": 1, "diagnosisCodeableConcept": CANCER[0]}]
+        claim["item"][0]["diagnosisSequence"] = [1]
+
+    answer = await desk.submit(update(made, "complete", complete))
+    assert by_sequence(answer)[1].number == number
+    assert await authorizations(desk) == [number]
+
+
+async def test_what_is_inquired_follows_the_authorization(desk: Desk) -> None:
+    """The practice is shown its own record, as the authorization stands now."""
+    number = by_sequence(await desk.submit(request("one", [cpap()])))[1].number
+    assert number
+    asked = cpap()
+    named(asked, number)
+    cane = cpap(2, 2, start="2027-06-01")
+    await desk.submit(request("two", [asked, cane]))
+    first = request("one", [cpap()])
+    await desk.submit(update(first, "cancel", lambda claim: cancel(claim["item"][0])))
+    found = await desk.inquire(inquiry("ask"))
+    by_case = {case_of(answer): actions(answer) for answer in found}
+    assert sorted(by_case.values(), key=len) == [{1: "C"}, {1: "C", 2: "A1"}]
+
+
+async def test_the_request_may_come_from_another_client_than_the_hook(desk: Desk) -> None:
+    """CRD and PAS are two logins of one EHR. Our number on the order ties them; each is told of its own record."""
+    assert desk.app is not None
+    service: AuthorizationService = desk.app.state.service
+    number, carried = await signed(desk)
+    (first,) = await desk.records()
+    raw = json.dumps(await prepared(desk, edit=stored_elsewhere(carried)))
+    presenter = Presenter(service.runtime, announce=lambda change: [])
+    answered = await submit(
+        service, service.read(raw, "pas-client"), presenter.renderer(shape22, "http://precert.test")
+    )
+    assert answered.case is not None
+    assert answered.case.repetition
+    assert await authorizations(desk) == [number]
+    told = await explanation(service, number, Client("pas-client"))
+    assert (told["case"], told["lines"][0]["authorization"]["number"]) == (answered.case.number, number)
+    assert (await explanation(service, number, Client("open")))["case"] == first.number
+
+
+async def test_the_order_alone_does_not_tie_another_client(desk: Desk) -> None:
+    """Two systems may call different orders by one id."""
+    assert desk.app is not None
+    service: AuthorizationService = desk.app.state.service
+    number, _ = await signed(desk)
+    raw = json.dumps(await prepared(desk))
+    presenter = Presenter(service.runtime, announce=lambda change: [])
+    await submit(service, service.read(raw, "another"), presenter.renderer(shape22, "http://precert.test"))
+    assert len(set(await authorizations(desk)) - {number}) == 1
+
+
+async def test_the_reviewers_page_says_it(desk: Desk) -> None:
+    number, _ = await signed(desk)
+    await desk.submit(await prepared(desk))
+    again = await repetition(desk)
+    page = (await desk.client.get(f"/workbench/cases/{again.number}", headers={"Accept": "text/html"})).text
+    assert "approved before" in page
+    assert number in page
+    assert "It is authorized on record already" in page
