@@ -68,7 +68,7 @@ async def test_several_lines(client: httpx.AsyncClient, submit: Submit) -> None:
 async def test_an_administrative_denial_without_a_policy(client: httpx.AsyncClient, submit: Submit) -> None:
     shown = await page(client, f"/explain/{await submit('coverage-ended')}")
     assert "denied (administrative)" in shown.words
-    assert "it ended on 2025-12-31" in shown.words
+    assert "It ended on 2025-12-31" in shown.words
 
 
 async def test_a_hook_assertion(client: httpx.AsyncClient) -> None:
