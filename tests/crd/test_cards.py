@@ -79,6 +79,20 @@ async def test_a_limit_is_told_with_the_numbers_of_each_order(world):
     assert "asked 33" in card["detail"]
 
 
+async def test_whom_an_order_names_by_number_only_is_known_by_it(world):
+    """A reference may be an identifier (FHIR references.html#logical): network and gold card go by the NPI."""
+    by_number = {"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1003000126"}}
+    answer = await world.ask(hook(order("E0100", performer=[by_number]), version="2.2"))
+    assert [card["source"]["topic"]["code"] for card in answer["cards"]] == ["network"]
+    nobody = {"identifier": {"system": "urn:other", "value": "1003000126"}}
+    assert (await world.ask(hook(order("E0100", performer=[nobody]), version="2.2")))["cards"] == []
+    gold = {"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1992817498"}}
+    (info,) = infos(
+        await world.ask(hook(order("72148", "TX-0001", system=CPT, requester=gold), member="TX-0001", version="2.2"))
+    )
+    assert info["pa-needed"] == "no-auth"
+
+
 async def test_a_performer_out_of_network_is_told_with_the_order(world):
     orders = [order("E0100"), order("E0105", id_="o2", performer=[{"reference": "Practitioner/brandt"}])]
     sent = prefetch(performer=practitioner("1003000126", "brandt"))

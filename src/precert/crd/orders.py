@@ -101,9 +101,10 @@ def read_order(
     if place := _place(entry, index):
         item["locationCodeableConcept"] = place
     diagnoses = list(_diagnoses(entry, index))
-    requesters = _parties(entry, index, _REQUESTERS)
-    performers = [performer] if performer is not None else _parties(entry, index, _PERFORMERS)
-    performer_npis = _all_npis(performers, index)
+    requesters, requester_npis = _parties(entry, index, _REQUESTERS)
+    performers, performer_npis = _parties(entry, index, _PERFORMERS)
+    if performer is not None:
+        performers, performer_npis = [performer], _all_npis([performer], index)
     line = LineRequest(
         sequence=sequence,
         code=str(leading(named)) if named else "",
@@ -121,9 +122,9 @@ def read_order(
         target=target or entry,
         asked=OrderAsked(
             line,
-            requester_npis=_all_npis(requesters, index),
+            requester_npis=requester_npis,
             performer_npis=performer_npis,
-            performer_known=bool(performers),
+            performer_known=bool(performers or performer_npis),
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", None) for concept, where in diagnoses)),
         insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),
@@ -231,7 +232,9 @@ _REQUESTERS = ("requester", "orderer", "prescriber")
 _PERFORMERS = ("performer", "recipient")
 
 
-def _parties(entry: Entry, index: BundleIndex, keys: Iterable[str]) -> list[Entry]:
+def _parties(entry: Entry, index: BundleIndex, keys: Iterable[str]) -> tuple[list[Entry], tuple[str, ...]]:
+    """Who the order names under ``keys``, as far as they are here, and the NPIs of all of them: a reference may say one
+    itself (``identifier``) instead of leading to somebody."""
     named = [reference for key in keys for reference in elements(entry.resource.get(key))]
     dispense = next(iter(elements(entry.resource.get("dispenseRequest"))), {})
     if "performer" in keys:
@@ -240,9 +243,16 @@ def _parties(entry: Entry, index: BundleIndex, keys: Iterable[str]) -> list[Entr
         named += [r for p in elements(entry.resource.get("participant")) for r in elements(p.get("individual"))]
     if entry.type == "Appointment" and "performer" in keys:
         named += [r for p in elements(entry.resource.get("participant")) for r in elements(p.get("actor"))]
-    found = [index.resolve(reference, entry) for reference in named]
     kinds = ("Practitioner", "PractitionerRole", "Organization")
-    return [party for party in found if party is not None and party.type in kinds]
+    parties, numbers = [], []
+    for reference in named:
+        party = index.resolve(reference, entry)
+        if party is None:
+            numbers += npis(reference)
+        elif party.type in kinds:
+            parties.append(party)
+            numbers += _all_npis([party], index)
+    return parties, tuple(dict.fromkeys(numbers))
 
 
 def _all_npis(parties: Iterable[Entry], index: BundleIndex) -> tuple[str, ...]:
