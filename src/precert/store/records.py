@@ -13,6 +13,7 @@ from precert.store.port import Corrupt, Document, Put
 # Times are counted from the year 1, so that they are never negative and sort as zero-padded text.
 _ORIGIN = datetime(1, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SMALL = 1 << 14
 
 
 def micros(at: datetime) -> int:
@@ -121,8 +122,15 @@ def document(stored: Mapping[str, Any]) -> Document:
 
 def sealed(label: str, body: bytes) -> dict[str, Any]:
     """``body`` compressed, and its SHA-256. The label is hashed with it: a body under another name does not verify."""
-    # Level 1: FHIR JSON shrinks tenfold or more already, and higher levels would cost the writer's time.
-    return {"body": zlib.compress(body, 1), "sha256": _seal(label, body)}
+    return {"body": _packed(body), "sha256": _seal(label, body)}
+
+
+def _packed(body: bytes) -> bytes:
+    """Level 1: FHIR JSON shrinks tenfold or more already, and higher levels would cost the writer's time. What fits is packed
+    with small tables: getting the usual quarter of a megabyte ready takes four times as long as packing 8 KB."""
+    window, memory = (14, 6) if len(body) <= _SMALL else (zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL)
+    packer = zlib.compressobj(1, zlib.DEFLATED, window, memory)
+    return packer.compress(body) + packer.flush()
 
 
 def unsealed(label: str, stored: Mapping[str, Any]) -> bytes:
