@@ -46,8 +46,7 @@ def serve(app: Any, ready: Any) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             gc.collect()
-            gc.freeze()  # both as ``precert serve`` does
-            gc.set_threshold(10_000, 20, 20)
+            gc.freeze()  # as ``precert serve`` does
             ready.send(bound.getsockname()[1])
 
     config = uvicorn.Config(app, access_log=False, log_level="warning", lifespan="on", timeout_keep_alive=120)
