@@ -116,6 +116,11 @@ def test_the_quick_parser_reads_what_the_careful_one_reads(parts: list[str]) -> 
         assert repr(json._carefully(body)) == repr(value)
 
 
+def test_without_limits_too_deep_is_refused_and_no_crash() -> None:
+    with pytest.raises(FhirError):
+        json.loads(b"[" * 200_000 + b"]" * 200_000)
+
+
 def test_a_usual_body_is_read_quickly() -> None:
     body = standard.dumps({"a": [{"b": "x:y", "c": ":"}, {"b": 1.5}]}).encode()
     assert json._quickly(body, 4 + 1)[0], "five keys end so, and one string looks like one"

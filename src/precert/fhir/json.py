@@ -130,15 +130,15 @@ def _quickly(body: bytes, keys: int) -> tuple[bool, Any]:
     """Whether ``body`` is surely JSON in which no object has a key twice, and its value.
 
     The parser keeps the last of two equal keys, so that fewer keys come out than went in. They are counted by the quote and
-    colon that end them; ``keys`` is that count in the body without its white space. What is no key and looks like one, a string that begins with a colon, counts
-    on both sides, or only for the body if the white space made it so; then the careful parser has to look. A quote or a
-    colon written as ``\\u00..`` would count only on the way out: such bodies are not for here.
+    colon that end them; ``keys`` is that count in the body without its white space. What is no key and looks like one, a
+    string that begins with a colon, counts on both sides, or only for the body if the white space made it so; then the
+    careful parser has to look. A quote or a colon written as ``\\u00..`` would count only on the way out: not for here.
     """
     if b"\\" in body and b"\\u00" in body:
         return False, None
     try:
         value = _QUICK.decode(body)
-    except (ValueError, FhirError):  # malformed, not UTF-8, a number out of range: the careful parser says what it is
+    except (ValueError, FhirError, RecursionError):  # malformed, not UTF-8, out of range: the careful parser says which
         return False, None
     return keys == _ENCODER.encode(value).count(_KEY_ENDS), value
 
