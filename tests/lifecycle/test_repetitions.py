@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tools.requests import NPI, OUT_OF_NETWORK_NPI, SUPPLIER_NPI, ext, uid
 
+from cdex.cdex_support import attachment, parameters
 from crd.building import CPT, hook, infos, order
 from lifecycle.steps import (
     NEW,
@@ -589,6 +590,24 @@ async def test_a_pended_line_is_answered_with_what_the_hook_gave_meanwhile(desk:
 
     answer = await desk.submit(update(made, "complete", complete))
     assert by_sequence(answer)[1].number == number
+    assert await authorizations(desk) == [number]
+
+
+async def test_an_attachment_brings_no_second_authorization(desk: Desk) -> None:
+    """What a request waits for comes after the hook has authorized its order."""
+    answer = await desk.submit(await prepared(desk, signing(reasonCode=None)))
+    (task,) = [e["resource"] for e in answer["entry"] if e["resource"]["resourceType"] == "Task"]
+    number, _ = await signed(desk)
+    told = {
+        "resourceType": "Condition",
+        "id": "late",
+        "code": CANCER[0],
+        "subject": {"reference": "Patient/pat-COM-0001"},
+    }
+    sent = parameters(task["id"], attachment(told), member="COM-0001")
+    response = await desk.client.post("/fhir/$submit-attachment", content=json.dumps(sent))
+    assert response.status_code == 200, response.text
+    assert [line.state for case in await desk.records() for line in case.ordered if line.rests_on] == ["repeated"]
     assert await authorizations(desk) == [number]
 
 

@@ -14,6 +14,7 @@ import structlog
 from precert.authorization.metering import exchange
 from precert.authorization.numbers import reservation
 from precert.authorization.record import Case, Event, Recorder, decode, fold
+from precert.authorization.repetition import OnRecord, on_record
 from precert.authorization.service import AuthorizationService, bound_versions, with_attachment
 from precert.authorization.submit import record_put
 from precert.fhir.types import Element
@@ -47,7 +48,7 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
         document = await service.store.get(service.tenant, "Case", case_id)
         if document is None:
             raise KeyError(case_id)
-        case, numbers = await _apply(service, fold(decode(document.body)), received)
+        case, numbers, seen = await _apply(service, fold(decode(document.body)), received)
         submission = await service.submission_of(case)
         rendered = service.changed(case, submission)
         now = service.runtime.now()
@@ -56,7 +57,13 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
         metered = exchange(service.runtime.new_id(), "subsequent", case, submission, now, now)
         commit = Commit(
             tenant=service.tenant,
-            puts=[filed, record_put(case, rendered, now, document.version), *rendered.puts, metered],
+            puts=[
+                filed,
+                record_put(case, rendered, now, document.version),
+                *rendered.puts,
+                *seen.moved_on(case, numbers),
+                metered,
+            ],
             outgoing=rendered.outgoing,
             audit=[Audit("information-received", received.sender, case.number, now)],
             reserve=[reservation(number) for number in numbers],
@@ -73,13 +80,14 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
     raise Busy
 
 
-async def _apply(service: AuthorizationService, case: Case, received: Received) -> tuple[Case, list[str]]:
+async def _apply(service: AuthorizationService, case: Case, received: Received) -> tuple[Case, list[str], OnRecord]:
     now = service.runtime.now()
     recorder = Recorder(case.events)
     detail: Element = {"bundle": received.bundle, **(received.detail or {})}
     recorder.append(Event(seq=0, at=now, ev="evidence", actor="provider", by=received.sender, detail=detail))
     whole = with_attachment(await service.submission_of(case), received.raw)
     who = service.who(whole, now)
+    seen = await on_record(service, whole, own=case)
     numbers: list[str] = []
     for line in case.ordered:
         if line.state != "pended_info" or (received.lines and line.sequence not in received.lines):
@@ -95,8 +103,9 @@ async def _apply(service: AuthorizationService, case: Case, received: Received) 
             state="auto_review",
             reference=line.reference,
             bound=bound_versions(case),
+            repeated=seen.repeated(line.requested),
         )
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)
-    return fold(recorder.events), numbers
+    return fold(recorder.events), numbers, seen
