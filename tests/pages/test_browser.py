@@ -35,7 +35,7 @@ def until(page: Any, expression: str) -> None:
 def choose(page: Any, example: str) -> None:
     """Pick an example and wait until it stands in the text field."""
     page.select_option("#example", example)
-    until(page, "document.querySelector('#body').value.length > 100")
+    until(page, f"document.querySelector('#body').dataset.example === '{example}'")
 
 
 def send(page: Any) -> None:
@@ -93,6 +93,28 @@ def test_an_inquiry_finds_what_was_sent(open_page: Open) -> None:
     page.select_option("#operation", "inquire")
     send(page)
     assert number in page.inner_text("#answer")
+
+
+SLOW_FIRST = """() => {
+  const real = window.fetch;
+  window.fetch = async (url, options) => {
+    if (String(url).includes("pas/mixed")) await new Promise((done) => setTimeout(done, 300));
+    const answer = await real(url, options);
+    if (String(url).includes("pas/mixed")) document.body.dataset.late = "there";
+    return answer;
+  };
+}"""
+
+
+def test_the_example_chosen_last_counts_though_another_comes_later(open_page: Open) -> None:
+    page = open_page("/")
+    page.evaluate(SLOW_FIRST)
+    page.select_option("#example", "pas/mixed")
+    choose(page, "crd/order-sign-alternative")
+    until(page, "document.body.dataset.late === 'there'")
+    page.wait_for_timeout(50)
+    assert page.input_value("#operation") == "hook-order-sign"
+    assert json.loads(page.input_value("#body"))["hook"] == "order-sign"
 
 
 def test_hook_shows_cards_and_coverage_information(open_page: Open) -> None:

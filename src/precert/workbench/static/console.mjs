@@ -21,7 +21,10 @@ async function choose() {
     return;
   }
   const answer = await fetch(`/examples/${option.value}`);
-  body.value = await answer.text();
+  const text = await answer.text();
+  if (option !== example.selectedOptions[0]) return; // another was chosen meanwhile, and that one counts
+  body.value = text;
+  body.dataset.example = option.value;
   if ([...operation.options].some((each) => each.value === option.dataset.operation)) operation.value = option.dataset.operation;
   follow();
 }
