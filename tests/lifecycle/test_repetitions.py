@@ -270,26 +270,11 @@ async def test_the_same_request_in_another_envelope_is_one_of_its_own(desk: Desk
     assert set(await authorizations(desk)) == numbers
 
 
-@pytest.fixture
-def slow(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever comes at once has looked before anything is stored."""
-    assert desk.app is not None
-    kind = type(desk.app.state.server.store)
-    at_once = kind.commit
-
-    async def later(store: Any, commit: Any) -> Any:
-        await asyncio.sleep(0.1)
-        return await at_once(store, commit)
-
-    monkeypatch.setattr(kind, "commit", later)
-
-
-@pytest.mark.usefixtures("slow")
-async def test_the_hook_and_the_request_at_once_are_one_authorization(desk: Desk) -> None:
+async def test_many_requests_for_one_order_at_once_are_all_answered(desk: Desk) -> None:
+    """None was signed: each is decided as its own, and they do not get in each other's way."""
     made = await prepared(desk)
-    (number, _), answer = await asyncio.gather(signed(desk), desk.submit(made))
-    assert await authorizations(desk) == [number]
-    assert by_sequence(answer)[1].number == number
+    answers = await asyncio.gather(*(desk.submit(enveloped(made, f"envelope-{n}")) for n in range(60)))
+    assert len({by_sequence(answer)[1].number for answer in answers}) == 60
 
 
 async def test_submitted_at_once_after_signing(desk: Desk) -> None:

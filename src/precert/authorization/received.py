@@ -14,7 +14,7 @@ import structlog
 from precert.authorization.metering import exchange
 from precert.authorization.numbers import reservation
 from precert.authorization.record import Case, Event, Recorder, decode, fold
-from precert.authorization.repetition import OnRecord, on_record
+from precert.authorization.repetition import on_record
 from precert.authorization.service import AuthorizationService, bound_versions, with_attachment
 from precert.authorization.submit import record_put
 from precert.fhir.types import Element
@@ -48,7 +48,7 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
         document = await service.store.get(service.tenant, "Case", case_id)
         if document is None:
             raise KeyError(case_id)
-        case, numbers, seen = await _apply(service, fold(decode(document.body)), received)
+        case, numbers = await _apply(service, fold(decode(document.body)), received)
         submission = await service.submission_of(case)
         rendered = service.changed(case, submission)
         now = service.runtime.now()
@@ -61,7 +61,6 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
                 filed,
                 record_put(case, rendered, now, document.version),
                 *rendered.puts,
-                *seen.moved_on(case, numbers),
                 metered,
             ],
             outgoing=rendered.outgoing,
@@ -80,7 +79,7 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
     raise Busy
 
 
-async def _apply(service: AuthorizationService, case: Case, received: Received) -> tuple[Case, list[str], OnRecord]:
+async def _apply(service: AuthorizationService, case: Case, received: Received) -> tuple[Case, list[str]]:
     now = service.runtime.now()
     recorder = Recorder(case.events)
     detail: Element = {"bundle": received.bundle, **(received.detail or {})}
@@ -108,4 +107,4 @@ async def _apply(service: AuthorizationService, case: Case, received: Received) 
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)
-    return fold(recorder.events), numbers, seen
+    return fold(recorder.events), numbers

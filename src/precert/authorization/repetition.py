@@ -7,9 +7,9 @@ signed. Anything else (other dates, more units, another requester, a further req
 the same in another envelope) is a request of its own. Source: CRD ``satisfied``, PAS extension-authorizationNumber (X12
 REF*BB), spec-17 (identifiers are no evidence), spec-52/53 for who may learn of it, um.md 2.1.
 
-What was authorized under an order is kept in a small document of its own (``Authorized``), which each new authorization
-moves on by one version. It is read before looking, so that of two requests that come at once and see the same only one can
-store; the other looks again and finds the first.
+What hooks authorized for an order is kept in a small document of its own (``Authorized``). Requests only read it: if each
+moved it on, many that name one order would get in each other's way. So an order that is signed and submitted in the very same
+moment, before the hook has answered, may be authorized twice.
 """
 
 from __future__ import annotations
@@ -48,10 +48,9 @@ class _Tie:
     cases: tuple[str, ...]
     sequences: frozenset[int]
 
-    def moved_on(self, case: str | None) -> Put:
+    def moved_on(self, case: str) -> Put:
         """The next version, with one case more; it is stored if nobody else was faster."""
-        cases = [*self.cases, case] if case is not None else list(self.cases)
-        return Put(_TIED, self.key, json.dumps(cases[-_MOST_CASES:]), expect=self.version)
+        return Put(_TIED, self.key, json.dumps([*self.cases, case][-_MOST_CASES:]), expect=self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +96,10 @@ class OnRecord:
         same_plan = opened.plan == (self.who.plan.id if self.who.plan else None)
         return same_plan and opened.requester.npi in asking
 
-    def moved_on(self, case: Case, numbers: Sequence[str], *, signed: bool = False) -> list[Put]:
-        """What to store with ``case``, on which ``numbers`` were issued. ``signed``: it was made for an order, unasked.
-
-        What a request got for an order is not what a further request for that order gets; moving on keeps the hook from
-        giving another one at the same moment.
-        """
+    def signed(self, case: Case, numbers: Sequence[str]) -> list[Put]:
+        """What to store with ``case``, which was made for orders as they were signed; ``numbers`` were issued on it."""
         new = {line.sequence for line in case.ordered if line.authorization and line.authorization.number in numbers}
-        return [tie.moved_on(case.id if signed else None) for tie in self.ties if new & tie.sequences]
+        return [tie.moved_on(case.id) for tie in self.ties if new & tie.sequences]
 
 
 async def on_record(service: AuthorizationService, submission: Submission, *, own: Case | None = None) -> OnRecord:
@@ -118,7 +113,7 @@ async def on_record(service: AuthorizationService, submission: Submission, *, ow
     lines = {line.sequence: line for line in submission.lines if line.request in ("initial", "revision")}
     if seen.who.member is None or submission.cancel_all or not lines:
         return seen
-    seen.ties = await _orders(service, submission, lines)
+    seen.ties = await _orders(service, submission, seen.who.member.id, lines)
     found: dict[int, list[_Earlier]] = {sequence: [] for sequence in lines}
     for sequence, earlier in await _numbered(service, submission, lines, own):
         found[sequence].append(earlier)
@@ -131,13 +126,15 @@ async def on_record(service: AuthorizationService, submission: Submission, *, ow
     return seen
 
 
-async def _orders(service: AuthorizationService, submission: Submission, lines: Iterable[int]) -> list[_Tie]:
+async def _orders(
+    service: AuthorizationService, submission: Submission, member: str, lines: Iterable[int]
+) -> list[_Tie]:
     """The orders behind the lines, each read once. They are the client's: what another calls so is another."""
     named: dict[str, set[int]] = {}
     for sequence in lines:
         order = submission.orders.get(sequence)
         if order is not None and order.reference is not None:
-            named.setdefault(f"order|{submission.submitter}|{order.reference}", set()).add(sequence)
+            named.setdefault(f"order|{submission.submitter}|{member}|{order.reference}", set()).add(sequence)
     ties = []
     for name, sequences in named.items():
         key = hashlib.sha256(name.encode()).hexdigest()  # what a client wrote may hold what no document id may

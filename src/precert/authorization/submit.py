@@ -76,7 +76,7 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
             rejection,
         )
         link, place = await _resubmitted(service, submission, case)
-        puts = [*rendered.puts, *link, *seen.moved_on(case, numbers), metered]
+        puts = [*rendered.puts, *link, metered]
         commit = _commit(service, case, [*map(reservation, numbers), *place], rendered, puts, key)
         try:
             outcome = await service.store.commit(commit)

@@ -77,7 +77,7 @@ class Unsolicited:
             if rejection is not None or not _approved(case):
                 return None
             try:
-                tied = seen.moved_on(case, numbers, signed=True)
+                tied = seen.signed(case, numbers)
                 return await self._store(case, numbers, turn, submission, asked.origin, tied)
             except (AlreadyTaken, Conflict):  # another order or request of this member was faster: look at what it got
                 continue

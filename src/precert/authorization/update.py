@@ -79,7 +79,6 @@ async def update(service: AuthorizationService, submission: Submission, render: 
             puts=[
                 record_put(case, rendered, now, document.version),
                 *rendered.puts,
-                *seen.moved_on(case, numbers),
                 *gone.puts,
                 metered,
             ],
