@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 from benchmarks.crd_bench import ORDERS, sign  # noqa: E402
 
 from precert.app import create_app  # noqa: E402
-from precert.authorization.consult import ConsultService  # noqa: E402
+from precert.authorization.usecases.ask import ConsultService  # noqa: E402
 from precert.crd import shape20  # noqa: E402
 from precert.crd.answering import Answerer  # noqa: E402
 from precert.crd.envelope import read_call  # noqa: E402

@@ -8,11 +8,11 @@ import httpx
 import structlog
 from fastapi import FastAPI, Request
 
-from precert.authorization.consult import ConsultService
-from precert.authorization.record import Case
-from precert.authorization.service import AuthorizationService, Rejection, Rendered
-from precert.authorization.submission import Submission
-from precert.authorization.unsolicited import Unsolicited
+from precert.authorization.record.case import Case
+from precert.authorization.usecases.ask import ConsultService
+from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Rendered
+from precert.authorization.usecases.submission import Submission
+from precert.authorization.usecases.unsolicited import Unsolicited
 from precert.cdex.holding import early_arrivals
 from precert.cdex.routes import CdexContext, cdex_router
 from precert.conformance import Conformance, conformance_router

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from precert.authorization.codes import CodeTable, code_table
-from precert.authorization.lifecycle import lifecycle
+from precert.authorization.record.codes import CodeTable, code_table
+from precert.authorization.record.lifecycle import lifecycle
 from support.app import ROOT
 
 TABLE = code_table()

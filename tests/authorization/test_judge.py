@@ -11,11 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.authorization.codes import code_table
-from precert.authorization.judge import Bench, Judged, engine_failure, for_a_person, grant_end, judge, not_eligible
-from precert.authorization.lifecycle import lifecycle
-from precert.authorization.numbers import is_valid
-from precert.authorization.record import CaseOpened, Event, Line, LineRequest, Party, Recorder, fold
+from precert.authorization.deciding.judge import (
+    Bench,
+    Judged,
+    engine_failure,
+    for_a_person,
+    grant_end,
+    judge,
+    not_eligible,
+)
+from precert.authorization.record.case import CaseOpened, Event, Line, LineRequest, Party, Recorder, fold
+from precert.authorization.record.codes import code_table
+from precert.authorization.record.lifecycle import lifecycle
+from precert.authorization.record.numbers import is_valid
 from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from support.app import frozen_runtime
 

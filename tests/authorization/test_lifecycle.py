@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.authorization.lifecycle import NotAllowed, Transition, advance, lifecycle
+from precert.authorization.record.lifecycle import NotAllowed, Transition, advance, lifecycle
 
 TABLE = lifecycle()
 EDGES = [(source, rule) for rule in TABLE.transitions for source in rule.sources]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.authorization.numbers import NumberKind, is_valid, issue, reservation
+from precert.authorization.record.numbers import NumberKind, is_valid, issue, reservation
 from precert.runtime import Runtime
 from support.app import frozen_runtime
 

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.authorization.lifecycle import NotAllowed, lifecycle
-from precert.authorization.record import (
+from precert.authorization.record.case import (
     GENESIS,
     Authorization,
     BrokenRecord,
@@ -27,6 +26,7 @@ from precert.authorization.record import (
     encode,
     fold,
 )
+from precert.authorization.record.lifecycle import NotAllowed, lifecycle
 from precert.fhir import json
 
 AT = datetime(2026, 11, 20, 15, tzinfo=UTC)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.authorization.record import Authorization, Line, LineRequest, Party
-from precert.authorization.repetition import in_force, repeats
+from precert.authorization.deciding.authorized import in_force, repeats
+from precert.authorization.record.case import Authorization, Line, LineRequest, Party
 
 TODAY = date(2026, 11, 20)
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"

@@ -13,9 +13,9 @@ from fastapi import FastAPI, Request
 
 from crd.building import ROOT
 from crd.checks import check_answer
-from precert.authorization.consult import ConsultService
-from precert.authorization.service import AuthorizationService
-from precert.authorization.unsolicited import Unsolicited
+from precert.authorization.usecases.ask import ConsultService
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.unsolicited import Unsolicited
 from precert.crd.answering import Answerer
 from precert.crd.cors import CdsCors
 from precert.crd.routes import CrdContext, crd_router

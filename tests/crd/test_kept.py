@@ -13,8 +13,7 @@ import pytest
 
 from crd.building import CPT, EXTENSION, configured, hook, infos, mri, order, prefetch, searchset
 from crd.conftest import World
-from precert.authorization import consult
-from precert.authorization.record import (
+from precert.authorization.record.case import (
     Authorization,
     CaseOpened,
     Determination,
@@ -26,6 +25,7 @@ from precert.authorization.record import (
     encode,
     fold,
 )
+from precert.authorization.usecases import ask as consult
 from precert.fhir import json
 from precert.store.port import Busy, Commit, Param, Put, StorageFull
 from support.app import NOW, frozen_runtime

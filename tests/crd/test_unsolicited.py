@@ -24,7 +24,7 @@ from crd.building import (
     told,
 )
 from crd.conftest import World
-from precert.authorization.record import Case, decode, fold
+from precert.authorization.record.case import Case, decode, fold
 from precert.eligibility.directory import Directory
 from precert.fhir import json
 from precert.fhir.validation import Validator

@@ -10,8 +10,8 @@ import httpx
 from fastapi import FastAPI
 from tools.requests import MEMBER, Json
 
-from precert.authorization.consult import ConsultService
-from precert.authorization.service import AuthorizationService
+from precert.authorization.usecases.ask import ConsultService
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.cdex.routes import CdexContext, cdex_router
 from precert.dtr import shape20, shape22
 from precert.dtr.answers import answer_review

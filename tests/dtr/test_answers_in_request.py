@@ -12,7 +12,7 @@ from dtr_support import ORIGIN, Desk, canonical
 from tools.make_examples import cpap
 from tools.requests import Json, item, questionnaire_response, request_bundle
 
-from precert.authorization.responses import answers
+from precert.authorization.deciding.answers import answers
 from precert.fhir.bundle import BundleIndex
 from support.answers import bundle
 

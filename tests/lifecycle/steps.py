@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from tools.make_examples import SLEEP_STUDY, answered
 from tools.requests import SD, item, request_bundle, uid
 
-from precert.authorization.record import Case, decode, fold
+from precert.authorization.record.case import Case, decode, fold
 from precert.fhir import json
 from support.answers import Decided, bundle, claim_response, decisions
 

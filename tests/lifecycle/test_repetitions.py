@@ -29,10 +29,10 @@ from lifecycle.steps import (
     request,
     update,
 )
-from precert.authorization.record import Case
-from precert.authorization.repetition import OnRecord, on_record
-from precert.authorization.service import AuthorizationService
-from precert.authorization.submit import submit
+from precert.authorization.deciding.authorized import OnRecord, on_record
+from precert.authorization.record.case import Case
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.submit import submit
 from precert.fhir import json
 from precert.pas import shape22
 from precert.pas.presenter import Presenter

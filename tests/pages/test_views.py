@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from pages.requests_sent import fresh
-from precert.authorization.lifecycle import lifecycle
+from precert.authorization.record.lifecycle import lifecycle
 from precert.workbench import words
 from precert.workbench.deadlines import due, span, written
 from precert.workbench.documents import documents, reference_anchor

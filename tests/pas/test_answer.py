@@ -9,7 +9,7 @@ import httpx
 import pytest
 from tools.make_examples import examples
 
-from precert.authorization.numbers import is_valid
+from precert.authorization.record.numbers import is_valid
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex
 from support import shared

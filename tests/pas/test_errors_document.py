@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from precert.authorization.codes import code_table
+from precert.authorization.record.codes import code_table
 from precert.fhir.validation.findings import RULES
 from support.app import ROOT
 

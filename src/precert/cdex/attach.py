@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from precert.authorization.received import Received, receive
-from precert.authorization.record import Case
-from precert.authorization.service import AuthorizationService
+from precert.authorization.record.case import Case
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.receive import Received, receive
 from precert.cdex.content import Read, Review, evidence_bundle, read_attachments
 from precert.cdex.holding import Arrival, hold
 from precert.cdex.matching import find_case

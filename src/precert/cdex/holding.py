@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from precert.authorization.received import Received, receive
-from precert.authorization.record import Case
-from precert.authorization.service import AuthorizationService
+from precert.authorization.record.case import Case
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.receive import Received, receive
 from precert.cdex.content import evidence_bundle
 from precert.cdex.matching import member_matches, own_identifiers
 from precert.cdex.parameters import Sent

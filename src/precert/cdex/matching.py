@@ -8,8 +8,8 @@ Source: CDex 2.1.0 "submit-attachment", parameters TrackingId and MemberId.
 
 from __future__ import annotations
 
-from precert.authorization.record import Case, decode, fold
-from precert.authorization.service import AuthorizationService
+from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.cdex.parameters import Sent
 from precert.fhir.coding import system_url
 from precert.fhir.extension import extension_value

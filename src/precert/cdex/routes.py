@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from precert.authorization.service import AuthorizationService
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.cdex import urls
 from precert.cdex.attach import attach
 from precert.cdex.content import Review

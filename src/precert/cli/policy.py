@@ -17,8 +17,8 @@ from rich.progress import track
 from rich.table import Table
 
 from precert.app import create_app
-from precert.authorization.record import Case, decode, fold
-from precert.authorization.service import line_context, who_asks
+from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.usecases.dependencies import line_context, who_asks
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.fhir import json

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 import httpx
 import structlog
 
-from precert.authorization.consult import Consulted, ConsultService
-from precert.authorization.unsolicited import Unsolicited
+from precert.authorization.usecases.ask import Consulted, ConsultService
+from precert.authorization.usecases.unsolicited import Unsolicited
 from precert.crd import cards as making
 from precert.crd import coverage as insurance
 from precert.crd import extras, render

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.consult import Consulted
-from precert.authorization.judge import grant_end
+from precert.authorization.deciding.judge import grant_end
+from precert.authorization.usecases.ask import Consulted
 from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
 from precert.crd.canonicals import policy_page, questionnaire_canonical
 from precert.crd.orders import Order

@@ -10,8 +10,8 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from precert.authorization.consult import Consulted
-from precert.authorization.context import describe
+from precert.authorization.deciding.standing import describe
+from precert.authorization.usecases.ask import Consulted
 from precert.crd import urls
 from precert.crd.answer import Action, Card, Link, Suggestion
 from precert.crd.canonicals import policy_page

@@ -9,12 +9,12 @@ from decimal import Decimal
 
 import structlog
 
-from precert.authorization.consult import Consulted, ConsultService, Held, Identified, Inquiry
-from precert.authorization.context import standing
-from precert.authorization.evidence import clinical_evidence
-from precert.authorization.record import BrokenRecord
-from precert.authorization.responses import answers
-from precert.authorization.unsolicited import OrderRequest, Unsolicited
+from precert.authorization.deciding.answers import answers
+from precert.authorization.deciding.evidence import clinical_evidence
+from precert.authorization.deciding.standing import standing
+from precert.authorization.record.case import BrokenRecord
+from precert.authorization.usecases.ask import Consulted, ConsultService, Held, Identified, Inquiry
+from precert.authorization.usecases.unsolicited import OrderRequest, Unsolicited
 from precert.crd import coverage as insurance
 from precert.crd import render
 from precert.crd.answer import CoverageInfo

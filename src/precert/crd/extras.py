@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from precert.authorization.consult import Consulted
+from precert.authorization.usecases.ask import Consulted
 from precert.crd import urls
 from precert.crd.answer import Action
 from precert.crd.canonicals import questionnaire_canonical

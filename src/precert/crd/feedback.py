@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from precert.authorization.consult import ConsultService
+from precert.authorization.usecases.ask import ConsultService
 from precert.crd.faults import malformed
 from precert.crd.hooks import Hook
 from precert.fhir import json

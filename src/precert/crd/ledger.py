@@ -13,7 +13,7 @@ from datetime import datetime
 
 import structlog
 
-from precert.authorization.consult import Consulted, ConsultService
+from precert.authorization.usecases.ask import Consulted, ConsultService
 from precert.crd.answer import Action, CoverageInfo
 from precert.crd.context import HookContext
 from precert.crd.envelope import HookCall, what_if

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.consult import OrderAsked
-from precert.authorization.context import diagnosis_evidence
-from precert.authorization.record import LineRequest, Party
+from precert.authorization.deciding.standing import diagnosis_evidence
+from precert.authorization.record.case import LineRequest, Party
+from precert.authorization.usecases.ask import OrderAsked
 from precert.crd import urls
 from precert.crd.billing import bare, billing_codings, leading, modifiers_of
 from precert.eligibility.directory import npis

@@ -5,7 +5,7 @@ Nothing is decided and nothing is stored; only what came with the call is read.
 
 from __future__ import annotations
 
-from precert.authorization.consult import ConsultService
+from precert.authorization.usecases.ask import ConsultService
 from precert.crd import coverage as insurance
 from precert.crd.claim import request_bundle
 from precert.crd.context import read_context

@@ -8,8 +8,8 @@ from dataclasses import replace
 import msgspec
 import structlog
 
-from precert.authorization.consult import OrderAsked
-from precert.authorization.record import LineRequest
+from precert.authorization.record.case import LineRequest
+from precert.authorization.usecases.ask import OrderAsked
 from precert.crd.context import HookContext, is_order
 from precert.crd.encounters import encounter_needs
 from precert.crd.envelope import HookCall

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from precert.authorization.responses import DONE, canonical_of, form_named, questionnaire_answers
+from precert.authorization.deciding.answers import DONE, canonical_of, form_named, questionnaire_answers
 from precert.dtr.form import Form, Item
 from precert.dtr.forms import Forms
 from precert.dtr.questionnaire import value_key

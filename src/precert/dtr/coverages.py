@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
-from precert.authorization.consult import ConsultService, Identified, Inquiry
+from precert.authorization.usecases.ask import ConsultService, Identified, Inquiry
 from precert.dtr.asked import Asked
 from precert.dtr.origin import Origin
 from precert.eligibility.directory import Directory, member_numbers

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from precert.authorization.responses import ADAPTIVE_SUFFIX, form_named
+from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX, form_named
 from precert.dtr.asked import parameters
 from precert.fhir import json
 from precert.fhir.dates import instant

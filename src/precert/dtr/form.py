@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
-from precert.authorization.responses import ADAPTIVE_SUFFIX
+from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX
 from precert.dtr.guards import Shown, guards, needed
 from precert.dtr.population import Population, population
 from precert.policy.codeset import ValueSets

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from precert.authorization.responses import ADAPTIVE_SUFFIX, form_named
+from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX, form_named
 from precert.dtr import urls
 from precert.dtr.form import Form
 from precert.policy.catalogue import Catalogue

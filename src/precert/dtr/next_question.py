@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from precert.authorization.responses import CONTEXT, answer_key, canonical_of, contained_form, form_named
-from precert.authorization.service import AuthorizationService, bound_versions, line_context
+from precert.authorization.deciding.answers import CONTEXT, answer_key, canonical_of, contained_form, form_named
+from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, line_context
 from precert.dtr import urls
 from precert.dtr.adaptive import Step, bare_context, evaluation, next_step
 from precert.dtr.answers import Judged, judge

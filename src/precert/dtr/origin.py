@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from precert.authorization.record import Case, Line
-from precert.authorization.service import AuthorizationService
+from precert.authorization.record.case import Case, Line
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir import json
 from precert.fhir.coding import Code, codes, system_url
 from precert.fhir.types import Element, elements, text

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
-from precert.authorization.consult import ConsultService
-from precert.authorization.responses import CONTEXT
-from precert.authorization.service import AuthorizationService
+from precert.authorization.deciding.answers import CONTEXT
+from precert.authorization.usecases.ask import ConsultService
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.dtr import urls
 from precert.dtr.adaptive import first_questions
 from precert.dtr.artifacts import Artifacts, Issued, artifacts, renderer

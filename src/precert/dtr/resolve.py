@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from precert.authorization.consult import Consulted, ConsultService, Inquiry, OrderAsked
-from precert.authorization.record import LineRequest
+from precert.authorization.record.case import LineRequest
+from precert.authorization.usecases.ask import Consulted, ConsultService, Inquiry, OrderAsked
 from precert.dtr import urls
 from precert.dtr.asked import Asked, Order
 from precert.dtr.coverages import Insured, holding

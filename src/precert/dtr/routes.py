@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request, Response
 
-from precert.authorization.consult import ConsultService
-from precert.authorization.responses import canonical_of
-from precert.authorization.service import AuthorizationService
+from precert.authorization.deciding.answers import canonical_of
+from precert.authorization.usecases.ask import ConsultService
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.dtr.artifacts import Issued
 from precert.dtr.asked import read_package_request
 from precert.dtr.completion import Completion

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 
-from precert.authorization.inquire import Inquiry
-from precert.authorization.record import Case
-from precert.authorization.service import Rejection
-from precert.authorization.submission import Submission
+from precert.authorization.record.case import Case
+from precert.authorization.usecases.dependencies import Rejection
+from precert.authorization.usecases.inquire import Inquiry
+from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import member_numbers
 from precert.fhir.bundle import BundleIndex, bundle_entry
 from precert.fhir.coding import codes

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from precert.authorization.context import diagnosis_evidence
-from precert.authorization.evidence import about_somebody_else, assertions, clinical_evidence, unpacked
-from precert.authorization.parties import party
-from precert.authorization.responses import answers
-from precert.authorization.submission import Prior, Submission
+from precert.authorization.deciding.answers import answers
+from precert.authorization.deciding.evidence import about_somebody_else, assertions, clinical_evidence, unpacked
+from precert.authorization.deciding.parties import party
+from precert.authorization.deciding.standing import diagnosis_evidence
+from precert.authorization.usecases.submission import Prior, Submission
 from precert.eligibility.directory import Directory, NoMember, NotFound
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.parties import party
-from precert.authorization.record import LineRequest, Party
+from precert.authorization.deciding.parties import party
+from precert.authorization.record.case import LineRequest, Party
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes

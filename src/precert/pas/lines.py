@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from precert.authorization.codes import code_table
-from precert.authorization.record import Authorization, Line, Party
+from precert.authorization.record.case import Authorization, Line, Party
+from precert.authorization.record.codes import code_table
 from precert.fhir.extension import extension_value, extensions
 from precert.fhir.types import Element
 from precert.pas import urls

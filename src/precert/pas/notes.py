@@ -5,9 +5,9 @@ A note never hints at the likely result of a review that has not ended.
 
 from __future__ import annotations
 
-from precert.authorization.codes import code_table
-from precert.authorization.context import describe
-from precert.authorization.record import Case, Line
+from precert.authorization.deciding.standing import describe
+from precert.authorization.record.case import Case, Line
+from precert.authorization.record.codes import code_table
 
 _REVIEW = frozenset(
     {"screening", "auto_review", "nurse_review", "md_review", "p2p_open", "appeal_l1", "external_review"}

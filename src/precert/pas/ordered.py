@@ -5,9 +5,9 @@ Source: PAS extension-requestedService and extension-authorizationNumber (X12 RE
 
 from __future__ import annotations
 
-from precert.authorization.evidence import ours, told_on_order
-from precert.authorization.numbers import NumberKind
-from precert.authorization.submission import Ordered
+from precert.authorization.deciding.evidence import ours, told_on_order
+from precert.authorization.record.numbers import NumberKind
+from precert.authorization.usecases.submission import Ordered
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.extension import extension_value
 from precert.fhir.types import Element, elements

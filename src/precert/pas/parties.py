@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from precert.authorization.record import Case
+from precert.authorization.record.case import Case
 from precert.fhir.bundle import BundleIndex
 from precert.fhir.coding import codes
 from precert.fhir.types import Element, Resource, elements

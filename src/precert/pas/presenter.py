@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from precert.authorization.record import Case
-from precert.authorization.service import Rejection, Rendered, Renderer
-from precert.authorization.submission import Submission
+from precert.authorization.record.case import Case
+from precert.authorization.usecases.dependencies import Rejection, Rendered, Renderer
+from precert.authorization.usecases.submission import Submission
 from precert.fhir import json
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.types import Resource

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from precert.authorization.record import Case, Line, OpenQuestions
+from precert.authorization.record.case import Case, Line, OpenQuestions
 from precert.fhir.bundle import bundle_entry
 from precert.fhir.coding import LOINC
 from precert.fhir.dates import instant

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from precert.authorization.codes import IgVersion, OutcomeKind, Reject, code_table
-from precert.authorization.record import Case, Line
-from precert.authorization.service import Rejection
-from precert.authorization.submission import Submission
+from precert.authorization.record.case import Case, Line
+from precert.authorization.record.codes import IgVersion, OutcomeKind, Reject, code_table
+from precert.authorization.usecases.dependencies import Rejection
+from precert.authorization.usecases.submission import Submission
 from precert.fhir.bundle import BundleIndex, Entry, bundle_entry
 from precert.fhir.coding import codes
 from precert.fhir.dates import instant

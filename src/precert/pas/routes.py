@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
 
-from precert.authorization.evidence import unpacked
-from precert.authorization.inquire import inquire as find_matches
-from precert.authorization.record import Case
-from precert.authorization.service import AuthorizationService
-from precert.authorization.submission import Submission
-from precert.authorization.submit import reject
-from precert.authorization.submit import submit as submit_request
-from precert.authorization.update import update as update_request
+from precert.authorization.deciding.evidence import unpacked
+from precert.authorization.record.case import Case
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.inquire import inquire as find_matches
+from precert.authorization.usecases.submission import Submission
+from precert.authorization.usecases.submit import reject
+from precert.authorization.usecases.submit import submit as submit_request
+from precert.authorization.usecases.update import update as update_request
 from precert.fhir.bundle import BundleIndex
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from precert.authorization.codes import IgVersion, Reject
-from precert.authorization.record import Authorization, Line, Party
+from precert.authorization.record.case import Authorization, Line, Party
+from precert.authorization.record.codes import IgVersion, Reject
 from precert.fhir.types import Element
 from precert.pas import urls
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from precert.authorization.determine import Stale, determine
-from precert.authorization.explain import explain_case
-from precert.authorization.numbers import is_valid
-from precert.authorization.people import OPEN_STATES, Closed, Forbidden, Incomplete, PersonDecides
-from precert.authorization.record import Case, decode, fold
-from precert.authorization.service import AuthorizationService
+from precert.authorization.deciding.determination_rules import OPEN_STATES, Closed, Forbidden, Incomplete, PersonDecides
+from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.record.explain import explain_case
+from precert.authorization.record.numbers import is_valid
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.determine import Stale, determine
 from precert.fhir import json
 from precert.fhir.dates import instant
 from precert.fhir.json import Limits

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from precert.authorization.record import Case, Line
-from precert.authorization.service import AuthorizationService
+from precert.authorization.record.case import Case, Line
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.types import Element, elements, text
 from precert.workbench import words
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from precert.authorization.explain import explain_case, explain_event
-from precert.authorization.people import OPEN_STATES
-from precert.authorization.record import Case, Line, decode, fold
-from precert.authorization.service import AuthorizationService
+from precert.authorization.deciding.determination_rules import OPEN_STATES
+from precert.authorization.record.case import Case, Line, decode, fold
+from precert.authorization.record.explain import explain_case, explain_event
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.eligibility.model import HistoryEntry, Member
 from precert.fhir import json
 from precert.fhir.coding import CodePattern

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from precert.authorization.record import CaseOpened
+from precert.authorization.record.case import CaseOpened
 from precert.workbench import words
 
 EXPEDITED = timedelta(hours=72)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from precert.authorization.evidence import unpacked
-from precert.authorization.responses import questionnaire_answers
+from precert.authorization.deciding.answers import questionnaire_answers
+from precert.authorization.deciding.evidence import unpacked
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.types import Resource, elements, text

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from precert.authorization.explain import explain_case
-from precert.authorization.numbers import is_valid
-from precert.authorization.record import decode, fold
-from precert.authorization.service import AuthorizationService
+from precert.authorization.record.case import decode, fold
+from precert.authorization.record.explain import explain_case
+from precert.authorization.record.numbers import is_valid
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element

@@ -13,8 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from precert.authorization.record import decode, fold
-from precert.authorization.service import AuthorizationService
+from precert.authorization.record.case import decode, fold
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element
 from precert.security.identity import Client

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from precert.authorization.responses import ADAPTIVE_SUFFIX, form_named
+from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX, form_named
 from precert.fhir.dates import parse_instant
 from precert.fhir.types import Element, elements, text
 from precert.policy.catalogue import Catalogue

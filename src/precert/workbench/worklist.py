@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from precert.authorization.people import OPEN_STATES
-from precert.authorization.record import Case, Line, decode, fold
-from precert.authorization.service import AuthorizationService
+from precert.authorization.deciding.determination_rules import OPEN_STATES
+from precert.authorization.record.case import Case, Line, decode, fold
+from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.types import elements
 from precert.store.port import Document, Param
 from precert.workbench import words

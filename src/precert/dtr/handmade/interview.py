@@ -5,7 +5,7 @@ Source: DTR 2.2.0 spec-24, spec-33..39, spec-147; SDC Questionnaire/$next-questi
 
 from __future__ import annotations
 
-from precert.authorization.responses import contained_form
+from precert.authorization.deciding.answers import contained_form
 from precert.dtr import urls
 from precert.dtr.handmade.codes import enumerated
 from precert.dtr.handmade.judging import Offered, judged

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from precert.authorization.responses import form_named
+from precert.authorization.deciding.answers import form_named
 from precert.dtr import urls
 from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape

@@ -9,13 +9,13 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from precert.authorization.context import Standing
-from precert.authorization.metering import exchange
-from precert.authorization.numbers import NumberKind, issue, reservation
-from precert.authorization.record import Case, CaseOpened, Event, LineRequest, Recorder, decode, encode, fold
-from precert.authorization.repetition import OnRecord, on_record
-from precert.authorization.service import AuthorizationService, Budget, Rejection, Rendered, Renderer
-from precert.authorization.submission import Submission
+from precert.authorization.deciding.authorized import OnRecord, on_record
+from precert.authorization.deciding.standing import Standing
+from precert.authorization.record.case import Case, CaseOpened, Event, LineRequest, Recorder, decode, encode, fold
+from precert.authorization.record.numbers import NumberKind, issue, reservation
+from precert.authorization.usecases.dependencies import AuthorizationService, Budget, Rejection, Rendered, Renderer
+from precert.authorization.usecases.metering import exchange
+from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import Directory, Found, NoMember, NotFound, member_numbers
 from precert.fhir.types import Element
 from precert.store.port import (

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 import structlog
 
-from precert.authorization.context import (
+from precert.authorization.deciding.standing import (
     Standing,
     patient_view,
     payer_evidence,
@@ -21,8 +21,8 @@ from precert.authorization.context import (
     service_day,
     standing,
 )
-from precert.authorization.numbers import NumberKind, issue
-from precert.authorization.record import Authorization, Line, LineRequest, decode, fold
+from precert.authorization.record.case import Authorization, Line, LineRequest, decode, fold
+from precert.authorization.record.numbers import NumberKind, issue
 from precert.eligibility.directory import Directory, Found, NoMember
 from precert.fhir.coding import codes
 from precert.fhir.types import Resource

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import msgspec
 
-from precert.authorization.lifecycle import advance, lifecycle
+from precert.authorization.record.lifecycle import advance, lifecycle
 from precert.fhir.types import Element
 
 GENESIS = "0" * 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from precert.authorization.record import Party
+from precert.authorization.record.case import Party
 from precert.fhir.types import Resource, elements, text
 
 

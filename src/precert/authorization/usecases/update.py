@@ -14,10 +14,9 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from precert.authorization.context import Standing
-from precert.authorization.metering import Kind, exchange
-from precert.authorization.numbers import reservation
-from precert.authorization.record import (
+from precert.authorization.deciding.authorized import OnRecord, on_record
+from precert.authorization.deciding.standing import Standing
+from precert.authorization.record.case import (
     Authorization,
     Case,
     CaseUpdated,
@@ -28,11 +27,12 @@ from precert.authorization.record import (
     decode,
     fold,
 )
-from precert.authorization.repetition import OnRecord, on_record
-from precert.authorization.service import AuthorizationService, Rejection, Renderer, bound_versions
-from precert.authorization.submission import Submission
-from precert.authorization.submit import Answered, answered, record_put, request_key, submit, system_event
-from precert.authorization.surrender import CANCELLABLE, GivenUp, given_up, last_word
+from precert.authorization.record.numbers import reservation
+from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Renderer, bound_versions
+from precert.authorization.usecases.give_up import CANCELLABLE, GivenUp, given_up, last_word
+from precert.authorization.usecases.metering import Kind, exchange
+from precert.authorization.usecases.submission import Submission
+from precert.authorization.usecases.submit import Answered, answered, record_put, request_key, submit, system_event
 from precert.store.port import Audit, Busy, Commit, Conflict, Document, Param, Replayed
 
 log = structlog.get_logger(__name__)

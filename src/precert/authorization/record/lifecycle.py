@@ -60,7 +60,7 @@ class NotAllowed(ValueError):
 @cache
 def lifecycle() -> Lifecycle:
     """The table shipped with precert."""
-    raw = resources.files("precert.authorization").joinpath("lifecycle.yaml").read_text("utf-8")
+    raw = resources.files("precert.authorization.record").joinpath("lifecycle.yaml").read_text("utf-8")
     return Lifecycle.model_validate(yaml.safe_load(raw))
 
 

@@ -12,9 +12,9 @@ from datetime import date, timedelta
 
 import msgspec
 
-from precert.authorization.record import Case, Line, decode, fold
-from precert.authorization.service import AuthorizationService
-from precert.authorization.submission import Submission
+from precert.authorization.record.case import Case, Line, decode, fold
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.submission import Submission
 from precert.store.port import Param
 
 _MOST = 50

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from precert.authorization.metering import exchange
-from precert.authorization.numbers import reservation
-from precert.authorization.record import Case, Event, Recorder, decode, fold
-from precert.authorization.repetition import on_record
-from precert.authorization.service import AuthorizationService, bound_versions, with_attachment
-from precert.authorization.submit import record_put
+from precert.authorization.deciding.authorized import on_record
+from precert.authorization.record.case import Case, Event, Recorder, decode, fold
+from precert.authorization.record.numbers import reservation
+from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
+from precert.authorization.usecases.metering import exchange
+from precert.authorization.usecases.submit import record_put
 from precert.fhir.types import Element
 from precert.store.port import Audit, Busy, Commit, Conflict, Idempotency, Put, Stored
 

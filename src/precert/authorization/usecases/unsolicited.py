@@ -13,13 +13,13 @@ from datetime import date
 
 import structlog
 
-from precert.authorization.consult import ConsultService, Held, Identified, OrderAsked
-from precert.authorization.numbers import reservation
-from precert.authorization.record import Case, Recorder, fold
-from precert.authorization.repetition import on_record
-from precert.authorization.service import AuthorizationService, Renderer
-from precert.authorization.submission import Submission
-from precert.authorization.submit import decide, record_put, system_event
+from precert.authorization.deciding.authorized import on_record
+from precert.authorization.record.case import Case, Recorder, fold
+from precert.authorization.record.numbers import reservation
+from precert.authorization.usecases.ask import ConsultService, Held, Identified, OrderAsked
+from precert.authorization.usecases.dependencies import AuthorizationService, Renderer
+from precert.authorization.usecases.submission import Submission
+from precert.authorization.usecases.submit import decide, record_put, system_event
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Element
 from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Put

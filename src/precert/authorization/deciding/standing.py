@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from precert.authorization.record import LineRequest
+from precert.authorization.record.case import LineRequest
 from precert.eligibility.directory import Directory
 from precert.eligibility.model import HistoryEntry, Member, Plan, Provider
 from precert.fhir.coding import CodePattern, codes

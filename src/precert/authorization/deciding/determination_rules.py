@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from precert.authorization.record import Case, Line
+from precert.authorization.record.case import Case, Line
 from precert.policy.types import Outcome
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from precert.authorization.record import LineRequest, Party
+from precert.authorization.record.case import LineRequest, Party
 from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, Resource
 from precert.policy.types import Answer, EvidenceItem

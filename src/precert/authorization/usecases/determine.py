@@ -6,10 +6,9 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
-from precert.authorization import judge
-from precert.authorization.numbers import reservation
-from precert.authorization.people import NURSE, PHYSICIAN, Incomplete, PersonDecides, check
-from precert.authorization.record import (
+from precert.authorization.deciding import judge
+from precert.authorization.deciding.determination_rules import NURSE, PHYSICIAN, Incomplete, PersonDecides, check
+from precert.authorization.record.case import (
     Authorization,
     Case,
     Determination,
@@ -20,8 +19,9 @@ from precert.authorization.record import (
     decode,
     fold,
 )
-from precert.authorization.service import AuthorizationService
-from precert.authorization.submit import record_put
+from precert.authorization.record.numbers import reservation
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.submit import record_put
 from precert.fhir.dates import parse_date
 from precert.fhir.types import Element
 from precert.policy.periods import Period

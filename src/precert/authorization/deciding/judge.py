@@ -12,9 +12,8 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
-from precert.authorization.context import service_day
-from precert.authorization.numbers import NumberKind, issue
-from precert.authorization.record import (
+from precert.authorization.deciding.standing import service_day
+from precert.authorization.record.case import (
     REPEATS,
     Authorization,
     Determination,
@@ -23,6 +22,7 @@ from precert.authorization.record import (
     LineRequest,
     OpenQuestions,
 )
+from precert.authorization.record.numbers import NumberKind, issue
 from precert.policy.explain import explain
 from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from precert.runtime import Runtime

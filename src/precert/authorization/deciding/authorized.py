@@ -19,11 +19,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from precert.authorization.context import Standing, service_day
-from precert.authorization.judge import Repeated
-from precert.authorization.record import Authorization, Case, Line, LineRequest, Party, decode, fold
-from precert.authorization.service import AuthorizationService
-from precert.authorization.submission import Ordered, Submission
+from precert.authorization.deciding.judge import Repeated
+from precert.authorization.deciding.standing import Standing, service_day
+from precert.authorization.record.case import Authorization, Case, Line, LineRequest, Party, decode, fold
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.submission import Ordered, Submission
 from precert.fhir import json
 from precert.fhir.coding import codes
 from precert.fhir.types import Element, elements

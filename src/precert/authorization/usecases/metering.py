@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from precert.authorization.codes import code_table
-from precert.authorization.record import Case
-from precert.authorization.service import Rejection
-from precert.authorization.submission import Submission
+from precert.authorization.record.case import Case
+from precert.authorization.record.codes import code_table
+from precert.authorization.usecases.dependencies import Rejection
+from precert.authorization.usecases.submission import Submission
 from precert.fhir import json
 from precert.fhir.dates import instant
 from precert.fhir.extension import extension_value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from precert.authorization.codes import code_table
-from precert.authorization.record import Case, Event, Line
+from precert.authorization.record.case import Case, Event, Line
+from precert.authorization.record.codes import code_table
 from precert.fhir.dates import instant
 from precert.fhir.types import Element
 

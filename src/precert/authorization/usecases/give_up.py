@@ -13,10 +13,10 @@ from datetime import datetime
 
 import msgspec
 
-from precert.authorization.record import Case, Determination, Event, Line, Recorder, decode, fold
-from precert.authorization.service import AuthorizationService
-from precert.authorization.submission import Submission
-from precert.authorization.submit import record_put
+from precert.authorization.record.case import Case, Determination, Event, Line, Recorder, decode, fold
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.submission import Submission
+from precert.authorization.usecases.submit import record_put
 from precert.store.port import Audit, Document, Outgoing, Param, Put
 
 CANCELLABLE = frozenset(

@@ -13,13 +13,20 @@ from datetime import datetime
 
 import structlog
 
-from precert.authorization import judge
-from precert.authorization.codes import Reject, code_table
-from precert.authorization.context import Standing, patient_view, payer_evidence, requester_view, service_day, standing
-from precert.authorization.evidence import clinical_evidence, unpacked
-from precert.authorization.record import Case, LineRequest, decode, fold
-from precert.authorization.responses import answers
-from precert.authorization.submission import Submission
+from precert.authorization.deciding import judge
+from precert.authorization.deciding.answers import answers
+from precert.authorization.deciding.evidence import clinical_evidence, unpacked
+from precert.authorization.deciding.standing import (
+    Standing,
+    patient_view,
+    payer_evidence,
+    requester_view,
+    service_day,
+    standing,
+)
+from precert.authorization.record.case import Case, LineRequest, decode, fold
+from precert.authorization.record.codes import Reject, code_table
+from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import Directory, Found
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex

@@ -46,5 +46,5 @@ class CodeTable(BaseModel):
 @cache
 def code_table() -> CodeTable:
     """The table shipped with precert."""
-    raw = resources.files("precert.authorization").joinpath("codes.yaml").read_text("utf-8")
+    raw = resources.files("precert.authorization.record").joinpath("codes.yaml").read_text("utf-8")
     return CodeTable.model_validate(yaml.safe_load(raw))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from precert.authorization.numbers import NumberKind, is_valid
-from precert.authorization.responses import CONTEXT
+from precert.authorization.deciding.answers import CONTEXT
+from precert.authorization.record.numbers import NumberKind, is_valid
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.extension import extension, extension_value, extensions
 from precert.fhir.types import Resource

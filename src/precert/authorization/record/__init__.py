@@ -1,0 +1,1 @@
+"""What is kept: cases as events, their lifecycle, codes and numbers."""
