@@ -17,8 +17,9 @@ from rich.progress import track
 from rich.table import Table
 
 from precert.app import create_app
+from precert.authorization.deciding.decide import Rules, decide, line_context
 from precert.authorization.record.case import Case, decode, fold
-from precert.authorization.usecases.dependencies import line_context, who_asks
+from precert.authorization.usecases.dependencies import who_asks
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.fhir import json
@@ -187,7 +188,12 @@ def _decide(file: Path, settings: Settings) -> Iterator[tuple[int, Decision]]:
     now = Runtime().now()
     who = who_asks(directory, submission, now)
     for line in submission.lines:
-        yield line.sequence, library.current.decide(line_context(line, submission, who, now))
+        rules = Rules(directory, library.current)
+        decided = decide(submission.ask(line), submission.subject, who, rules, now.date())
+        if decided.decision is None:
+            _err.print(f"line {line.sequence}: {decided.inactive}", markup=False)
+        else:
+            yield line.sequence, decided.decision
 
 
 @app.command("replay")
@@ -246,5 +252,6 @@ async def _lines_of(
     for line in case.ordered:
         determination = engine.get(line.sequence)
         if determination is not None and determination.policy == policy:
-            context = line_context(line.requested, submission, who, case.opened.received)
+            ask, received = submission.ask(line.requested), case.opened.received.date()
+            context = line_context(ask, submission.subject, who, directory, received)
             yield f"{case.number} / {line.sequence}", context, Outcome(determination.outcome)

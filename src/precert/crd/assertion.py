@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from precert.authorization.deciding.decide import SERVICE_UNKNOWN
 from precert.authorization.deciding.judge import grant_end
 from precert.authorization.usecases.ask import Consulted
 from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
@@ -73,7 +74,7 @@ def _asserted(
     details = _details(decision, consulted, catalogue, setting)
     assumed += _because_of_network(decision, catalogue)
     base = replace(base, details=details, reasons=assumed, expiry=consulted.expiry)
-    if order.unbillable and decision.governing is None:
+    if decision.reason_code == SERVICE_UNKNOWN:
         return _too_coarse(base)
     match decision.outcome:
         case Outcome.NOT_APPLICABLE:

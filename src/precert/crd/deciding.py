@@ -11,9 +11,10 @@ import structlog
 
 from precert.authorization.deciding.answers import answers
 from precert.authorization.deciding.evidence import clinical_evidence
+from precert.authorization.deciding.request import Subject
 from precert.authorization.deciding.standing import standing
 from precert.authorization.record.case import BrokenRecord
-from precert.authorization.usecases.ask import Consulted, ConsultService, Held, Identified, Inquiry
+from precert.authorization.usecases.ask import Consulted, ConsultService, Held, Identified
 from precert.authorization.usecases.unsolicited import OrderRequest, Unsolicited
 from precert.crd import coverage as insurance
 from precert.crd import render
@@ -176,13 +177,13 @@ class Decider:
         evidence, inquiry = self._evidence(), self.inquiry({})
         return [(order, self._ask(order, _for_order(inquiry, order, evidence), who)) for order in orders]
 
-    def inquiry(self, coverage: Resource) -> Inquiry:
+    def inquiry(self, coverage: Resource) -> Subject:
         """Who the call is about, under one Coverage."""
         pool = self.gathered.pool
         patient = pool.index.resolve(f"Patient/{self.context.patient}")
         subscriber = pool.index.resolve(coverage.get("subscriber")) if coverage else None
         told = answers(pool.of_patient(self.context.patient))
-        return Inquiry(
+        return Subject(
             patient=patient.resource if patient else {"resourceType": "Patient", "id": self.context.patient},
             coverage=coverage,
             subscriber=subscriber.resource if subscriber else None,
@@ -192,7 +193,7 @@ class Decider:
     def _evidence(self) -> list[EvidenceItem]:
         return clinical_evidence(self.gathered.pool.of_patient(self.context.patient))
 
-    def _ask(self, order: Order, inquiry: Inquiry, identified: Identified) -> Consulted:
+    def _ask(self, order: Order, inquiry: Subject, identified: Identified) -> Consulted:
         failure = order.failure or (_NO_TIME if self.gathered.deadline.over else None)
         if failure is not None:
             return Consulted(order.asked, self.consult.today(), trouble="technical", text=failure)
@@ -257,7 +258,7 @@ def _whole(answered: list[Answered]) -> list[Answered]:
     ]
 
 
-def _for_order(inquiry: Inquiry, order: Order, evidence: list[EvidenceItem]) -> Inquiry:
+def _for_order(inquiry: Subject, order: Order, evidence: list[EvidenceItem]) -> Subject:
     """The others' orders are evidence for one order (hook-30, hook-34), the order itself is not."""
     others = [item for item in evidence if item.resource is not order.entry.resource]
     return replace(inquiry, evidence=[*others, *order.evidence])

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.record.case import LineRequest, Party
-from precert.authorization.usecases.ask import OrderAsked
 from precert.crd import urls
 from precert.crd.billing import bare, billing_codings, leading, modifiers_of
 from precert.eligibility.directory import npis
@@ -45,7 +45,7 @@ class Order:
 
     entry: Entry
     target: Entry
-    asked: OrderAsked
+    asked: Ask
     evidence: tuple[EvidenceItem, ...]
     insurance: tuple[str, ...]
     billing: tuple[Element, ...]
@@ -120,11 +120,12 @@ def read_order(
     return Order(
         entry=entry,
         target=target or entry,
-        asked=OrderAsked(
+        asked=Ask(
             line,
             requester_npis=requester_npis,
             performer_npis=performer_npis,
             performer_known=bool(performers or performer_npis),
+            communication=entry.type == "CommunicationRequest",
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", None) for concept, where in diagnoses)),
         insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),

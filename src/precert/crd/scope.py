@@ -8,8 +8,8 @@ from dataclasses import replace
 import msgspec
 import structlog
 
+from precert.authorization.deciding.request import Ask
 from precert.authorization.record.case import LineRequest
-from precert.authorization.usecases.ask import OrderAsked
 from precert.crd.context import HookContext, is_order
 from precert.crd.encounters import encounter_needs
 from precert.crd.envelope import HookCall
@@ -73,7 +73,7 @@ def _read(
         order = read_order(entry, index, 0, target=target, concept=concept, performer=performer)
     except Exception:  # an order of a shape nobody thought of must not take the others with it
         log.exception("order cannot be read", type=entry.type)
-        asked = OrderAsked(LineRequest(sequence=0, code=""))
+        asked = Ask(LineRequest(sequence=0, code=""))
         text = "The order cannot be read. Check it against the FHIR specification."
         return Order(entry, target or entry, asked, (), (), (), {}, failure=text)
     if about_another(entry.resource, patient):

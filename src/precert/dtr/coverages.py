@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
-from precert.authorization.usecases.ask import ConsultService, Identified, Inquiry
+from precert.authorization.deciding.request import Subject
+from precert.authorization.usecases.ask import ConsultService, Identified
 from precert.dtr.asked import Asked
 from precert.dtr.origin import Origin
 from precert.eligibility.directory import Directory, member_numbers
@@ -34,7 +35,7 @@ def holding(asked: Asked, origin: Origin | None, consult: ConsultService) -> tup
     found: list[Insured] = []
     troubles: list[Issue] = []
     for path, coverage in _paths(asked):
-        identified = consult.identify(Inquiry({}, coverage))
+        identified = consult.identify(Subject({}, coverage))
         trouble = _trouble(path, coverage, identified, origin, consult)
         if trouble is None:
             found.append(Insured(coverage, identified))

@@ -13,7 +13,8 @@ from datetime import date
 from typing import Any
 
 from precert.authorization.deciding.answers import CONTEXT, answer_key, canonical_of, contained_form, form_named
-from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, line_context
+from precert.authorization.deciding.decide import line_context
+from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions
 from precert.dtr import urls
 from precert.dtr.adaptive import Step, bare_context, evaluation, next_step
 from precert.dtr.answers import Judged, judge
@@ -106,7 +107,8 @@ class Interviewer:
             told = {answer_key(form.id, link_id): answer for link_id, answer in judged.answers.items()}
             submission = replace(submission, answers={**submission.answers, **told})
             who = self.service.who(submission, now)
-            return line_context(line.requested, submission, who, now, bound_versions(case))
+            ask, directory = submission.ask(line.requested), self.service.directory()
+            return line_context(ask, submission.subject, who, directory, now.date(), bound=bound_versions(case))
         return bare_context(opened.get(urls.SERVICE_IDENTIFIER), judged.answers, now.date())
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.record.case import LineRequest
-from precert.authorization.usecases.ask import Consulted, ConsultService, Inquiry, OrderAsked
+from precert.authorization.usecases.ask import Consulted, ConsultService
 from precert.dtr import urls
 from precert.dtr.asked import Asked, Order
 from precert.dtr.coverages import Insured, holding
@@ -128,7 +129,7 @@ def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Res
         resolved.note("warning", "not-supported", said, "order-unclear", order.path)
         return
     found = failed = False
-    for insured in resolved.insured or [Insured({}, consult.identify(Inquiry({}, {})))]:
+    for insured in resolved.insured or [Insured({}, consult.identify(Subject({}, {})))]:
         consulted = _consulted(order, insured, consult)
         if consulted.trouble is not None:
             failed = True
@@ -147,7 +148,7 @@ def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Res
 def _consulted(order: Order, insured: Insured, consult: ConsultService) -> Consulted:
     """What the rules say of the order under one coverage."""
     line = LineRequest(sequence=1, code=str(order.codes[0]), item={"productOrService": order.concepts[0]})
-    return consult.ask(OrderAsked(line), Inquiry({}, insured.coverage), insured.identified)
+    return consult.ask(Ask(line), Subject({}, insured.coverage), insured.identified)
 
 
 def _named(codes: Sequence[Code]) -> str:

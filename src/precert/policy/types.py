@@ -202,6 +202,7 @@ class Decision:
     considered: tuple[Evaluation, ...] = ()
     conflicts: tuple[str, ...] = ()
     applied: tuple[Evaluation, ...] = ()  # the evaluations that the outcome was combined from; the governing one first
+    reason_code: str | None = None  # why nobody asked the rules: ``service-unknown``, ``rules-unavailable``
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from precert.authorization.record.case import LineRequest
@@ -53,6 +53,13 @@ class Standing:
     coverage: Element
     presented: Presented = field(default_factory=Presented)
 
+    def on(self, day: date) -> Standing:
+        """The same on the day of service: a member whose plan changes is decided under the plan of that day."""
+        record = self.member.coverage_on(day) if self.member is not None else None
+        if record is None or record.plan == self.plan:
+            return self
+        return replace(self, plan=record.plan, coverage=_view(record.plan))
+
     def inactive(self, day: date) -> str | None:
         """Why the patient is not covered on ``day``, in a sentence; ``None`` for one who is."""
         if self.member is None:
@@ -84,11 +91,16 @@ def standing(
         plan = _presented_plan(directory, coverage)
     view: Element = {}
     if plan is not None:
-        view = {"plan": plan.id, "lob": plan.lob}
-        view.update({k: v for k, v in (("state", plan.state), ("funding", plan.funding)) if v})
+        view = _view(plan)
     elif lob := _presented_lob(coverage):
         view = {"lob": lob}
     return Standing(member, plan, directory.provider(npis), view, Presented.read(coverage))
+
+
+def _view(plan: Plan) -> Element:
+    """A plan as the rules see it (``Coverage`` in policies)."""
+    known = {"plan": plan.id, "lob": plan.lob, "state": plan.state, "funding": plan.funding}
+    return {key: value for key, value in known.items() if value}
 
 
 def _presented_plan(directory: Directory, coverage: Resource) -> Plan | None:

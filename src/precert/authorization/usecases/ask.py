@@ -6,28 +6,26 @@ kept (assertions, its call log) goes into one atomic commit of :meth:`ConsultSer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, TypeVar
 
 import structlog
 
+from precert.authorization.deciding.decide import Rules, decide
+from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.standing import (
     Standing,
-    patient_view,
-    payer_evidence,
-    requester_view,
     service_day,
     standing,
 )
-from precert.authorization.record.case import Authorization, Line, LineRequest, decode, fold
+from precert.authorization.record.case import Authorization, Line, decode, fold
 from precert.authorization.record.numbers import NumberKind, issue
 from precert.eligibility.directory import Directory, Found, NoMember
 from precert.fhir.coding import codes
-from precert.fhir.types import Resource
 from precert.policy.catalogue import Catalogue
-from precert.policy.types import Answer, Decision, EvidenceItem, LineContext, Outcome
+from precert.policy.types import Decision, Outcome
 from precert.runtime import Runtime
 from precert.store.port import Audit, Commit, Conflict, Param, Put, Store
 
@@ -42,33 +40,9 @@ Trouble = Literal["no-member-found", "coverage-not-found", "no-active-coverage",
 """Why no rule could be asked. None of them is a denial. ``timeframe``: it hangs on a day that the order does not say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inquiry:
-    """Who a question is about and what is known: the part that all orders of one call share.
-
-    ``evidence`` and ``answers`` are what the provider's system holds; ``day`` is the day of the question.
-    """
-
-    patient: Resource
-    coverage: Resource
-    subscriber: Resource | None = None
-    evidence: Sequence[EvidenceItem] = ()
-    answers: Mapping[str, Answer] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class OrderAsked:
-    """One order: the line it would become, who orders it and who shall perform it (their NPIs, best first)."""
-
-    line: LineRequest
-    requester_npis: tuple[str, ...] = ()
-    performer_npis: tuple[str, ...] = ()
-    performer_known: bool = False  # somebody is named as performer, whether or not we know them
-
-    @property
-    def services(self) -> frozenset[str]:
-        """The codes that name the service, as ``system|code``."""
-        return frozenset(str(code) for code in codes(self.line.item.get("productOrService")))
+def services(ask: Ask) -> frozenset[str]:
+    """The codes that name the service, as ``system|code``."""
+    return frozenset(str(code) for code in codes(ask.line.item.get("productOrService")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +53,10 @@ class Held:
     authorization: Authorization
     case: str
 
-    def covers(self, order: OrderAsked, day: date) -> bool:
+    def covers(self, order: Ask, day: date) -> bool:
         """Whether it authorizes this order on ``day``: same service, within its period, quantity and provider."""
         grant, requested = self.authorization, self.line.requested
-        if requested.code not in order.services or day < grant.start or (grant.end is not None and day > grant.end):
+        if requested.code not in services(order) or day < grant.start or (grant.end is not None and day > grant.end):
             return False
         asked, granted = order.line.quantity, grant.quantity
         if asked is not None and granted is not None and self.same_unit(order) and asked > granted:
@@ -90,7 +64,7 @@ class Held:
         provider = requested.provider.npi if requested.provider else None
         return provider is None or not order.performer_known or provider in order.performer_npis
 
-    def same_unit(self, order: OrderAsked) -> bool:
+    def same_unit(self, order: Ask) -> bool:
         """Whether the quantities asked and granted can be compared."""
         units = {order.line.unit, self.authorization.unit} - {None}
         return len(units) < 2
@@ -98,7 +72,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The member behind an inquiry. ``trouble`` says why nobody can be decided about."""
+    """The member behind an subject. ``trouble`` says why nobody can be decided about."""
 
     who: Standing | None
     trouble: Trouble | None = None
@@ -110,7 +84,7 @@ class Identified:
 class Consulted:
     """What became of one order. Exactly one of ``decision`` and ``trouble`` is set; ``held`` outranks the decision."""
 
-    order: OrderAsked
+    order: Ask
     day: date
     decision: Decision | None = None
     trouble: Trouble | None = None
@@ -144,17 +118,17 @@ class ConsultService:
     runtime: Runtime = field(default_factory=Runtime)
     tenant: str = "default"
 
-    def identify(self, inquiry: Inquiry) -> Identified:
+    def identify(self, subject: Subject) -> Identified:
         """Find the member. In ``presented`` mode an unknown number is trusted; a wrong birth date never is."""
         directory = self.directory()
-        found = directory.find(inquiry.patient, inquiry.coverage, inquiry.subscriber)
+        found = directory.find(subject.patient, subject.coverage, subject.subscriber)
         if isinstance(found, Found):
             record = found.member.coverage_on(self.today()) or found.member.last_coverage
             if record is None:
                 return Identified(None, "coverage-not-found", "The member has no coverage on record with this plan.")
-            return Identified(standing(directory, found.member, record.plan, inquiry.coverage, ()))
+            return Identified(standing(directory, found.member, record.plan, subject.coverage, ()))
         if directory.mode == "presented" and found.reason in (NoMember.MISSING_ID, NoMember.NOT_FOUND):
-            return Identified(standing(directory, None, None, inquiry.coverage, ()), presented=True)
+            return Identified(standing(directory, None, None, subject.coverage, ()), presented=True)
         if found.reason is NoMember.SEVERAL:
             return Identified(None, "coverage-not-found", "The member number leads to several members of this plan.")
         return Identified(None, "no-member-found", _NOT_FOUND[found.reason])
@@ -162,15 +136,15 @@ class ConsultService:
     def today(self) -> date:
         return self.runtime.now().date()
 
-    async def held(self, who: Standing | None, orders: Iterable[OrderAsked]) -> tuple[Held, ...]:
+    async def held(self, who: Standing | None, orders: Iterable[Ask]) -> tuple[Held, ...]:
         """The member's authorizations in force of services in ``orders``. None for members the directory does not know."""
         if who is None or who.member is None:
             return ()
-        services = sorted(frozenset[str]().union(*(order.services for order in orders)))
-        if not services:
+        wanted = sorted(frozenset[str]().union(*(services(order) for order in orders)))
+        if not wanted:
             return ()
-        params = [Param("member", [who.member.id]), Param("state", _IN_FORCE), Param("code", services)]
-        most = min(_HELD_MOST, _HELD_PER_SERVICE * len(services))
+        params = [Param("member", [who.member.id]), Param("state", _IN_FORCE), Param("code", wanted)]
+        most = min(_HELD_MOST, _HELD_PER_SERVICE * len(wanted))
         page = await self.store.search(self.tenant, "Case", params, limit=most)
         cases = [fold(decode(document.body)) for document in page.documents]
         return tuple(
@@ -180,52 +154,31 @@ class ConsultService:
             if line.authorization is not None and line.state in _IN_FORCE
         )
 
-    def ask(self, order: OrderAsked, inquiry: Inquiry, identified: Identified) -> Consulted:
+    def ask(self, order: Ask, subject: Subject, identified: Identified) -> Consulted:
         """Decide one order. A failure of the rules stays in this order and is said to be technical."""
         today = self.today()
         day = service_day(order.line, today)
         if identified.who is None or identified.trouble is not None:
             return Consulted(order, day, trouble=identified.trouble or "technical", text=identified.text)
         who = identified.who
-        inactive = who.inactive(day)
-        if inactive is not None:
+        try:
+            decided = decide(order, subject, who, Rules(self.directory(), self.catalogue()), today)
+        except Exception:  # whatever a rule does, the other orders must be answered, and this one says so
+            log.exception("rules failed", code=order.line.code)
+            return Consulted(order, day, trouble="technical", text="The coverage rules could not be evaluated.")
+        if decided.inactive is not None:
             begins = who.begins(today)
             if order.line.service_start is None and begins is not None:
                 text = f"The coverage begins on {begins.isoformat()}; the order does not say when the service is due."
                 return Consulted(order, day, trouble="timeframe", text=text)
-            return Consulted(order, day, trouble="no-active-coverage", text=inactive)
-        try:
-            decision = self.catalogue().decide(self.line_context(order, inquiry, who, day, today))
-        except Exception:  # whatever a rule does, the other orders must be answered, and this one says so
-            log.exception("rules failed", code=order.line.code)
-            return Consulted(order, day, trouble="technical", text="The coverage rules could not be evaluated.")
+            return Consulted(order, day, trouble="no-active-coverage", text=decided.inactive)
+        assert decided.decision is not None  # the coverage is active
         return Consulted(
             order,
             day,
-            decision=decision,
-            plan=who.plan.id if who.plan else None,
-            expiry=self._expiry(decision, who.ends(day), today),
-        )
-
-    def line_context(self, order: OrderAsked, inquiry: Inquiry, who: Standing, day: date, today: date) -> LineContext:
-        """What the rules may read. A named performer decides about the network, the requester about gold cards."""
-        directory = self.directory()
-        requester = directory.provider(order.requester_npis)
-        view = requester_view(requester, order.requester_npis, order.line.item)
-        if order.performer_known:
-            performer = directory.provider(order.performer_npis)
-            view = {key: value for key, value in view.items() if key != "network"}
-            view |= {"network": performer.network} if performer else {}
-        return LineContext(
-            item={**order.line.item, "request": order.line.request},
-            service_date=day,
-            received=today,
-            patient=patient_view(who.member.patient if who.member else inquiry.patient, day),
-            coverage=who.coverage,
-            requester=view,
-            diagnoses=order.line.diagnoses,
-            evidence=[*inquiry.evidence, *payer_evidence(who.member, today)],
-            answers=inquiry.answers,
+            decision=decided.decision,
+            plan=decided.who.plan.id if decided.who.plan else None,
+            expiry=self._expiry(decided.decision, who.ends(day), today),
         )
 
     def _expiry(self, decision: Decision, coverage_end: date | None, today: date) -> date | None:

@@ -15,15 +15,9 @@ import structlog
 
 from precert.authorization.deciding import judge
 from precert.authorization.deciding.answers import answers
+from precert.authorization.deciding.decide import Rules, decide
 from precert.authorization.deciding.evidence import clinical_evidence, unpacked
-from precert.authorization.deciding.standing import (
-    Standing,
-    patient_view,
-    payer_evidence,
-    requester_view,
-    service_day,
-    standing,
-)
+from precert.authorization.deciding.standing import Standing, service_day, standing
 from precert.authorization.record.case import Case, LineRequest, decode, fold
 from precert.authorization.record.codes import Reject, code_table
 from precert.authorization.usecases.submission import Submission
@@ -31,7 +25,6 @@ from precert.eligibility.directory import Directory, Found
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex
 from precert.policy.catalogue import Catalogue
-from precert.policy.types import LineContext
 from precert.runtime import Runtime
 from precert.store.port import Outgoing, Param, Put, Store
 
@@ -100,6 +93,10 @@ class AuthorizationService:
     settled: Callable[[], None] = lambda: None
     """Called after a commit that put messages into the outbox, so that whoever delivers them need not poll."""
 
+    def rules(self) -> Rules:
+        """The directory and the policies as they are now."""
+        return Rules(self.directory(), self.catalogue())
+
     def who(self, submission: Submission, now: datetime) -> Standing:
         """Who the request is for and by, as the payer sees it."""
         return who_asks(self.directory(), submission, now)
@@ -123,19 +120,16 @@ class AuthorizationService:
         synchronous answer is used up, the line goes to a person as well. ``repeated`` is the authorization on record that
         it certainly asks for again.
         """
-        day = service_day(line, now.date())
         bench = judge.Bench(
             line,
             self.runtime,
             now,
-            deny_allowed=who.plan is not None and who.plan.not_eligible == "deny",
+            deny_allowed=_deny_allowed(who.on(service_day(line, now.date()))),
             state=state,
             reference=reference,
         )
-        if (inactive := who.inactive(day)) is not None:
-            # What a Coverage that the directory does not know says of itself is for a person to look into.
-            known = replace(bench, deny_allowed=bench.deny_allowed and who.member is not None)
-            return judge.not_eligible(known, inactive)
+        if (inactive := who.inactive(service_day(line, now.date()))) is not None:
+            return judge.not_eligible(bench, inactive)
         if line.request in ("appeal", "reconsideration"):
             return judge.for_a_person(bench, f"A request for {line.request} is decided by a person.")
         if repeated is not None:
@@ -144,11 +138,12 @@ class AuthorizationService:
             log.error("decision budget used up", line=line.sequence)
             return judge.engine_failure(bench)
         try:
-            decision = self.catalogue().decide(line_context(line, submission, who, now, bound))
+            decided = decide(submission.ask(line), submission.subject, who, self.rules(), now.date(), bound=bound)
         except Exception:  # whatever a rule does, the request must be answered and a person must see it
             log.exception("rules failed", line=line.sequence, code=line.code)
             return judge.engine_failure(bench)
-        return judge.judge(bench, decision)
+        assert decided.decision is not None  # the coverage is active
+        return judge.judge(bench, decided.decision)
 
     async def find_case(self, number: str) -> Case | None:
         """The current record behind any number or id that was ever issued for it."""
@@ -184,29 +179,10 @@ def who_asks(directory: Directory, submission: Submission, now: datetime) -> Sta
     return standing(directory, member, plan, submission.coverage, submission.requester_npis)
 
 
-def line_context(
-    line: LineRequest,
-    submission: Submission,
-    who: Standing,
-    now: datetime,
-    bound: Mapping[str, str] | None = None,
-) -> LineContext:
-    """What the rules may read about one line. ``bound`` are the policy versions the case is decided under."""
-    day = service_day(line, now.date())
-    patient = who.member.patient if who.member else submission.patient
-    return LineContext(
-        # a revision is judged like the first request: policies name initial, renewal and extension
-        item={**line.item, "request": "initial" if line.request == "revision" else line.request},
-        service_date=day,
-        received=now.date(),
-        patient=patient_view(patient, day),
-        coverage=who.coverage,
-        requester=requester_view(who.provider, submission.requester_npis, line.item),
-        diagnoses=line.diagnoses,
-        evidence=[*submission.evidence, *payer_evidence(who.member, now.date())],
-        answers=submission.answers,
-        bound=bound or {},
-    )
+def _deny_allowed(who: Standing) -> bool:
+    """Whether the plan lets automation deny administratively. What a Coverage that the directory does not know says of
+    itself is for a person to look into."""
+    return who.member is not None and who.plan is not None and who.plan.not_eligible == "deny"
 
 
 def with_attachment(submission: Submission, bundle: bytes) -> Submission:

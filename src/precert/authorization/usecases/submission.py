@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.record.case import LineRequest, Party
 from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, Resource
@@ -78,3 +79,14 @@ class Submission:
     warnings: tuple[Issue, ...] = ()
     assertions: tuple[str, ...] = ()  # coverage-assertion-ids of ours that came along
     orders: Mapping[int, Ordered] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> Subject:
+        """Whom the request is for, with the evidence and answers that came along."""
+        return Subject(self.patient, self.coverage, self.subscriber, self.evidence, self.answers)
+
+    def ask(self, line: LineRequest) -> Ask:
+        """One line as every edge asks; ``line`` may be of an earlier version of the request."""
+        performer = line.provider
+        npis = (performer.npi,) if performer is not None and performer.npi else ()
+        return Ask(line, self.requester_npis, npis, performer_known=performer is not None)

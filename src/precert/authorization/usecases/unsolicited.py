@@ -14,9 +14,10 @@ from datetime import date
 import structlog
 
 from precert.authorization.deciding.authorized import on_record
+from precert.authorization.deciding.request import Ask
 from precert.authorization.record.case import Case, Recorder, fold
 from precert.authorization.record.numbers import reservation
-from precert.authorization.usecases.ask import ConsultService, Held, Identified, OrderAsked
+from precert.authorization.usecases.ask import ConsultService, Held, Identified
 from precert.authorization.usecases.dependencies import AuthorizationService, Renderer
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.submit import decide, record_put, system_event
@@ -54,7 +55,7 @@ class Unsolicited:
         plan = standing.plan if standing is not None and standing.member is not None else None
         return plan is not None and plan.unsolicited
 
-    async def authorize(self, asked: OrderRequest, order: OrderAsked, day: date, who: Identified) -> Held | None:
+    async def authorize(self, asked: OrderRequest, order: Ask, day: date, who: Identified) -> Held | None:
         """The authorization of ``order`` on ``day``: a new one, or the one that a faster call got meanwhile.
 
         ``None`` when the rules do not approve what the request says, or it cannot be read. Raises the store's errors.

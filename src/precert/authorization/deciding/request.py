@@ -1,0 +1,43 @@
+"""What is asked, whoever sent it: one order of a CDS Hooks call, one line of a Claim, one order of a DTR package call.
+
+Every edge makes an :class:`Ask` and a :class:`Subject` of what it received and hands both to
+:mod:`precert.authorization.deciding.decide`; so one order gets one decision over CRD, DTR and PAS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from precert.authorization.record.case import LineRequest
+from precert.fhir.types import Resource
+from precert.policy.types import Answer, EvidenceItem
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One service asked for: the line it is or would become, who requests it and who shall perform it.
+
+    The NPIs stand best first. ``performer_known`` says that somebody is named as performer, whether or not we know them.
+    ``communication``: it asks for a message (a CommunicationRequest), which is no service that anybody bills.
+    """
+
+    line: LineRequest
+    requester_npis: tuple[str, ...] = ()
+    performer_npis: tuple[str, ...] = ()
+    performer_known: bool = False
+    communication: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom it is asked for, as sent, and what came along about them.
+
+    ``evidence`` are the clinical resources, ``answers`` those of questionnaires, both of this patient only.
+    """
+
+    patient: Resource
+    coverage: Resource
+    subscriber: Resource | None = None
+    evidence: Sequence[EvidenceItem] = ()
+    answers: Mapping[str, Answer] = field(default_factory=dict)
