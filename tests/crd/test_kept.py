@@ -25,7 +25,7 @@ from precert.authorization.record.case import (
     encode,
     fold,
 )
-from precert.authorization.usecases import ask as consult
+from precert.authorization.usecases import on_record
 from precert.fhir import json
 from precert.store.port import Busy, Commit, Param, Put, StorageFull
 from support.app import NOW, frozen_runtime
@@ -38,6 +38,7 @@ async def authorize(world: World, code: str = "72148", provider: str | None = No
         code=f"{CPT}|{code}",
         provider=Party(npi=provider) if provider else None,
         service_start=date(2026, 11, 20),
+        item={"productOrService": {"coding": [{"system": CPT, "code": code}]}},
     )
     opened = CaseOpened(
         case=case,
@@ -52,6 +53,7 @@ async def authorize(world: World, code: str = "72148", provider: str | None = No
         insurer={},
         requester=Party(npi="1992817498"),
         member="COM-0001",
+        plan="com-choice",
     )
     granted = Authorization(
         number="PA000000000000A",
@@ -264,21 +266,21 @@ async def test_an_authorization_for_another_performer_does_not(advising):
 
 async def test_an_authorization_is_found_behind_any_number_of_others(world, monkeypatch):
     """Newer authorizations of other services are not read at all: the time to answer does not grow with them."""
-    monkeypatch.setattr(consult, "_HELD_PER_SERVICE", 2)
+    monkeypatch.setattr(on_record, "_MOST_RECORDS", 2)
     number = await authorize(world)
     for n in range(2, 6):
         await authorize(world, code="99213", case=f"case-{n}")
     read = []
-    monkeypatch.setattr(consult, "decode", lambda body: read.append(body) or decode(body))
+    monkeypatch.setattr(on_record, "decode", lambda body: read.append(body) or decode(body))
     (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
     assert info["satisfied-pa-id"] == number
     assert len(read) == 1
 
 
 async def test_of_very_many_for_one_service_the_newest_are_read(world, monkeypatch):
-    monkeypatch.setattr(consult, "_HELD_PER_SERVICE", 2)
+    monkeypatch.setattr(on_record, "_MOST_RECORDS", 2)
     read = []
-    monkeypatch.setattr(consult, "decode", lambda body: read.append(body) or decode(body))
+    monkeypatch.setattr(on_record, "decode", lambda body: read.append(body) or decode(body))
     for n in range(1, 6):
         number = await authorize(world, case=f"case-{n}")
     (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))

@@ -89,11 +89,19 @@ async def test_nothing_is_authorized_for_a_performer_nobody_can_tell(world, perf
 
 async def test_an_authorization_of_one_unit_does_not_satisfy_two_orders(world):
     one = {"quantityQuantity": {"value": 1, "unit": "units"}}
+    await world.ask(hook(mri(**one), member="COM-0001", version="2.2"))
     body = hook(mri(**one), mri(id_="o2", **one), member="COM-0001", version="2.2")
     first, second = infos(await world.ask(body))
     assert (first["pa-needed"], second["pa-needed"]) == ("satisfied", "auth-needed")
     assert "satisfied-pa-id" not in second
     assert [info["pa-needed"] for info in infos(await world.ask(body))] == ["satisfied", "auth-needed"]
+
+
+async def test_orders_that_together_ask_for_more_than_the_policy_grants_are_authorized_neither(world):
+    """As over PAS: who needs two units may not get them by asking twice for one."""
+    one = {"quantityQuantity": {"value": 1, "unit": "units"}}
+    body = hook(mri(**one), mri(id_="o2", **one), member="COM-0001", version="2.2")
+    assert [info["pa-needed"] for info in infos(await world.ask(body))] == ["auth-needed", "auth-needed"]
 
 
 async def test_the_assertion_the_case_and_the_call_are_one_thread(world):

@@ -47,7 +47,15 @@ def test_asked_for_more_than_the_grant_is_a_persons_decision() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unit", "outcome"), [("MO", "approve"), ("UN", "approve"), ("", "approve"), ("DA", "refer-nurse")]
+    ("unit", "outcome"),
+    [
+        ("MO", "approve"),
+        ("UN", "approve"),
+        ("", "approve"),
+        ("DA", "approve"),
+        ("VS", "refer-nurse"),
+        ("bananas", "refer-nurse"),
+    ],
 )
 def test_quantities_in_another_unit_are_not_compared(unit: str, outcome: str) -> None:
     tried = policy(grant={"max_quantity": 3, "unit": "months"})

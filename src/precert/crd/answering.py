@@ -32,12 +32,13 @@ from precert.crd.scope import ordered, orders_in_scope, relevant_drafts
 from precert.eligibility.directory import npis
 from precert.fhir import json
 from precert.fhir.types import Element, Resource
-from precert.store.port import Audit, Param, Put
+from precert.store.port import Audit, Busy, Conflict, Param, Put
 from precert.web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
 _WARM = timedelta(hours=24)
+_ATTEMPTS = 25  # of n calls that use one authorization at once, one gets through in each round
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,12 @@ class Answerer:
 
     async def answer(self, call: HookCall, shape: Shape, root: str, client: str) -> bytes:
         """The response body. Raises FhirError by crd.md 1.5 and the store's errors; when it returns, all is durable."""
-        return await _Answering(self, call, shape, root, client).run()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await _Answering(self, call, shape, root, client).run()
+            except Conflict:  # another call used up an authorization that this one was to say satisfies an order
+                log.info("the record moved on, answering again", attempt=attempt)
+        raise Busy
 
 
 @dataclass(slots=True)
@@ -75,6 +81,7 @@ class _Answering:
     context: HookContext = field(init=False)
     gathered: Gathered = field(init=False)
     notes: list[str] = field(default_factory=list)
+    uses: list[Put] = field(default_factory=list)
 
     @property
     def consult(self) -> ConsultService:
@@ -106,6 +113,7 @@ class _Answering:
         if not insured:
             return await self._without_coverage(orders, decider)
         answered = await decider.decide(orders, insured)
+        self.uses = decider.uses()
         shown = self._cards([(one.order, one.consulted) for one in answered])
         actions = self._extras(answered, insured, decider)
         return await self._finish(answered, shown, actions)
@@ -205,7 +213,8 @@ class _Answering:
         def prepare(ids: Sequence[str]) -> tuple[bytes, list[Put]]:
             by_coverage = dict(zip(coverages, ids, strict=True))
             body, cards = self._rendered(by_coverage, news, shown, actions)
-            return body, documents(by_coverage, answered, self._record(cards, actions), self.consult.runtime)
+            kept = documents(by_coverage, answered, self._record(cards, actions), self.consult.runtime)
+            return body, [*kept, *self.uses]
 
         return await self.consult.keep(prepare, len(coverages), audit)
 

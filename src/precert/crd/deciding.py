@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from precert.authorization.deciding.answers import answers
+from precert.authorization.deciding.authorized import order_key
+from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.evidence import clinical_evidence
 from precert.authorization.deciding.request import Subject
 from precert.authorization.deciding.standing import standing
 from precert.authorization.record.case import BrokenRecord
-from precert.authorization.usecases.ask import Consulted, ConsultService, Held, Identified
+from precert.authorization.usecases.ask import Consulted, ConsultService, Identified
+from precert.authorization.usecases.on_record import MemberRecord
 from precert.authorization.usecases.unsolicited import OrderRequest, Unsolicited
 from precert.crd import coverage as insurance
 from precert.crd import render
@@ -32,7 +34,7 @@ from precert.crd.render import Shape
 from precert.fhir.bundle import type_and_id
 from precert.fhir.types import Resource, elements, text
 from precert.policy.types import EvidenceItem, Outcome
-from precert.store.port import StoreError
+from precert.store.port import Put, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +63,7 @@ class Decider:
     root: str
     client: str = ""
     unsolicited: Unsolicited | None = None
+    records: dict[str, MemberRecord] = field(default_factory=dict)
 
     async def decide(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
         """One answer per order and coverage, and a second look when the client's system could fill what is missing."""
@@ -74,26 +77,26 @@ class Decider:
                 answered = await self._once(orders, insured)
         if self.unsolicited is not None and self.call.authorizes:
             answered = [await self._authorized(one, insured, self.unsolicited) for one in answered]
-        answered = self._within_quantity(answered, {one.reference: one.note for one in insured})
         return _whole([await self._repeated(one) for one in answered])
 
     async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
         people = {one.reference: self.inquiry(one.resource) for one in insured}
         known = {reference: self.consult.identify(inquiry) for reference, inquiry in people.items()}
-        held: dict[str, tuple[Held, ...] | None] = {}
-        evidence = self._evidence()
+        evidence, today = self._evidence(), self.consult.today()
         found: list[Answered] = []
         for order in orders:
             await asyncio.sleep(0)  # many orders must not keep other calls waiting
             for one in insurance.for_order(insured, order.insurance, self.call.version):
                 at = one.reference
-                inquiry = _for_order(people[at], order, evidence)
-                consulted = self._ask(order, inquiry, known[at])
-                if consulted.needs_authorization:
-                    if at not in held:  # looked up once, and only if it can change an answer
-                        held[at] = await self._held(known[at], orders)
-                    on_record = held[at]
-                    consulted = consulted.failed(_NO_RECORD) if on_record is None else consulted.under(on_record)
+                subject = _for_order(people[at], order, evidence)
+                record = await self._record(at, known[at], orders)
+                on_record = record.counted if record is not None else NOTHING_COUNTED
+                others = [each.asked for each in orders if each is not order]
+                consulted = self._ask(order, subject, known[at], on_record.beside(others, today))
+                if record is None:
+                    consulted = consulted.failed(_NO_RECORD) if consulted.decision is not None else consulted
+                else:
+                    consulted = consulted.under(record.held, record.used, self._key(order, known[at]), today)
                 info = self._assertion(order, consulted, one.reference, one.note)
                 found.append(Answered(order, consulted, info))
         return found
@@ -122,41 +125,36 @@ class Decider:
             return one
         origin = {"origin": "crd", "hook": self.call.hook.name, "hookInstance": self.call.instance[:128]}
         asked = OrderRequest(raw, self.client, self.root, {**origin, "order": one.order.reference})
-        found = await unsolicited.authorize(asked, one.order.asked, one.consulted.day, who)
+        key = self._key(one.order, who)
+        found = await unsolicited.authorize(asked, one.order.asked, one.consulted.day, who, key)
         if found is None:
             return one
-        consulted = one.consulted.under([found])
+        used = self.records[one.info.coverage].used
+        consulted = one.consulted.under([found], used, key, self.consult.today())
         return replace(
             one, consulted=consulted, info=self._assertion(one.order, consulted, under.reference, under.note)
         )
 
-    def _within_quantity(self, answered: list[Answered], notes: dict[str, str | None]) -> list[Answered]:
-        """Orders of one call share what an authorization grants: one for which too little is left is not satisfied."""
-        used: dict[tuple[str, str], Decimal] = {}
-        found: list[Answered] = []
-        for one in answered:
-            held, asked, coverage = one.consulted.held, one.order.asked.line.quantity, one.info.coverage
-            granted = held.authorization.quantity if held else None
-            if held is None or granted is None or asked is None or not held.same_unit(one.order.asked):
-                found.append(one)
-                continue
-            key = (coverage, held.authorization.number)
-            if used.get(key, Decimal(0)) + asked <= granted:
-                used[key] = used.get(key, Decimal(0)) + asked
-                found.append(one)
-            else:
-                consulted = replace(one.consulted, held=None)
-                info = self._assertion(one.order, consulted, coverage, notes.get(coverage))
-                found.append(replace(one, consulted=consulted, info=info))
-        return found
+    async def _record(self, coverage: str, identified: Identified, orders: list[Order]) -> MemberRecord | None:
+        """What is on record under one coverage, read once per call; ``None`` if it cannot be read, which is our trouble and
+        no answer."""
+        if coverage not in self.records:
+            try:
+                found = await self.consult.record(identified.who, [order.asked for order in orders])
+            except (StoreError, BrokenRecord):
+                log.exception("the record cannot be read")
+                return None
+            self.records[coverage] = found
+        return self.records[coverage]
 
-    async def _held(self, identified: Identified, orders: list[Order]) -> tuple[Held, ...] | None:
-        """The authorizations on record; ``None`` if they cannot be read, which is our trouble and no answer (row 9)."""
-        try:
-            return await self.consult.held(identified.who, [order.asked for order in orders])
-        except (StoreError, BrokenRecord):
-            log.exception("authorizations cannot be read")
-            return None
+    def uses(self) -> list[Put]:
+        """What to store for the units that the orders of this call take, if it places them."""
+        records = self.records.values() if self.call.authorizes else ()
+        return [put for record in records for put in record.moved_on()]
+
+    def _key(self, order: Order, identified: Identified) -> str | None:
+        member = identified.who.member.id if identified.who is not None and identified.who.member is not None else None
+        return order_key(self.client, member, order.reference)
 
     def unseen(self, orders: Iterable[Order], why: str) -> list[Answered]:
         """The Coverage could not be read: orders that name theirs are told so, as a technical matter (resp-43)."""
@@ -193,11 +191,13 @@ class Decider:
     def _evidence(self) -> list[EvidenceItem]:
         return clinical_evidence(self.gathered.pool.of_patient(self.context.patient))
 
-    def _ask(self, order: Order, inquiry: Subject, identified: Identified) -> Consulted:
+    def _ask(
+        self, order: Order, subject: Subject, identified: Identified, counted: CountedLines = NOTHING_COUNTED
+    ) -> Consulted:
         failure = order.failure or (_NO_TIME if self.gathered.deadline.over else None)
         if failure is not None:
             return Consulted(order.asked, self.consult.today(), trouble="technical", text=failure)
-        return self.consult.ask(order.asked, inquiry, identified)
+        return self.consult.ask(order.asked, subject, identified, counted)
 
     def _assertion(self, order: Order, consulted: Consulted, coverage: str, note: str | None) -> CoverageInfo:
         info = assertion(consulted, order, coverage, note, self.consult.catalogue(), self._setting())

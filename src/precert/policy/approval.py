@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 
-from precert.fhir.types import elements, text
-from precert.policy.evidence import number
+from precert.fhir.coding import codes
+from precert.fhir.types import elements
+from precert.policy.amounts import MOST, Amount, read, total, unit_of
+from precert.policy.codeset import normal
 from precert.policy.logic import Leaf, leaves
+from precert.policy.periods import Window
 from precert.policy.run import Run
 from precert.policy.scope import service_codes
-from precert.policy.types import Outcome
+from precert.policy.types import Counted, Outcome
 
 Verdict = tuple[Outcome, str, str | None]
 """Outcome, the sentence why, reason code."""
-
-_UNITS = {
-    **dict.fromkeys(("d", "da", "day", "days"), "days"),
-    **dict.fromkeys(("wk", "week", "weeks"), "weeks"),
-    **dict.fromkeys(("mo", "month", "months"), "months"),
-    **dict.fromkeys(("vs", "visit", "visits"), "visits"),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), "hours"),
-}
-"""Units that can be told apart. Anything else, units and UN included, is taken to be what the grant counts."""
+_CONTINUES = timedelta(days=90)
+"""For so long after an authorization ended, the same service asked for again goes on rather than begins."""
 
 
 def verdict(run: Run) -> Verdict:
     """For a run whose criteria are met: approve, or to whom it goes first and why."""
     model = run.policy.model
-    over = _over_grant(run)
-    if over is not None:
-        return over
+    for stop in (_out_of_time, _over_grant, _beyond_period, _asked_twice, _goes_on):
+        found = stop(run)
+        if found is not None:
+            return found
     conflicts = run.with_provenance((leaf for tree in run.trees for leaf in leaves(tree.tree)), "conflict")
     if conflicts:
         return Outcome.REFER_NURSE, f"The sources disagree about {', '.join(conflicts)}.", "conflict"
@@ -59,26 +57,132 @@ def _carrying(run: Run) -> list[Leaf]:
     return found
 
 
-def _over_grant(run: Run) -> Verdict | None:
-    grant = run.policy.grant
-    if grant is None or grant.max_quantity is None:
+def unreadable_amount(run: Run) -> Verdict | None:
+    """An amount that is written and cannot be read, or not be compared with what the policy counts in: no machine says yes
+    to it, whatever the yes would be."""
+    quantity = run.context.item.get("quantity")
+    if quantity is None:
         return None
-    quantity = next(iter(elements(run.context.item.get("quantity"))), {})
-    asked = number(quantity.get("value"))
+    asked = read(quantity)
     if asked is None:
-        return None
-    said = _UNITS.get((text(quantity.get("unit")) or text(quantity.get("code")) or "").lower())
-    granted = _UNITS.get((grant.unit or "").lower())
-    if said and granted and said != granted:
-        reason = f"The request counts in {said}, the grant in {granted}; a person compares them."
+        return Outcome.REFER_NURSE, f"The amount asked for ({_written(quantity)}) cannot be read.", "amount"
+    grant = run.policy.grant
+    unit = unit_of(grant.unit) if grant is not None else None
+    if unit is not None and asked.within(Amount(MOST, unit)) is None:
+        reason = f"The request counts in {asked.unit}, the grant in {unit}; a person compares them."
         return Outcome.REFER_NURSE, reason, "unit"
-    if asked > grant.max_quantity:
-        unit = f" {grant.unit}" if grant.unit else ""
-        reason = (
-            f"Asked for {asked}, the policy grants at most {grant.max_quantity}{unit}; only a clinician may cut it."
-        )
-        return Outcome.REFER, reason, "over-grant"
     return None
+
+
+def _over_grant(run: Run) -> Verdict | None:
+    """What this line asks for, with the other lines of the request and what is on record, against the policy's maximum."""
+    trouble = unreadable_amount(run)
+    grant = run.policy.grant
+    if trouble is not None or grant is None or grant.max_quantity is None:
+        return trouble
+    unit = unit_of(grant.unit) or "units"
+    most = Amount(grant.max_quantity, unit)
+    context = run.context
+    counted = [c for c in context.counted if _same_service(run, c) and (c.same_request or _overlaps(run, c))]
+    quantity = context.item.get("quantity")
+    # who names no amount asks for all that the grant gives
+    own = read(quantity) if quantity is not None else most
+    others = [read(each.quantity) if each.quantity is not None else most for each in counted]
+    if not context.counted_complete or None in others:
+        reason = "What is authorized on record or asked for beside it cannot be counted; a person does."
+        return Outcome.REFER_NURSE, reason, "amount"
+    asked = total([own, *(o for o in others if o is not None)]) if own is not None else None
+    fits = asked.within(most) if asked is not None else None
+    if asked is None or fits is None:
+        return Outcome.REFER_NURSE, f"The amounts asked for cannot be compared with {_said(most)}.", "unit"
+    if fits:
+        return None
+    beside = f" ({', '.join(each.reference for each in counted)} included)" if counted else ""
+    reason = f"Asked for {_said(asked)}{beside}, the policy grants at most {_said(most)}; only a clinician may cut it."
+    return Outcome.REFER, reason, "over-grant"
+
+
+def _beyond_period(run: Run) -> Verdict | None:
+    """A service that is asked for longer than the policy grants."""
+    context, grant = run.context, run.policy.grant
+    last = grant.last_day(context.service_date) if grant is not None else None
+    if context.service_end is None or last is None or context.service_end <= last:
+        return None
+    assert grant is not None
+    reason = (
+        f"Asked for until {context.service_end.isoformat()}, the policy grants {grant.period} "
+        f"(until {last.isoformat()}); only a clinician may cut it."
+    )
+    return Outcome.REFER, reason, "over-grant"
+
+
+def _out_of_time(run: Run) -> Verdict | None:
+    """A service of the past, unless the policy lets it be asked for afterwards (``auth.retro``)."""
+    context = run.context
+    yesterday = context.received - timedelta(days=1)  # it may be yesterday still where the member is
+    if context.service_date >= yesterday:
+        return None
+    retro = run.policy.model.auth.retro
+    if retro is not None and context.service_date >= Window.parse(retro).first_day(context.received):
+        return None
+    reason = f"The service is of {context.service_date.isoformat()}, before the request was received."
+    return Outcome.REFER_NURSE, reason, "retrospective"
+
+
+def _asked_twice(run: Run) -> Verdict | None:
+    """The very service of another line of the request, for the same days."""
+    mine = frozenset(codes(run.context.item.get("modifier")))
+    for other in run.context.counted:
+        alike = other.same_request and _same_service(run, other) and frozenset(other.modifiers) == mine
+        if alike and _same_days(run, other):
+            reason = f"The same service stands in {other.reference} for the same days: a possible duplicate."
+            return Outcome.REFER_NURSE, reason, "duplicate"
+    return None
+
+
+def _goes_on(run: Run) -> Verdict | None:
+    """A further period under a policy for first requests, while the first one is on record."""
+    if run.policy.model.applies.request != ("initial",):
+        return None
+    since = run.context.service_date - _CONTINUES
+    for known in run.context.counted:
+        if known.granted and _same_service(run, known) and (known.end is None or known.end >= since):
+            reason = f"{known.reference} authorizes this service already; a further period is a renewal."
+            return Outcome.REFER_NURSE, reason, "continuation"
+    return None
+
+
+def _same_service(run: Run, other: Counted) -> bool:
+    return bool(frozenset(service_codes(run.context.item)) & frozenset(map(normal, other.codes)))
+
+
+def _same_days(run: Run, other: Counted) -> bool:
+    """Whether the days asked for have one in common; without an end the first day is meant."""
+    context = run.context
+    return other.start <= (context.service_end or context.service_date) and context.service_date <= (
+        other.end or other.start
+    )
+
+
+def _overlaps(run: Run, other: Counted) -> bool:
+    """Whether the other line's days and the days that the policy would grant have one in common."""
+    context, grant = run.context, run.policy.grant
+    last = context.service_end or (grant.last_day(context.service_date) if grant is not None else None)
+    theirs = other.end
+    if theirs is None and not other.granted:
+        theirs = (grant.last_day(other.start) if grant is not None else None) or other.start
+    return (theirs is None or theirs >= context.service_date) and (last is None or other.start <= last)
+
+
+def _said(amount: Amount) -> str:
+    return f"{amount.value.normalize():f} {amount.unit}"
+
+
+def _written(quantity: object) -> str:
+    for element in elements(quantity):
+        parts = (element.get("comparator"), element.get("value"), element.get("unit") or element.get("code"))
+        return " ".join(str(part)[:40] for part in parts if part is not None) or "no number"
+    return "no quantity"
 
 
 def _sampled(run: Run) -> bool:

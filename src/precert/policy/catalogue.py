@@ -124,6 +124,19 @@ class Catalogue:
         """What the machine may say about the line, with everything that was considered. Never raises for evidence."""
         return _Deciding(self, context).decide()
 
+    def counted_with(self, services: Iterable[Code]) -> frozenset[Code] | None:
+        """The services that a limit counts together with any of ``services``, those among them; ``None`` for any service."""
+        wanted = tuple(map(normal, services))
+        found = set(wanted)
+        for policy_id in self._index.candidates(wanted):
+            for policy in self.versions(policy_id):
+                if policy.model.role == "limit":
+                    listed = None if policy.model.applies.any_service else policy.services.listed
+                    if listed is None:
+                        return None
+                    found |= listed
+        return frozenset(found)
+
     def candidates(self, services: Sequence[Code]) -> list[str]:
         """Ids of the policies that may speak about these services (normalized codes), whatever their dates."""
         return self._index.candidates(services)

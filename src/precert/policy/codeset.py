@@ -49,6 +49,11 @@ class CodeSet:
                     self._exact.add(code)
         self._prefixes = {system: tuple(starts) for system, starts in prefixes.items()}
 
+    @property
+    def listed(self) -> frozenset[Code] | None:
+        """Every code of the set; ``None`` when prefixes take in more than can be listed."""
+        return None if self._prefixes else frozenset(self._exact)
+
     def among(self, known: Mapping[Code, T]) -> list[T]:
         """What stands under those of ``known``'s codes (already :func:`normal`) that are in the set, in no order."""
         found = [known[code] for code in self._exact & known.keys()]

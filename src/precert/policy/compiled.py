@@ -18,7 +18,7 @@ from precert.policy.expression import Expression
 from precert.policy.facts import CompiledFact
 from precert.policy.load import KeyPath, PolicyFile, PolicyFileError, Problem, Source
 from precert.policy.logic import Group, Tree, compile_tree, leaves
-from precert.policy.model import AlternativeRule, Fact, Node, Policy
+from precert.policy.model import PAYER_SOURCES, AlternativeRule, Fact, Node, Policy
 from precert.policy.periods import Period
 from precert.policy.questions import Probe
 from precert.policy.relevance import Relevance
@@ -63,7 +63,9 @@ class CompiledPolicy:
         if problems:
             raise PolicyFileError(sorted(problems, key=lambda problem: problem.line))
         model = self.model
-        self.facts = {name: CompiledFact(name, fact, value_sets) for name, fact in model.facts.items()}
+        self.facts = {
+            name: CompiledFact(name, _counting_everything(fact), value_sets) for name, fact in model.facts.items()
+        }
         self.exclude: Tree | None = compile_tree(model.exclude) if model.exclude else None
         self.exempt: Tree | None = compile_tree(model.exempt) if model.exempt else None
         self.criteria: Tree | None = compile_tree(model.criteria) if model.criteria else None
@@ -129,6 +131,13 @@ class CompiledPolicy:
         effective = self.model.effective
         within = effective.start <= day and (effective.end is None or day <= effective.end)
         return self.model.status == "active" and within
+
+
+def _counting_everything(fact: Fact) -> Fact:
+    """A sum over what was billed counts what is authorized and asked for as well: a limit split over requests is one limit."""
+    if fact.take != "sum" or "PayerClaim" not in fact.sources:
+        return fact
+    return fact.model_copy(update={"sources": tuple(dict.fromkeys((*fact.sources, *PAYER_SOURCES)))})
 
 
 def _grant(model: Policy) -> Grant | None:

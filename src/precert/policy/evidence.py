@@ -41,6 +41,7 @@ _DAYS: dict[str, tuple[str, ...]] = {
     "FamilyMemberHistory": ("date",),
     "PayerClaim": ("date",),
     "PayerAuth": ("start",),
+    "PayerUnits": ("start",),
 }
 _CODES: dict[str, tuple[str, ...]] = {
     "MedicationRequest": ("medicationCodeableConcept",),
@@ -218,7 +219,7 @@ def default_value(evidence: Evidence) -> Iterator[Any]:
     Nothing for a result that cannot be read; ``True`` ("it is there") for types that have no value.
     """
     resource = evidence.resource
-    if evidence.kind in ("PayerClaim", "PayerAuth"):
+    if evidence.kind in PAYER_SOURCES:
         units = number(resource.get("units"))
         if units is not None:
             yield units

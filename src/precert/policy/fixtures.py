@@ -58,7 +58,7 @@ _LISTS = {
     "enc": ("Encounter", "type", "period", "finished"),
     "reports": ("DiagnosticReport", "code", "effectiveDateTime", "final"),
 }
-_PAYER = {"claims": ("PayerClaim", "date"), "auths": ("PayerAuth", "start")}
+_PAYER = {"claims": ("PayerClaim", "date"), "auths": ("PayerAuth", "start"), "units": ("PayerUnits", "start")}
 
 
 class FixtureError(ValueError):

@@ -27,7 +27,7 @@ Scalar = bool | int | Decimal | str
 REQUEST_SOURCES = ("Item", "Patient", "Coverage", "Requester")
 """Sources that are one object each and are read by a ``value`` path, not searched."""
 
-PAYER_SOURCES = ("PayerClaim", "PayerAuth")
+PAYER_SOURCES = ("PayerClaim", "PayerAuth", "PayerUnits")
 """What the plan itself holds: the only searched data where "not found" may mean "not so"."""
 
 
@@ -131,7 +131,8 @@ class Applies(_Strict):
 
 
 class Auth(_Strict):
-    """What asking for this service entails. ``reason`` is the reason code of an exemption (``gold-card`` ...)."""
+    """What asking for this service entails. ``reason`` is the reason code of an exemption (``gold-card`` ...); ``retro`` is how
+    long after the service it may still be asked for (``14d``); without it a person decides about services of the past."""
 
     required: bool | Literal["conditional"] = True
     doc: tuple[Who, ...] = ()
@@ -139,6 +140,7 @@ class Auth(_Strict):
     clock: str | None = None
     concurrent_review: bool = False
     reason: str | None = None
+    retro: Annotated[str, AfterValidator(_window)] | None = None
 
 
 class Ask(_Strict):

@@ -6,13 +6,15 @@ clinical grounds: a machine approves, asks, or hands to a person.
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from precert.fhir.coding import Code
 from precert.fhir.types import Element, Resource
 
 
@@ -37,7 +39,7 @@ class EvidenceItem(NamedTuple):
     """One resource that facts may read. ``reference`` is how the trace names it (for example ``Observation/o1``).
 
     ``source`` is ``structured`` for what the provider sent and ``payer`` for what the plan holds itself
-    (pseudo-resources of type ``PayerClaim`` and ``PayerAuth``).
+    (pseudo-resources of type ``PayerClaim``, ``PayerAuth`` and ``PayerUnits``).
     """
 
     resource: Resource
@@ -54,6 +56,26 @@ class Answer:
     origin: Origin | None = None  # how it came about, if the response says so
     unit: str | None = None  # of an answer that is a quantity; another unit than the question's says nothing
     version: str | None = None  # of the policy whose form asked, if the response says so
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What counts beside a line under limits and maxima: another line of the request, or a line on record.
+
+    ``codes`` and ``modifiers`` name its service, normalized. ``quantity`` (a FHIR Quantity) is what was granted, else
+    asked; ``None`` when nobody said. ``since`` is the day of its decision or receipt, ``reference`` names it for people.
+    ``granted``: it is an authorization on record; ``same_request``: it stands in the request that is being decided.
+    """
+
+    reference: str
+    codes: tuple[Code, ...]
+    since: date
+    start: date
+    end: date | None = None
+    quantity: Element | None = None
+    modifiers: tuple[Code, ...] = ()
+    granted: bool = False
+    same_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +102,9 @@ class LineContext:
     answers: Mapping[str, Answer] = field(default_factory=dict)
     bound: Mapping[str, str] = field(default_factory=dict)  # policy id -> version bound at receipt (um.md 4.7)
     reviewed: date | None = None  # day of a re-evaluation: a newer version may be used if the member gains by it
+    service_end: date | None = None  # the last day asked for, where more than one day is
+    counted: Sequence[Counted] = ()  # the other lines of the request and the member's lines on record
+    counted_complete: bool = True  # false: more is on record than could be read
     key: str = ""  # what the auto-approval sample is drawn by (case and line); empty: patient, service and day
 
     def told(self, policy: str) -> LineContext:
@@ -148,6 +173,32 @@ class Grant:
     note: str | None = None
     fast_path: str | None = None
     on_stop: str | None = None
+
+    def last_day(self, start: date) -> date | None:
+        """The last day of a grant that begins on ``start``; ``None`` when it has no period.
+
+        A 12-month grant from 1 March ends on the last of February. A start so late that the calendar ends before the
+        grant does: the last day there is.
+
+        >>> Grant(period_months=1).last_day(date(2027, 1, 31))
+        datetime.date(2027, 2, 28)
+        """
+        try:
+            return self._last_day(start)
+        except (OverflowError, ValueError):
+            return date.max
+
+    def _last_day(self, start: date) -> date | None:
+        if self.period_months:
+            month = start.month - 1 + self.period_months
+            year, month = start.year + month // 12, month % 12 + 1
+            last = calendar.monthrange(year, month)[1]
+            if start.day > last:  # there is no 31 February, so the month's last day is the end
+                return date(year, month, last)
+            return date(year, month, start.day) - timedelta(days=1)
+        if self.period_days:
+            return start + timedelta(days=self.period_days - 1)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from precert.workbench.trees import Section, policy_sections
 _SOURCES = {
     "PayerClaim": "the plan's own paid claims",
     "PayerAuth": "the plan's own authorizations",
+    "PayerUnits": "units free of authorization on record, and other lines of the request",
     "Item": "the request line",
     "Patient": "the patient's data",
     "Coverage": "the member's coverage",

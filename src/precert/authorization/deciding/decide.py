@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
+from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.service import Service, identify, normalized
 from precert.authorization.deciding.standing import (
@@ -20,12 +21,15 @@ from precert.authorization.deciding.standing import (
     service_day,
 )
 from precert.eligibility.directory import Directory
+from precert.fhir.dates import parse_date
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, LineContext, Outcome
 
 SERVICE_UNKNOWN = "service-unknown"
 """Reason code of a decision about a service that nobody could identify."""
+SERVICE_DATE = "service-date"
+"""Reason code of a decision about a service on days that cannot be meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,10 @@ def decide(
     received: date,
     *,
     bound: Mapping[str, str] | None = None,
+    counted: CountedLines = NOTHING_COUNTED,
 ) -> Decided:
-    """Decide about ``ask``. ``bound`` are the policy versions that a case is decided under (policy id to version)."""
+    """Decide about ``ask``. ``bound`` are the policy versions that a case is decided under (policy id to version),
+    ``counted`` what counts beside the line under limits and maxima."""
     day = service_day(ask.line, received)
     who = who.on(day)
     service = identify(ask.line.item)
@@ -68,7 +74,9 @@ def decide(
         return Decided(day, who, service, inactive=inactive)
     if not service.known:
         return Decided(day, who, service, _MESSAGE if ask.communication else _unknown(service))
-    context = line_context(ask, subject, who, rules.directory, received, bound=bound, service=service)
+    if (odd := _implausible(ask, subject, who, received)) is not None:
+        return Decided(day, who, service, Decision(Outcome.REFER_NURSE, odd, reason_code=SERVICE_DATE))
+    context = line_context(ask, subject, who, rules.directory, received, bound=bound, counted=counted, service=service)
     return Decided(day, who, service, rules.catalogue.decide(context))
 
 
@@ -80,6 +88,7 @@ def line_context(
     received: date,
     *,
     bound: Mapping[str, str] | None = None,
+    counted: CountedLines = NOTHING_COUNTED,
     service: Service | None = None,
 ) -> LineContext:
     """What the rules may read about one line: as the member stands on the day of service."""
@@ -96,9 +105,12 @@ def line_context(
         coverage=who.coverage,
         requester=_requester(ask, directory, item),
         diagnoses=ask.line.diagnoses,
-        evidence=[*subject.evidence, *payer_evidence(who.member, received)],
+        evidence=[*subject.evidence, *payer_evidence(who.member, received, counted.numbers), *counted.evidence()],
         answers=subject.answers,
         bound=bound or {},
+        service_end=ask.line.service_end if ask.line.service_end != ask.line.service_start else None,
+        counted=counted.lines,
+        counted_complete=counted.complete,
     )
 
 
@@ -113,6 +125,23 @@ def _requester(ask: Ask, directory: Directory, item: Element) -> Element:
 
 
 _MESSAGE = Decision(Outcome.NOT_APPLICABLE, "A request to send a message is no service that is billed.")
+
+
+_LONGEST_PAST, _LONGEST_AHEAD = timedelta(days=5 * 366), timedelta(days=366)
+
+
+def _implausible(ask: Ask, subject: Subject, who: Standing, received: date) -> str | None:
+    """Why the days of the service cannot be meant, in a sentence; ``None`` for days that can."""
+    first = service_day(ask.line, received)
+    last = ask.line.service_end or first
+    if last < first:
+        return f"The service ends on {last.isoformat()}, before it begins on {first.isoformat()}."
+    born = parse_date((who.member.patient if who.member else subject.patient).get("birthDate"))
+    if born is not None and first < born:
+        return f"The service is of {first.isoformat()}, before the patient was born."
+    if received - first > _LONGEST_PAST or first - received > _LONGEST_AHEAD:
+        return f"The service is of {first.isoformat()}, too far from the day of the request ({received.isoformat()})."
+    return None
 
 
 def _unknown(service: Service) -> Decision:

@@ -6,7 +6,6 @@ ends in a clinical denial: what the rules cannot approve is asked about or hande
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -187,12 +186,12 @@ def _approve(bench: Bench, governing: Evaluation | None, determination: Determin
 
 
 def authorize(line: LineRequest, grant: Grant | None, runtime: Runtime, at: datetime) -> Authorization:
-    """A new authorization for what was asked, for the time the grant gives.
+    """A new authorization for what was asked: the days asked for, or, where only a first day is said, the grant's period.
 
-    Without a period in the grant the requested dates stand. The quantity is what was asked (the engine refers requests
-    above the grant), or the grant's maximum when none was asked.
+    The quantity is what was asked (the engine refers requests above the grant), or the grant's maximum when none was asked.
     """
     start = service_day(line, at.date())
+    several = line.service_end is not None and line.service_end > start
     quantity, unit = line.quantity, line.unit
     if quantity is None and grant is not None:
         quantity, unit = grant.max_quantity, grant.unit
@@ -200,34 +199,15 @@ def authorize(line: LineRequest, grant: Grant | None, runtime: Runtime, at: date
         number=issue(NumberKind.AUTHORIZATION, runtime),
         issued=at.date(),
         start=start,
-        end=grant_end(start, grant) or line.service_end,
+        end=line.service_end if several else grant_end(start, grant) or line.service_end,
         quantity=quantity,
         unit=unit or (grant.unit if grant else None),
     )
 
 
 def grant_end(start: date, grant: Grant | None) -> date | None:
-    """The last day of a grant that begins on ``start`` (a 12-month grant from 1 March ends on the last of February).
-
-    A start that a client wrote so late that the calendar ends before the grant does: the last day there is.
-    """
-    try:
-        return _grant_end(start, grant) if grant is not None else None
-    except (OverflowError, ValueError):
-        return date.max
-
-
-def _grant_end(start: date, grant: Grant) -> date | None:
-    if grant.period_months:
-        month = start.month - 1 + grant.period_months
-        year, month = start.year + month // 12, month % 12 + 1
-        last = calendar.monthrange(year, month)[1]
-        if start.day > last:  # from 31 January one month: there is no 31 February, so the month's last day is the end
-            return date(year, month, last)
-        return date(year, month, start.day) - timedelta(days=1)
-    if grant.period_days:
-        return start + timedelta(days=grant.period_days - 1)
-    return None
+    """The last day of a grant that begins on ``start`` (:meth:`Grant.last_day`)."""
+    return grant.last_day(start) if grant is not None else None
 
 
 def _ask(bench: Bench, decision: Decision, determination: Determination) -> Judged:

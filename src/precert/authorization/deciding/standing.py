@@ -137,9 +137,10 @@ def patient_view(patient: Resource, on: date) -> Resource:
     return {**patient, "age": on.year - born.year - ((on.month, on.day) < (born.month, born.day))}
 
 
-def payer_evidence(member: Member | None, today: date) -> list[EvidenceItem]:
-    """The claims and authorizations that the payer holds for the member."""
-    return [_history_item(entry, today) for entry in (member.history if member else ())]
+def payer_evidence(member: Member | None, today: date, numbers: frozenset[str] = frozenset()) -> list[EvidenceItem]:
+    """The claims and authorizations that the payer holds for the member, but for those of ``numbers``, which are precert's
+    own and counted from its record."""
+    return [_history_item(entry, today) for entry in (member.history if member else ()) if entry.id not in numbers]
 
 
 def _history_item(entry: HistoryEntry, today: date) -> EvidenceItem:

@@ -154,6 +154,7 @@ class Line(msgspec.Struct, kw_only=True):
     questions: OpenQuestions | None = None
     reference: str | None = None
     rests_on: str | None = None  # the number of the case whose authorization it repeats
+    order: str | None = None  # the order behind it, ``Type/id`` as the client calls it
     updated: datetime = datetime.min.replace(tzinfo=UTC)
 
 
@@ -309,11 +310,11 @@ def _apply(case: Case, event: Event) -> None:
     if event.requested is not None:
         known = case.lines.get(event.line)
         if known is None:
-            case.lines[event.line] = Line(
+            known = case.lines[event.line] = Line(
                 sequence=event.line, requested=event.requested, state=lifecycle().initial, updated=event.at
             )
-        else:
-            known.requested = event.requested
+        known.requested = event.requested
+        known.order = str(event.detail["order"]) if "order" in event.detail else known.order
         return
     line = case.lines[event.line]
     if event.ev not in CASE_EVENTS:

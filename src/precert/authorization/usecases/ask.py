@@ -13,66 +13,35 @@ from typing import Literal, TypeVar
 
 import structlog
 
+from precert.authorization.deciding.authorized import Held, Used, covers
+from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.decide import Rules, decide
 from precert.authorization.deciding.request import Ask, Subject
+from precert.authorization.deciding.service import identify
 from precert.authorization.deciding.standing import (
     Standing,
     service_day,
     standing,
 )
-from precert.authorization.record.case import Authorization, Line, decode, fold
 from precert.authorization.record.numbers import NumberKind, issue
+from precert.authorization.usecases.on_record import MemberRecord, member_record
 from precert.eligibility.directory import Directory, Found, NoMember
-from precert.fhir.coding import codes
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Outcome
 from precert.runtime import Runtime
-from precert.store.port import Audit, Commit, Conflict, Param, Put, Store
+from precert.store.port import Audit, Commit, Put, Store
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-_ATTEMPTS = 3
-_IN_FORCE = ("active", "approved")
-_HELD_MOST, _HELD_PER_SERVICE = 200, 20  # what an answer waits for: the newest, whatever has gathered over the years
 
 Trouble = Literal["no-member-found", "coverage-not-found", "no-active-coverage", "timeframe", "technical"]
 """Why no rule could be asked. None of them is a denial. ``timeframe``: it hangs on a day that the order does not say."""
 
 
-def services(ask: Ask) -> frozenset[str]:
-    """The codes that name the service, as ``system|code``."""
-    return frozenset(str(code) for code in codes(ask.line.item.get("productOrService")))
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An authorization in force for the member: the case line that carries it."""
-
-    line: Line
-    authorization: Authorization
-    case: str
-
-    def covers(self, order: Ask, day: date) -> bool:
-        """Whether it authorizes this order on ``day``: same service, within its period, quantity and provider."""
-        grant, requested = self.authorization, self.line.requested
-        if requested.code not in services(order) or day < grant.start or (grant.end is not None and day > grant.end):
-            return False
-        asked, granted = order.line.quantity, grant.quantity
-        if asked is not None and granted is not None and self.same_unit(order) and asked > granted:
-            return False
-        provider = requested.provider.npi if requested.provider else None
-        return provider is None or not order.performer_known or provider in order.performer_npis
-
-    def same_unit(self, order: Ask) -> bool:
-        """Whether the quantities asked and granted can be compared."""
-        units = {order.line.unit, self.authorization.unit} - {None}
-        return len(units) < 2
-
-
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The member behind an subject. ``trouble`` says why nobody can be decided about."""
+    """The member behind a question. ``trouble`` says why nobody can be decided about."""
 
     who: Standing | None
     trouble: Trouble | None = None
@@ -91,6 +60,7 @@ class Consulted:
     text: str = ""
     held: Held | None = None
     plan: str | None = None
+    who: Standing | None = None  # on the day of service
     expiry: date | None = None  # the day after which the assertion cannot hold: coverage or policy ends
 
     @property
@@ -102,10 +72,16 @@ class Consulted:
         """The same order, when our own trouble keeps it from being answered."""
         return replace(self, decision=None, trouble="technical", text=text)
 
-    def under(self, held: Sequence[Held]) -> Consulted:
-        """The same, with the first of ``held`` that authorizes the order."""
-        found = next((h for h in held if h.covers(self.order, self.day)), None)
-        return replace(self, held=found) if found is not None and self.needs_authorization else self
+    def under(self, held: Iterable[Held], used: Used, key: str | None, today: date) -> Consulted:
+        """The same, with the first of ``held`` that authorizes the order and has units left for it. ``key`` is the order's
+        (:func:`precert.authorization.deciding.authorized.order_key`); what it takes is noted in ``used``."""
+        if not self.needs_authorization or self.who is None:
+            return self
+        for each in held:
+            if covers(each, self.order, self.who, today, used.left(each, key)):
+                used.take(each, key, self.order.line.quantity)
+                return replace(self, held=each)
+        return self
 
 
 @dataclass(slots=True)
@@ -136,33 +112,30 @@ class ConsultService:
     def today(self) -> date:
         return self.runtime.now().date()
 
-    async def held(self, who: Standing | None, orders: Iterable[Ask]) -> tuple[Held, ...]:
-        """The member's authorizations in force of services in ``orders``. None for members the directory does not know."""
+    async def record(self, who: Standing | None, orders: Iterable[Ask]) -> MemberRecord:
+        """The member's record, with the authorizations in force of services in ``orders``. Empty for members the directory
+        does not know. Raises the store's errors."""
         if who is None or who.member is None:
-            return ()
-        wanted = sorted(frozenset[str]().union(*(services(order) for order in orders)))
-        if not wanted:
-            return ()
-        params = [Param("member", [who.member.id]), Param("state", _IN_FORCE), Param("code", wanted)]
-        most = min(_HELD_MOST, _HELD_PER_SERVICE * len(wanted))
-        page = await self.store.search(self.tenant, "Case", params, limit=most)
-        cases = [fold(decode(document.body)) for document in page.documents]
-        return tuple(
-            Held(line, line.authorization, case.number)
-            for case in cases
-            for line in case.ordered
-            if line.authorization is not None and line.state in _IN_FORCE
-        )
+            return MemberRecord()
+        wanted = {code for order in orders for code in identify(order.line.item).codes}
+        return await member_record(self.store, self.tenant, self.catalogue(), who.member.id, wanted)
 
-    def ask(self, order: Ask, subject: Subject, identified: Identified) -> Consulted:
-        """Decide one order. A failure of the rules stays in this order and is said to be technical."""
+    def ask(
+        self,
+        order: Ask,
+        subject: Subject,
+        identified: Identified,
+        counted: CountedLines = NOTHING_COUNTED,
+    ) -> Consulted:
+        """Decide one order. A failure of the rules stays in this order and is said to be technical. ``counted`` is what
+        counts beside it: the member's record and the other orders of the call."""
         today = self.today()
         day = service_day(order.line, today)
         if identified.who is None or identified.trouble is not None:
             return Consulted(order, day, trouble=identified.trouble or "technical", text=identified.text)
         who = identified.who
         try:
-            decided = decide(order, subject, who, Rules(self.directory(), self.catalogue()), today)
+            decided = decide(order, subject, who, Rules(self.directory(), self.catalogue()), today, counted=counted)
         except Exception:  # whatever a rule does, the other orders must be answered, and this one says so
             log.exception("rules failed", code=order.line.code)
             return Consulted(order, day, trouble="technical", text="The coverage rules could not be evaluated.")
@@ -176,6 +149,7 @@ class ConsultService:
         return Consulted(
             order,
             day,
+            who=decided.who,
             decision=decided.decision,
             plan=decided.who.plan.id if decided.who.plan else None,
             expiry=self._expiry(decided.decision, who.ends(day), today),
@@ -195,21 +169,13 @@ class ConsultService:
     ) -> T:
         """Draw ``assertions`` new ids, let ``prepare`` make an answer and a new document of each of them, and store those.
 
-        All or nothing, and durable when the answer is returned. Raises the store's errors (Busy, StorageFull). An id that
-        was drawn before, once in 2**60, is drawn again: its document would not be new.
+        All or nothing, and durable when the answer is returned. Raises the store's errors: Conflict when an id was drawn
+        before (once in 2**60) or when another call used up what this one says is left; then ask again.
         """
-        for attempt in range(1, _ATTEMPTS + 1):
-            ids = [issue(NumberKind.ASSERTION, self.runtime) for _ in range(assertions)]
-            answer, puts = prepare(ids)
-            try:
-                await self.store.commit(Commit(tenant=self.tenant, puts=puts, audit=[audit]))
-            except Conflict:
-                log.warning("assertion id was drawn twice", attempt=attempt)
-                if attempt == _ATTEMPTS:
-                    raise
-                continue
-            return answer
-        raise AssertionError("unreachable: the loop returns or raises")
+        ids = [issue(NumberKind.ASSERTION, self.runtime) for _ in range(assertions)]
+        answer, puts = prepare(ids)
+        await self.store.commit(Commit(tenant=self.tenant, puts=puts, audit=[audit]))
+        return answer
 
     def draw(self) -> str:
         """An assertion id that is not kept: for questions that must leave no trace."""

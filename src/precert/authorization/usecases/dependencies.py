@@ -15,6 +15,7 @@ import structlog
 
 from precert.authorization.deciding import judge
 from precert.authorization.deciding.answers import answers
+from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.decide import Rules, decide
 from precert.authorization.deciding.evidence import clinical_evidence, unpacked
 from precert.authorization.deciding.standing import Standing, service_day, standing
@@ -113,12 +114,13 @@ class AuthorizationService:
         bound: Mapping[str, str] | None = None,
         budget: Budget | None = None,
         repeated: judge.Repeated | None = None,
+        counted: CountedLines = NOTHING_COUNTED,
     ) -> judge.Judged:
         """Evaluate one line. A failure of the rules stays in this line and sends it to a person.
 
         ``bound`` are the policy versions that the case is decided under (policy id to version). When the ``budget`` of the
         synchronous answer is used up, the line goes to a person as well. ``repeated`` is the authorization on record that
-        it certainly asks for again.
+        it certainly asks for again; ``counted`` is what counts beside it.
         """
         bench = judge.Bench(
             line,
@@ -138,7 +140,8 @@ class AuthorizationService:
             log.error("decision budget used up", line=line.sequence)
             return judge.engine_failure(bench)
         try:
-            decided = decide(submission.ask(line), submission.subject, who, self.rules(), now.date(), bound=bound)
+            ask, today = submission.ask(line), now.date()
+            decided = decide(ask, submission.subject, who, self.rules(), today, bound=bound, counted=counted)
         except Exception:  # whatever a rule does, the request must be answered and a person must see it
             log.exception("rules failed", line=line.sequence, code=line.code)
             return judge.engine_failure(bench)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from precert.authorization.deciding.authorized import on_record
 from precert.authorization.record.case import Case, Event, Recorder, decode, fold
 from precert.authorization.record.numbers import reservation
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
 from precert.authorization.usecases.metering import exchange
+from precert.authorization.usecases.on_record import on_record
 from precert.authorization.usecases.submit import record_put
 from precert.fhir.types import Element
 from precert.store.port import Audit, Busy, Commit, Conflict, Idempotency, Put, Stored
@@ -48,7 +48,7 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
         document = await service.store.get(service.tenant, "Case", case_id)
         if document is None:
             raise KeyError(case_id)
-        case, numbers = await _apply(service, fold(decode(document.body)), received)
+        case, numbers, granting = await _apply(service, fold(decode(document.body)), received)
         submission = await service.submission_of(case)
         rendered = service.changed(case, submission)
         now = service.runtime.now()
@@ -62,6 +62,7 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
                 record_put(case, rendered, now, document.version),
                 *rendered.puts,
                 metered,
+                *granting,
             ],
             outgoing=rendered.outgoing,
             audit=[Audit("information-received", received.sender, case.number, now)],
@@ -79,7 +80,7 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
     raise Busy
 
 
-async def _apply(service: AuthorizationService, case: Case, received: Received) -> tuple[Case, list[str]]:
+async def _apply(service: AuthorizationService, case: Case, received: Received) -> tuple[Case, list[str], list[Put]]:
     now = service.runtime.now()
     recorder = Recorder(case.events)
     detail: Element = {"bundle": received.bundle, **(received.detail or {})}
@@ -103,8 +104,10 @@ async def _apply(service: AuthorizationService, case: Case, received: Received) 
             reference=line.reference,
             bound=bound_versions(case),
             repeated=seen.repeated(line.requested),
+            counted=seen.counted(line.requested),
         )
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)
-    return fold(recorder.events), numbers
+    whole_case = fold(recorder.events)
+    return whole_case, numbers, seen.record.granting(whole_case, numbers)

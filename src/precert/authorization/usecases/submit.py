@@ -9,12 +9,13 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from precert.authorization.deciding.authorized import OnRecord, on_record
+from precert.authorization.deciding.counted import NOTHING_COUNTED
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, CaseOpened, Event, LineRequest, Recorder, decode, encode, fold
 from precert.authorization.record.numbers import NumberKind, issue, reservation
 from precert.authorization.usecases.dependencies import AuthorizationService, Budget, Rejection, Rendered, Renderer
 from precert.authorization.usecases.metering import exchange
+from precert.authorization.usecases.on_record import OnRecord, on_record
 from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import Directory, Found, NoMember, NotFound, member_numbers
 from precert.fhir.types import Element
@@ -76,7 +77,7 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
             rejection,
         )
         link, place = await _resubmitted(service, submission, case)
-        puts = [*rendered.puts, *link, metered]
+        puts = [*rendered.puts, *link, metered, *seen.record.granting(case, numbers)]
         commit = _commit(service, case, [*map(reservation, numbers), *place], rendered, puts, key)
         try:
             outcome = await service.store.commit(commit)
@@ -169,7 +170,7 @@ def decide(
     recorder.append(system_event("opened", now, opened=_opened(service, submission, who, number, now)))
     numbers = [number]
     for line in submission.lines:
-        recorder.append(system_event("requested", now, line=line.sequence, requested=line))
+        recorder.append(requested_event(submission, line, now))
     budget = Budget()
     for line in submission.lines:
         if rejection is not None:
@@ -183,7 +184,8 @@ def decide(
             )
             continue
         repeated = seen.repeated(line) if seen is not None else None
-        judged = service.judge_line(line, submission, who, now, budget=budget, repeated=repeated)
+        counted = seen.counted(line) if seen is not None else NOTHING_COUNTED
+        judged = service.judge_line(line, submission, who, now, budget=budget, repeated=repeated, counted=counted)
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)
@@ -241,6 +243,13 @@ def system_event(
         requested=requested,
         detail=detail or {},
     )
+
+
+def requested_event(submission: Submission, line: LineRequest, at: datetime) -> Event:
+    """The event that a line is asked for. Its detail names the order behind it, as the client calls it."""
+    order = submission.orders.get(line.sequence)
+    detail = {"order": order.reference} if order is not None and order.reference is not None else None
+    return system_event("requested", at, line=line.sequence, requested=line, detail=detail)
 
 
 _NO_MEMBER = {

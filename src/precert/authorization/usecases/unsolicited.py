@@ -7,18 +7,18 @@ approve every line of it. Source: um.md 4.5 (approve, evidence in prefetch), CRD
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import date
 
 import structlog
 
-from precert.authorization.deciding.authorized import on_record
+from precert.authorization.deciding.authorized import Held, covers
 from precert.authorization.deciding.request import Ask
 from precert.authorization.record.case import Case, Recorder, fold
 from precert.authorization.record.numbers import reservation
-from precert.authorization.usecases.ask import ConsultService, Held, Identified
+from precert.authorization.usecases.ask import ConsultService, Identified
 from precert.authorization.usecases.dependencies import AuthorizationService, Renderer
+from precert.authorization.usecases.on_record import MemberRecord, on_record
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.submit import decide, record_put, system_event
 from precert.fhir.outcome import FhirError
@@ -26,7 +26,6 @@ from precert.fhir.types import Element
 from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Put
 
 log = structlog.get_logger(__name__)
-_TURN = "UnsolicitedTurn"
 _ATTEMPTS = 25  # of n orders for one member that are signed at once, one gets through in each round
 
 
@@ -55,8 +54,11 @@ class Unsolicited:
         plan = standing.plan if standing is not None and standing.member is not None else None
         return plan is not None and plan.unsolicited
 
-    async def authorize(self, asked: OrderRequest, order: Ask, day: date, who: Identified) -> Held | None:
-        """The authorization of ``order`` on ``day``: a new one, or the one that a faster call got meanwhile.
+    async def authorize(
+        self, asked: OrderRequest, order: Ask, day: date, who: Identified, key: str | None
+    ) -> Held | None:
+        """The authorization of ``order`` on ``day``: a new one, or the one that a faster call got meanwhile. ``key`` is the
+        order's own.
 
         ``None`` when the rules do not approve what the request says, or it cannot be read. Raises the store's errors.
         """
@@ -69,35 +71,30 @@ class Unsolicited:
             return None
         submission = replace(submission, root=asked.root)
         for _ in range(_ATTEMPTS):
-            turn = await self._turn(who)  # before looking: what is stored after this is noticed
             seen = await on_record(self.service, submission)
-            found = next((held for held in await self.consult.held(who.who, [order]) if held.covers(order, day)), None)
+            found = self._found(order, who, day, seen.record, key)
             if found is not None:
                 return found
-            case, numbers, rejection = decide(self.service, submission)
+            case, numbers, rejection = decide(self.service, submission, seen)
             if rejection is not None or not _approved(case):
                 return None
             try:
-                tied = seen.signed(case, numbers)
-                return await self._store(case, numbers, turn, submission, asked.origin, tied)
+                tied = [*seen.signed(case, numbers), *seen.record.granting(case, numbers)]
+                return await self._store(case, numbers, submission, asked.origin, tied)
             except (AlreadyTaken, Conflict):  # another order or request of this member was faster: look at what it got
                 continue
         return None
 
-    async def _turn(self, who: Identified) -> tuple[str, int]:
-        """Whose turn it is among one member's orders: a document that each authorization moves on by one version. Of two
-        calls that see the same version, only one can store; whatever else happens to the member's cases is no matter."""
-        member = who.who.member if who.who else None
-        assert member is not None
-        key = hashlib.sha256(member.id.encode()).hexdigest()  # a member number may hold what no document id may
-        found = await self.consult.store.get(self.consult.tenant, _TURN, key)
-        return key, found.version if found is not None else 0
+    def _found(self, order: Ask, who: Identified, day: date, record: MemberRecord, key: str | None) -> Held | None:
+        assert who.who is not None
+        standing, today = who.who.on(day), self.consult.today()
+        left = record.used.left
+        return next((held for held in record.held if covers(held, order, standing, today, left(held, key))), None)
 
     async def _store(
         self,
         case: Case,
         numbers: list[str],
-        turn: tuple[str, int],
         submission: Submission,
         origin: Element,
         tied: list[Put],
@@ -108,7 +105,9 @@ class Unsolicited:
         case = fold(recorder.events)
         rendered = self.render(case, submission, None)
         line = case.ordered[0]
+        held = Held.of(case, line)
         assert line.authorization is not None
+        assert held is not None
         audit = Audit(
             "unsolicited-determination", submission.submitter, case.number, at, {"number": line.authorization.number}
         )
@@ -119,14 +118,14 @@ class Unsolicited:
                     record_put(case, rendered, at, 0),
                     *rendered.puts,
                     *tied,
-                    Put(_TURN, turn[0], case.id.encode(), expect=turn[1]),
                 ],
                 audit=[audit],
                 reserve=[*map(reservation, numbers)],
             )
         )
-        return Held(line, line.authorization, case.number)
+        return held
 
 
 def _approved(case: Case) -> bool:
-    return bool(case.lines) and all(line.authorization is not None for line in case.ordered)
+    own = (line.authorization is not None and line.rests_on is None for line in case.ordered)
+    return bool(case.lines) and all(own)

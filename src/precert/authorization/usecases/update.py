@@ -14,7 +14,6 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from precert.authorization.deciding.authorized import OnRecord, on_record
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import (
     Authorization,
@@ -31,8 +30,17 @@ from precert.authorization.record.numbers import reservation
 from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Renderer, bound_versions
 from precert.authorization.usecases.give_up import CANCELLABLE, GivenUp, given_up, last_word
 from precert.authorization.usecases.metering import Kind, exchange
+from precert.authorization.usecases.on_record import OnRecord, on_record
 from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.submit import Answered, answered, record_put, request_key, submit, system_event
+from precert.authorization.usecases.submit import (
+    Answered,
+    answered,
+    record_put,
+    request_key,
+    requested_event,
+    submit,
+    system_event,
+)
 from precert.store.port import Audit, Busy, Commit, Conflict, Document, Param, Replayed
 
 log = structlog.get_logger(__name__)
@@ -81,6 +89,7 @@ async def update(service: AuthorizationService, submission: Submission, render: 
                 *rendered.puts,
                 *gone.puts,
                 metered,
+                *seen.record.granting(case, numbers),
             ],
             outgoing=[*rendered.outgoing, *gone.outgoing],
             audit=[audit, *gone.audit],
@@ -188,12 +197,13 @@ def _add(
     who: Standing,
     now: datetime,
 ) -> None:
-    change.recorder.append(system_event("requested", now, line=line.sequence, requested=line))
+    change.recorder.append(requested_event(submission, line, now))
     change.recorder.append(system_event("validated", now, line=line.sequence))
     if line.request == "cancel" or submission.cancel_all:
         change.recorder.append(_provider_event("cancel", now, submission, line=line.sequence))
         return
-    judged = service.judge_line(line, submission, who, now, repeated=change.seen.repeated(line))
+    repeated, counted = change.seen.repeated(line), change.seen.counted(line)
+    judged = service.judge_line(line, submission, who, now, repeated=repeated, counted=counted)
     _record(change, judged.events, judged.numbers)
 
 
@@ -241,7 +251,7 @@ def _revise(
     else:
         change.recorder.append(_provider_event("evidence", now, submission, line=known.sequence))
         return
-    change.recorder.append(system_event("requested", now, line=known.sequence, requested=wanted))
+    change.recorder.append(requested_event(submission, wanted, now))
     judged = service.judge_line(
         wanted,
         submission,
@@ -251,6 +261,7 @@ def _revise(
         reference=known.reference,
         bound=bound,
         repeated=repeated,
+        counted=change.seen.counted(wanted),
     )
     _record(change, judged.events, judged.numbers)
 
@@ -271,7 +282,7 @@ def _asks_less(known: Line, wanted: LineRequest) -> bool:
 def _narrow(change: _Change, known: Line, wanted: LineRequest, submission: Submission, now: datetime) -> None:
     granted = known.authorization
     assert isinstance(granted, Authorization)
-    change.recorder.append(system_event("requested", now, line=known.sequence, requested=wanted))
+    change.recorder.append(requested_event(submission, wanted, now))
     smaller = msgspec.structs.replace(granted, quantity=wanted.quantity, unit=wanted.unit or granted.unit)
     narrowed = _provider_event("narrowed", now, submission, line=known.sequence)
     change.recorder.append(msgspec.structs.replace(narrowed, authorization=smaller))

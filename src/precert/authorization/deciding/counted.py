@@ -1,0 +1,115 @@
+"""What counts beside a line under limits and maxima: the other lines of its request and the member's lines on record.
+
+The rules read it in two ways: as evidence of the payer's own (a visit limit adds up units), and as
+:class:`precert.policy.types.Counted` (a grant's maximum). An authorization on record is a ``PayerAuth``; what is merely
+asked for, or was free of authorization, is ``PayerUnits``: it shows that units count, never that anything was authorized. Source: docs/policies.md ("saying yes").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from precert.authorization.deciding.request import Ask
+from precert.authorization.deciding.service import identify
+from precert.authorization.deciding.standing import service_day
+from precert.authorization.record.case import Case, Line, LineRequest
+from precert.fhir.types import Element, Resource
+from precert.policy.amounts import read
+from precert.policy.types import Counted, EvidenceItem
+
+COUNTS = frozenset({"approved", "active", "modified", "exhausted", "closed", "exempt"})
+"""The states of lines whose units are used up or free of authorization: what was denied or given up counts for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountedLines:
+    """``complete`` is false when more is on record than was read; then nothing may be said to be within a maximum.
+
+    ``numbers`` are the authorization numbers among them.
+    """
+
+    lines: tuple[Counted, ...] = ()
+    complete: bool = True
+    numbers: frozenset[str] = frozenset()
+
+    def evidence(self) -> list[EvidenceItem]:
+        """The lines as the payer's own data. One without a readable amount has none, so that no sum is made."""
+        return [EvidenceItem(_payer_data(each, n), each.reference, "payer") for n, each in enumerate(self.lines, 1)]
+
+    def and_(self, more: CountedLines) -> CountedLines:
+        """Both together."""
+        complete = self.complete and more.complete
+        return CountedLines((*self.lines, *more.lines), complete, self.numbers | more.numbers) if more.lines else self
+
+    def beside(self, others: Iterable[Ask], received: date) -> CountedLines:
+        """The same with the other lines of the request, or the other orders of the call."""
+        asked = tuple(_asked(other, received) for other in others if other.line.request != "cancel")
+        return CountedLines((*self.lines, *asked), self.complete, self.numbers) if asked else self
+
+
+NOTHING_COUNTED = CountedLines()
+
+
+def on_record(cases: Iterable[tuple[Case, Line]], complete: bool = True) -> CountedLines:
+    """The lines of ``cases`` that count. Lines that only repeat another's authorization are not counted twice."""
+    kept = [(case, line) for case, line in cases if line.state in COUNTS and line.rests_on is None]
+    numbers = frozenset(line.authorization.number for _, line in kept if line.authorization is not None)
+    return CountedLines(tuple(_recorded(case, line) for case, line in kept), complete, numbers)
+
+
+def _recorded(case: Case, line: Line) -> Counted:
+    granted, requested = line.authorization, line.requested
+    service = identify(requested.item)
+    received = case.opened.received.date()
+    quantity = _amount(requested)
+    if granted is not None:
+        quantity = _quantity(granted.quantity, granted.unit)
+    name = f"authorization {granted.number}" if granted is not None else f"case {case.number} line {line.sequence}"
+    return Counted(
+        reference=name,
+        codes=service.codes,
+        modifiers=service.modifiers,
+        since=granted.issued if granted is not None else received,
+        start=granted.start if granted is not None else service_day(requested, received),
+        end=granted.end if granted is not None else requested.service_end,
+        quantity=quantity,
+        granted=granted is not None,
+    )
+
+
+def _asked(ask: Ask, received: date) -> Counted:
+    service = identify(ask.line.item)
+    return Counted(
+        reference=f"line {ask.line.sequence} of this request",
+        codes=service.codes,
+        modifiers=service.modifiers,
+        since=received,
+        start=service_day(ask.line, received),
+        end=ask.line.service_end,
+        quantity=_amount(ask.line),
+        same_request=True,
+    )
+
+
+def _amount(line: LineRequest) -> Element | None:
+    quantity = line.item.get("quantity")
+    return quantity if isinstance(quantity, dict) else _quantity(line.quantity, line.unit)
+
+
+def _quantity(value: object, unit: str | None) -> Element | None:
+    return None if value is None else {"value": value, **({"unit": unit} if unit else {})}
+
+
+def _payer_data(counted: Counted, position: int) -> Resource:
+    amount = read(counted.quantity) if counted.quantity is not None else None
+    resource: Resource = {
+        "resourceType": "PayerAuth" if counted.granted else "PayerUnits",
+        "id": f"own-{position}",
+        "code": {"coding": [{"system": code.system, "code": code.code} for code in counted.codes]},
+        "start": counted.since.isoformat(),
+    }
+    if amount is not None:
+        resource["units"] = amount.value
+    return resource

@@ -1,0 +1,155 @@
+"""Limits and maxima count the whole request and everything on record: however it is split, it is one amount."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy.support import DAY, HCPCS, line, policy
+from precert.fhir.coding import CPT, Code
+from precert.policy.evaluate import evaluate
+from precert.policy.types import Counted, EvidenceItem, Outcome
+
+E0601 = Code(HCPCS, "E0601")
+MONTHS = {"period": "12 weeks", "max_quantity": 3, "unit": "months"}
+
+
+def beside(quantity: Any = 1, unit: str = "months", **more: Any) -> Counted:
+    amount = None if quantity is None else {"value": quantity, "unit": unit}
+    given_ = {
+        "reference": "line 2 of this request",
+        "codes": (E0601,),
+        "since": DAY,
+        "start": DAY,
+        "same_request": True,
+    }
+    return Counted(**(given_ | {"quantity": amount} | more))
+
+
+def on_record(quantity: Any = 3, **more: Any) -> Counted:
+    return beside(quantity, **({"reference": "authorization PA1", "granted": True, "same_request": False} | more))
+
+
+def verdict(asked: Any, *counted: Counted, complete: bool = True, item: Any = None, **changes: Any) -> tuple[str, str]:
+    tried = policy(grant=MONTHS, **changes)
+    context = line(quantity=asked, item=item, answers={"ok": True}, counted=list(counted), counted_complete=complete)
+    found = evaluate(tried, context)
+    return found.outcome.value, found.reason_code or ""
+
+
+@pytest.mark.parametrize(
+    ("counted", "expected"),
+    [
+        ([], "approve"),
+        ([beside(1, start=DAY + timedelta(days=40))], "approve"),  # three in all, at different times
+        ([beside(1)], "refer-nurse"),  # the same days: a duplicate
+        ([beside(2)], "refer"),
+        ([beside(1, start=DAY + timedelta(days=40)), beside(1, start=DAY + timedelta(days=80))], "refer"),
+        ([beside(None)], "refer"),  # who names no amount asks for all that is granted
+        ([beside("one")], "refer-nurse"),
+        ([beside(1, "bananas")], "refer-nurse"),
+        ([beside(1, modifiers=(Code(HCPCS, "RR"),))], "approve"),  # another modifier: not a duplicate, and counted
+        ([beside(2, codes=(Code(HCPCS, "E0470"),))], "approve"),  # another service
+        ([on_record(3)], "refer"),
+        ([on_record(1)], "approve"),
+        ([on_record(3, start=DAY - timedelta(days=200), end=DAY - timedelta(days=1))], "approve"),  # over by then
+        ([on_record(3, start=DAY - timedelta(days=200), end=None)], "refer"),
+        ([on_record(3, start=DAY + timedelta(days=84))], "approve"),  # begins when this one has ended
+        ([on_record(3, start=DAY + timedelta(days=83))], "refer"),
+    ],
+    ids=str,
+)
+def test_a_maximum_counts_what_stands_beside(counted: list[Counted], expected: str) -> None:
+    assert verdict(2, *counted)[0] == expected
+
+
+def test_what_could_not_be_read_whole_is_counted_by_a_person() -> None:
+    assert verdict(1, complete=False) == ("refer-nurse", "amount")
+
+
+def test_a_further_period_under_a_policy_for_first_requests_is_a_renewal() -> None:
+    ended = on_record(1, start=DAY - timedelta(days=120), end=DAY - timedelta(days=30))
+    initial = {"applies": {"services": ["hcpcs|E0601"], "request": ["initial"]}}
+    assert verdict(1, ended) == ("approve", "")
+    assert verdict(1, ended, **initial) == ("refer-nurse", "continuation")
+    long_ago = on_record(1, start=DAY - timedelta(days=300), end=DAY - timedelta(days=91))
+    assert verdict(1, long_ago, **initial) == ("approve", "")
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6))
+def test_no_split_gets_more_than_one_line_would(parts: list[int]) -> None:
+    """Line by line, each with the others beside it: never all of them approved when the sum is above the maximum."""
+    days = [DAY + timedelta(days=n) for n in range(len(parts))]
+    outcomes = []
+    for n, asked in enumerate(parts):
+        others = [beside(p, start=days[m]) for m, p in enumerate(parts) if m != n]
+        outcomes.append(verdict(asked, *others)[0])
+    if sum(parts) > 3:
+        assert "approve" not in outcomes
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.integers(0, 20))
+def test_a_visit_limit_is_not_evaded_by_splitting(parts: list[int], used: int) -> None:
+    """The sum of what was billed, authorized, free of authorization and asked for beside decides, for each line."""
+    limit = policy(
+        role="limit",
+        applies={"services": ["cpt|97110"]},
+        facts={
+            "used": {"from": "PayerClaim", "code": ["cpt|97110"], "within": "365d", "take": "sum", "absent": 0},
+            "asked": {"from": "Item", "value": "quantity.value"},
+            "ok": {"ask": {"text": "OK?", "type": "boolean", "who": "clinical"}},
+        },
+        exempt={"id": "FREE", "text": "20 or fewer", "test": "%used + %asked <= 20", "cite": "c"},
+        grant=None,
+    )
+    code = {"coding": [{"system": CPT, "code": "97110"}]}
+    kinds = ("PayerAuth", "PayerUnits")
+    for n, asked in enumerate(parts):
+        billed = {"resourceType": "PayerClaim", "id": "c", "code": code, "date": DAY.isoformat(), "units": used}
+        evidence = [EvidenceItem(billed, "PayerClaim/c", "payer")]
+        for m, units in enumerate(parts):
+            if m != n:
+                beside_ = {"resourceType": kinds[m % 2], "id": str(m), "code": code, "units": units}
+                evidence.append(EvidenceItem({**beside_, "start": DAY.isoformat()}, f"{kinds[m % 2]}/{m}", "payer"))
+        found = evaluate(limit, line("cpt|97110", quantity=asked, evidence=evidence, item={"productOrService": code}))
+        assert (found.outcome is Outcome.NO_AUTH) is (used + sum(parts) <= 20)
+
+
+@pytest.mark.parametrize(
+    "quantity", [{"value": 0}, {"value": 3, "unit": "bananas"}, {"value": 3, "comparator": "<"}, {}]
+)
+def test_an_amount_that_cannot_be_read_is_nobodys_yes(quantity: dict[str, Any]) -> None:
+    exempt = {"id": "FREE", "text": "always", "test": "true", "cite": "c"}
+    for changes in ({}, {"exempt": exempt, "criteria": None}):
+        found = evaluate(policy(**changes), line(item={"quantity": quantity}, answers={"ok": True}))
+        assert (found.outcome, found.reason_code) == (Outcome.REFER_NURSE, "amount")
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"), [(date(2027, 1, 24), "approve"), (date(2027, 1, 25), "refer"), (date(2031, 12, 31), "refer")]
+)
+def test_a_period_longer_than_the_grant_is_not_cut_by_a_machine(end: date, outcome: str) -> None:
+    """Twelve weeks from 2 November end on 24 January."""
+    found = evaluate(policy(grant=MONTHS), line(answers={"ok": True}, quantity=Decimal(3), service_end=end))
+    assert found.outcome.value == outcome
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "retro", "outcome"),
+    [
+        (0, None, "approve"),
+        (1, None, "approve"),
+        (2, None, "refer-nurse"),
+        (14, "14d", "approve"),
+        (15, "14d", "refer-nurse"),
+    ],
+)
+def test_a_service_of_the_past_needs_the_policys_word(days_ago: int, retro: str | None, outcome: str) -> None:
+    auth = {"required": True, **({"retro": retro} if retro else {})}
+    context = line(answers={"ok": True}, service_date=DAY - timedelta(days=days_ago))
+    assert evaluate(policy(auth=auth), context).outcome.value == outcome
