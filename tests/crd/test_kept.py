@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import random
 from dataclasses import replace
@@ -31,8 +32,10 @@ from precert.store.port import Busy, Commit, Param, Put, StorageFull
 from support.app import NOW, frozen_runtime
 
 
-async def authorize(world: World, code: str = "72148", provider: str | None = None, case: str = "case-1") -> str:
-    """An authorization for COM-0001 on record: one unit for 60 days from 2026-11-20; its number."""
+async def authorize(
+    world: World, code: str = "72148", provider: str | None = None, case: str = "case-1", units: int = 1
+) -> str:
+    """An authorization for COM-0001 on record: so many units for 60 days from 2026-11-20; its number."""
     line = LineRequest(
         sequence=1,
         code=f"{CPT}|{code}",
@@ -60,7 +63,7 @@ async def authorize(world: World, code: str = "72148", provider: str | None = No
         issued=date(2026, 11, 20),
         start=date(2026, 11, 20),
         end=date(2027, 1, 18),
-        quantity=Decimal(1),
+        quantity=Decimal(units),
         unit="units",
     )
     determination = Determination(id="d1", at=NOW, outcome="approve")
@@ -286,6 +289,40 @@ async def test_of_very_many_for_one_service_the_newest_are_read(world, monkeypat
     (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
     assert info["satisfied-pa-id"] == number
     assert [fold(decode(body)).id for body in read] == ["case-5", "case-4"]
+
+
+@pytest.mark.parametrize("calls", [1, 3], ids=["in one call", "in three calls"])
+async def test_what_orders_use_up_is_gone_for_others(advising, calls):
+    """Two units on record, three orders of one unit: however they come, two of them are satisfied, again and again."""
+    world = advising
+    await authorize(world, units=2)
+    orders = [mri(id_=f"o{n}", quantityQuantity={"value": 1, "unit": "units"}) for n in (1, 2, 3)]
+    for _ in range(2):
+        together = [orders] if calls == 1 else [[each] for each in orders]
+        said = [
+            info["pa-needed"]
+            for each in together
+            for info in infos(await world.ask(hook(*each, member="COM-0001", version="2.2")))
+        ]
+        assert said == ["satisfied", "satisfied", "auth-needed"]
+
+
+async def test_calls_at_once_do_not_share_one_unit(advising):
+    world = advising
+    await authorize(world)
+    one = {"quantityQuantity": {"value": 1, "unit": "units"}}
+    bodies = [hook(mri(id_=f"o{n}", **one), member="COM-0001", version="2.2") for n in range(8)]
+    answers = await asyncio.gather(*(world.ask(body) for body in bodies))
+    assert sorted(infos(answer)[0]["pa-needed"] for answer in answers) == ["auth-needed"] * 7 + ["satisfied"]
+
+
+async def test_a_drafted_order_uses_nothing_up(advising):
+    world = advising
+    await authorize(world)
+    one = {"quantityQuantity": {"value": 1, "unit": "units"}}
+    drafted = hook(mri(id_="draft", **one), member="COM-0001", version="2.2", name="order-select")
+    for body in (drafted, hook(mri(id_="signed", **one), member="COM-0001", version="2.2")):
+        assert infos(await world.ask(body))[0]["pa-needed"] == "satisfied"
 
 
 async def test_an_authorization_of_another_member_does_not(advising):

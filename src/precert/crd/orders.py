@@ -21,6 +21,7 @@ from precert.fhir.coding import PLACE_OF_SERVICE, UCUM, codes
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extensions, value
 from precert.fhir.types import Element, Resource, as_list, elements, text
+from precert.policy.evidence import number
 from precert.policy.types import EvidenceItem
 
 _CODE_ELEMENTS = {
@@ -90,12 +91,12 @@ def read_order(
     service = bare(service)
     named = list(codes(service))
     start, end = _dates(resource)
-    quantity, unit = _quantity(resource)
+    quantity, unit, said = _quantity(resource)
     item: Element = {"productOrService": service}
     if modifiers:
         item["modifier"] = modifiers
-    if quantity is not None:
-        item["quantity"] = {"value": quantity, **({"unit": unit} if unit else {})}
+    if said is not None:
+        item["quantity"] = said
     if start is not None:
         item["servicedPeriod"] = {"start": start.isoformat(), **({"end": end.isoformat()} if end else {})}
     if place := _place(entry, index):
@@ -185,17 +186,26 @@ def _dates(resource: Resource) -> tuple[date | None, date | None]:
     return None, None
 
 
-def _quantity(resource: Resource) -> tuple[Decimal | None, str | None]:
+def _quantity(resource: Resource) -> tuple[Decimal | None, str | None, Element | None]:
+    """(amount, unit, the quantity as a line has it). A prescription asks for its refills as well.
+
+    A quantity that is there and cannot be read stays on the line as it is, so that nobody takes it for none.
+    """
     dispense = next(iter(elements(resource.get("dispenseRequest"))), {})
     for quantity in (*elements(resource.get("quantityQuantity")), *elements(dispense.get("quantity"))):
-        amount = quantity.get("value")
-        if isinstance(amount, Decimal | int) and not isinstance(amount, bool) and amount > 0:
-            system = text(quantity.get("system"))
-            unit = text(quantity.get("unit")) or text(quantity.get("code"))
-            return Decimal(amount), _UCUM_WORDS.get(unit or "", unit) if system == UCUM else unit
+        amount = number(quantity.get("value"))
+        if amount is None or amount <= 0 or quantity.get("comparator") is not None:
+            return None, None, quantity
+        refills = (
+            number(dispense.get("numberOfRepeatsAllowed")) if quantity is not resource.get("quantityQuantity") else 0
+        )
+        total = Decimal(amount) * (1 + Decimal(refills or 0))
+        unit = text(quantity.get("unit")) or text(quantity.get("code"))
+        unit = _UCUM_WORDS.get(unit or "", unit) if text(quantity.get("system")) == UCUM else unit
+        return total, unit, {"value": total, **({"unit": unit} if unit else {})}
     if resource.get("resourceType") == "Appointment":
-        return Decimal(1), None  # an appointment is one visit, one examination
-    return None, None
+        return Decimal(1), None, {"value": Decimal(1)}  # an appointment is one visit, one examination
+    return None, None, None
 
 
 _UCUM_WORDS = {"mo": "months", "wk": "weeks", "d": "days", "h": "hours", "{visit}": "visits", "{visits}": "visits"}
