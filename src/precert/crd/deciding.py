@@ -90,11 +90,11 @@ class Decider:
                 at = one.reference
                 subject = _for_order(people[at], order, evidence)
                 record = await self._record(at, known[at], orders)
-                on_record = record.counted if record is not None else NOTHING_COUNTED
+                on_record = record.counted if record is not None else CountedLines(complete=False)
                 others = [each.asked for each in orders if each is not order]
                 consulted = self._ask(order, subject, known[at], on_record.beside(others, today))
                 if record is None:
-                    consulted = consulted.failed(_NO_RECORD) if consulted.decision is not None else consulted
+                    consulted = consulted.failed(_NO_RECORD) if consulted.needs_authorization else consulted
                 else:
                     consulted = consulted.under(record.held, record.used, self._key(order, known[at]), today)
                 info = self._assertion(order, consulted, one.reference, one.note)

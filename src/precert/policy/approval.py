@@ -57,9 +57,11 @@ def _carrying(run: Run) -> list[Leaf]:
     return found
 
 
-def unreadable_amount(run: Run) -> Verdict | None:
-    """An amount that is written and cannot be read, or not be compared with what the policy counts in: no machine says yes
-    to it, whatever the yes would be."""
+def uncountable(run: Run) -> Verdict | None:
+    """An amount that is written and cannot be read, or not be compared with what the policy counts in, or a limit on what
+    could not be read whole: no machine says yes to it, whatever the yes would be."""
+    if run.policy.model.role == "limit" and not run.context.counted_complete:
+        return Outcome.REFER_NURSE, "What is on record could not be counted; a person does.", "amount"
     quantity = run.context.item.get("quantity")
     if quantity is None:
         return None
@@ -76,7 +78,7 @@ def unreadable_amount(run: Run) -> Verdict | None:
 
 def _over_grant(run: Run) -> Verdict | None:
     """What this line asks for, with the other lines of the request and what is on record, against the policy's maximum."""
-    trouble = unreadable_amount(run)
+    trouble = uncountable(run)
     grant = run.policy.grant
     if trouble is not None or grant is None or grant.max_quantity is None:
         return trouble

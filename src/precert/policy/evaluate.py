@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from precert.policy.approval import unreadable_amount, verdict
+from precert.policy.approval import uncountable, verdict
 from precert.policy.asking import alternatives, open_facts, questions
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evidence import EvidenceIndex
@@ -98,7 +98,7 @@ def _decide(run: Run) -> Evaluation:
     if excluded is True:
         return _excluded(run, base)
     if exempt is True:
-        if (trouble := unreadable_amount(run)) is not None:
+        if (trouble := uncountable(run)) is not None:
             return _say(base, *trouble)
         text_of = model.exempt.text if model.exempt and model.exempt.text else "exempt"
         return _say(base, Outcome.NO_AUTH, f"No authorization is needed: {text_of}.", model.auth.reason)
