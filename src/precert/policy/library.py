@@ -1,26 +1,30 @@
 """A directory of policies, kept in memory and read again when it changes.
 
-A broken file never takes a policy away: the last good content of that file stays in the catalogue, and the file is
-reported until it is mended. A file that is deleted is gone. Value sets stand in ``value-sets/*.yaml`` beside the
-policies: ``value_set: <name>`` and ``codes: [system|code ...]``.
+What cannot be used is never "no rule" (docs/policies.md, "When a file cannot be used"): a person decides about the
+services that the file was about until it is mended, and :attr:`PolicyLibrary.problems` names it. The last good content of
+a broken file stays in the catalogue, so that forms, pages and the trace keep what they had. Value sets stand in
+``value-sets/*.yaml`` beside the policies: ``value_set: <name>`` and ``codes: [system|code ...]``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from precert.policy.activation import read_withheld, value_sets_of
 from precert.policy.catalogue import Catalogue
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
-from precert.policy.load import PolicyFile, PolicyFileError, Problem, load_file, read_yaml, validated
+from precert.policy.folder import VALUE_SET_FOLDER, Listing, listing
+from precert.policy.lint import blocking
+from precert.policy.load import PolicyFileError, Problem, load_file, read_yaml, validated
 from precert.policy.model import Pattern
-
-VALUE_SET_FOLDER = "value-sets"
-_Stamp = tuple[int, int, int]
+from precert.policy.overlap import overlaps
+from precert.policy.withheld import Span, Withheld, expanded, of_policy, uncovered
 
 
 class ValueSetFile(BaseModel):
@@ -31,7 +35,7 @@ class ValueSetFile(BaseModel):
     value_set: str
     title: str | None = None
     source: str | None = None
-    codes: tuple[Pattern, ...]
+    codes: tuple[Pattern, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,22 @@ class ReloadReport:
     problems: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A policy that was read, and what it is about with its value sets as they were then."""
+
+    policy: CompiledPolicy
+    services: tuple[str, ...] | None
+
+    def withheld(self, why: str) -> Withheld:
+        return of_policy(self.policy.model, self.services, why)
+
+    @property
+    def span(self) -> Span:
+        effective = self.policy.model.effective
+        return effective.start, effective.end or date.max
+
+
 class PolicyLibrary:
     """Reads ``directory`` at once. Broken files are reported in ``problems``; they do not raise.
 
@@ -56,11 +76,12 @@ class PolicyLibrary:
             raise NotADirectoryError(f"{directory} is not a directory of policies")
         self.directory = directory
         self.loaded_at = now
-        self._stamps: dict[Path, _Stamp] = {}
-        self._files: dict[Path, PolicyFile] = {}
-        self._compiled: dict[Path, CompiledPolicy] = {}
+        self._listing: Listing | None = None
+        self._known: dict[Path, _Known] = {}
         self._value_sets: dict[Path, ValueSetFile] = {}
         self._problems: dict[Path, tuple[Problem, ...]] = {}
+        self._broken: dict[Path, Withheld | None] = {}
+        self._seen: dict[tuple[str, str], _Known] = {}
         self._shared_problems: tuple[Problem, ...] = ()
         self._catalogue = Catalogue()
         self.reload_if_changed(now)
@@ -72,78 +93,159 @@ class PolicyLibrary:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Everything wrong with the files as they are now, by file; empty when all is well."""
+        """Everything wrong with the folder and its files as they are now, by file; empty when all is well."""
         found = [problem for path in sorted(self._problems) for problem in self._problems[path]]
         return (*found, *self._shared_problems)
 
+    def not_ready(self, day: date) -> str | None:
+        """Why nothing can be decided by rules on ``day``: the folder cannot be read, or holds no policy in force."""
+        if self._listing is not None and self._listing.trouble is not None:
+            return self._listing.trouble
+        if not any(known.policy.in_effect(day) for known in self._known.values()):
+            return f"no policy of {self.directory} is in force on {day}"
+        return None
+
     def reload_if_changed(self, now: datetime) -> ReloadReport:
         """Look at the directory and read what is new or different. Cheap when nothing changed. Never raises."""
-        stamps = self._look()
-        if stamps == self._stamps:
+        found, before = listing(self.directory), self._listing
+        if found == before:
             return ReloadReport(now, changed=False, problems=self.problems)
-        removed = [path for path in self._stamps if path not in stamps]
-        different = [path for path in stamps if stamps[path] != self._stamps.get(path)]
-        for path in removed:
-            for table in (self._files, self._compiled, self._value_sets, self._problems):
-                table.pop(path, None)
-        value_sets_before = self._expansions()
-        for path in different:
-            self._problems.pop(path, None)
-            if path.parent.name == VALUE_SET_FOLDER:
-                self._read_value_set(path)
-        expansions = self._expansions()
-        again = set(self._files) if expansions != value_sets_before else set()
-        for path in sorted({*different, *again}):
-            if path.parent.name != VALUE_SET_FOLDER:
-                self._read_policy(path, expansions, fresh=path in different)
-        self._stamps = stamps
-        self._catalogue = self._assembled(expansions)
+        self._listing = found
         self.loaded_at = now
+        if found.trouble is not None:  # what was loaded stays as it is, and decides nothing
+            self._shared_problems = (
+                Problem(str(self.directory), 1, "", f"{found.trouble}; a person decides about all"),
+            )
+            self._catalogue = Catalogue(self._catalogue, self._catalogue.value_sets, [Withheld(found.trouble)])
+            return ReloadReport(now, True, problems=self.problems)
+        old = {**before.policies, **before.value_sets} if before is not None else {}
+        new = {**found.policies, **found.value_sets}
+        removed = [path for path in old if path not in new]
+        for path in removed:
+            for table in (self._known, self._value_sets, self._problems, self._broken):
+                table.pop(path, None)
+        different = [path for path in new if new[path] != old.get(path)]
+        value_sets_before = self._expansions()
+        self._read_value_sets([path for path in different if path in found.value_sets])
+        expansions = self._expansions()
+        again = found.policies if expansions != value_sets_before else ()
+        for path in sorted({*again, *(path for path in different if path in found.policies)}):
+            self._read_policy(path, expansions, now.date())
+        self._catalogue = self._assembled(expansions, now.date())
         return ReloadReport(
             now, True, tuple(map(str, sorted(different))), tuple(map(str, sorted(removed))), self.problems
         )
 
-    def _look(self) -> dict[Path, _Stamp]:
-        stamps: dict[Path, _Stamp] = {}
-        for pattern in ("*.yaml", "*.yml", f"{VALUE_SET_FOLDER}/*.yaml", f"{VALUE_SET_FOLDER}/*.yml"):
-            for path in self.directory.glob(pattern):
-                try:
-                    status = path.stat()
-                except OSError:  # deleted between listing and looking: it is simply not there
-                    continue
-                stamps[path] = (status.st_mtime_ns, status.st_size, status.st_ino)
-        return stamps
-
     def _expansions(self) -> ValueSets:
-        return {file.value_set: file.codes for _, file in sorted(self._value_sets.items())}
+        """The first file by name of each set counts; that there is a second is a problem."""
+        found: dict[str, tuple[str, ...]] = {}
+        for _, file in sorted(self._value_sets.items()):
+            found.setdefault(file.value_set, file.codes)
+        return found
 
-    def _read_value_set(self, path: Path) -> None:
+    def _doubled(self) -> list[Path]:
+        """Value-set files that say something else about a set than the first file of its name."""
+        sets = self._expansions()
+        return [path for path, file in sorted(self._value_sets.items()) if file.codes != sets[file.value_set]]
+
+    def _read_value_sets(self, paths: list[Path]) -> None:
+        for path in paths:
+            self._problems.pop(path, None)
+            try:
+                content, source = read_yaml(path.read_bytes(), str(path))
+                self._value_sets[path] = validated(ValueSetFile, content, source)
+            except PolicyFileError as error:
+                self._problems[path] = error.problems
+            except OSError as error:
+                self._problems[path] = (Problem(str(path), 1, "", f"cannot be read: {error.strerror}"),)
+
+    def _read_policy(self, path: Path, value_sets: ValueSets, today: date) -> None:
+        """Put one file into force; or note what is wrong with it and what it was about."""
+        for table in (self._problems, self._broken):
+            table.pop(path, None)
+        content: object = None
         try:
-            content, source = read_yaml(path.read_bytes(), str(path))
-            self._value_sets[path] = validated(ValueSetFile, content, source)
+            file = load_file(path)
+            content = file.policy.model_dump(mode="json", by_alias=True)
+            policy = CompiledPolicy(file, value_sets)
+            if problems := blocking(policy, today, value_sets):
+                raise PolicyFileError(problems)
         except PolicyFileError as error:
-            self._problems[path] = error.problems
-        except OSError as error:
-            self._problems[path] = (Problem(str(path), 1, "", f"cannot be read: {error.strerror}"),)
+            self._refuse(path, error.problems, error.content or content, value_sets)
+            return
+        except Exception as error:  # whatever a file does, the others must be read, and this one must be told of
+            message = f"cannot be used: {type(error).__name__}: {error}"
+            self._refuse(path, (Problem(str(path), 1, "", message),), content, value_sets)
+            return
+        self._known[path] = _Known(policy, expanded(policy.model.applies.services, value_sets))
 
-    def _read_policy(self, path: Path, value_sets: ValueSets, *, fresh: bool) -> None:
-        try:
-            file = load_file(path) if fresh else self._files[path]
-            self._compiled[path] = CompiledPolicy(file, value_sets)
-            self._files[path] = file
-        except PolicyFileError as error:
-            kept = self._compiled.get(path)
-            suffix = f" (still using {kept.id} {kept.version} as it was before)" if kept else ""
-            self._problems[path] = tuple(replace(p, message=p.message + suffix) for p in error.problems)
+    def _refuse(self, path: Path, problems: tuple[Problem, ...], content: object, value_sets: ValueSets) -> None:
+        kept = self._known.get(path)
+        suffix = f" (still using {kept.policy.id} {kept.policy.version} as it was before)" if kept else ""
+        self._problems[path] = tuple(replace(p, message=p.message + suffix) for p in problems)
+        self._broken[path] = read_withheld(content, problems, value_sets, f"{path.name} cannot be used")
 
-    def _assembled(self, value_sets: ValueSets) -> Catalogue:
+    def _assembled(self, value_sets: ValueSets, today: date) -> Catalogue:
         """The catalogue of all good files; of two files with the same version the first by name counts."""
-        chosen: dict[tuple[str, str], CompiledPolicy] = {}
+        chosen: dict[tuple[str, str], _Known] = {}
         problems: list[Problem] = []
-        for _, policy in sorted(self._compiled.items()):
-            first = chosen.setdefault((policy.id, policy.version), policy)
-            if first is not policy:
-                message = f"{policy.id} {policy.version} is already in {first.file.source.file}; this file is not used"
-                problems.append(policy.file.source.problem(("version",), message))
+        withheld: list[Withheld] = [*self._unusable()]
+        for path, known in sorted(self._known.items()):
+            policy = known.policy
+            first = chosen.setdefault((policy.id, policy.version), known)
+            if first is known:
+                continue
+            message = (
+                f"{policy.id} {policy.version} is already in {first.policy.file.source.file}; this file is not used"
+            )
+            problems.append(policy.file.source.problem(("version",), message))
+            if first.policy.digest != policy.digest:
+                why = f"{path.name} is another {policy.id} {policy.version}"
+                withheld += [one.withheld(why) for one in (first, known)]
+        for one, other, why in overlaps(known.policy for known in chosen.values()):
+            problems += [policy.file.source.problem(("applies",), f"[overlap] {why}") for policy in (one, other)]
+            withheld += [chosen[(policy.id, policy.version)].withheld(why) for policy in (one, other)]
+        for file, gone in self._vanished(chosen):
+            withheld.append(gone)
+            if gone.end >= today:
+                message = f"{gone.why}; put it back, with status: retired if it shall end, or restart the server"
+                problems.append(Problem(file, 1, "", message))
+        for start, end in uncovered(k.span for k in chosen.values() if k.policy.model.status == "active"):
+            why = "no policy of the folder is in force on that day"
+            withheld.append(Withheld(why, start=start, end=end, by="receipt"))
+        for path in self._doubled():
+            name = self._value_sets[path].value_set
+            problems.append(Problem(str(path), 1, "value_set", f"{name} is in another file, with other codes"))
         self._shared_problems = tuple(problems)
-        return Catalogue(chosen.values(), value_sets)
+        return Catalogue((known.policy for known in chosen.values()), value_sets, withheld)
+
+    def _unusable(self) -> Iterator[Withheld]:
+        """What broken files were about: as they are now, and as they last were; and who uses a broken value set."""
+        for path, read in sorted(self._broken.items()):
+            last = self._known.get(path)
+            if last is not None and last.policy.model.status == "active":
+                yield last.withheld(f"{path.name} cannot be used")
+                if read is not None and read.services is None:
+                    continue  # not readable now: the last readable scope counts
+            if read is not None:
+                yield read
+        broken = {f.value_set: path.name for path, f in self._value_sets.items() if path in self._problems}
+        broken |= {self._value_sets[path].value_set: path.name for path in self._doubled()}
+        for known in self._known.values() if broken else ():
+            for name in sorted(value_sets_of(known.policy) & broken.keys()):
+                yield known.withheld(f"{VALUE_SET_FOLDER}/{broken[name]} cannot be used")
+
+    def _vanished(self, chosen: dict[tuple[str, str], _Known]) -> Iterator[tuple[str, Withheld]]:
+        """Versions in force that were here since the start and are gone, for days on which no other version counts.
+
+        A policy is ended by ``status: retired`` or ``effective.end``; a file that is merely gone may have been lost.
+        """
+        self._seen.update({key: known for key, known in chosen.items() if known.policy.model.status == "active"})
+        for (id, version), known in sorted(self._seen.items()):
+            if (id, version) in chosen:
+                continue
+            spans = [k.span for k in chosen.values() if k.policy.id == id and k.policy.model.status == "active"]
+            file = known.policy.file.source.file
+            why = f"{Path(file).name} with {id} {version} was removed since start"
+            for start, end in uncovered(spans, known.span):
+                yield file, replace(known.withheld(why), start=start, end=end)

@@ -54,10 +54,15 @@ class Problem:
 
 
 class PolicyFileError(ValueError):
-    """A file cannot be used. ``problems`` lists everything found, in the order of the file."""
+    """A file cannot be used. ``problems`` lists everything found, in the order of the file.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    ``content`` is what could be read of it all the same: plain values in which what is wrong is ``None`` or missing;
+    ``None`` if nothing could. It says what the file was about (:mod:`precert.policy.activation`) and decides nothing.
+    """
+
+    def __init__(self, problems: Sequence[Problem], content: Any = None) -> None:
         self.problems = tuple(problems)
+        self.content = content
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -199,7 +204,7 @@ def read_yaml(text: bytes, file: str) -> tuple[Any, Source]:
     builder = _Builder(file)
     content = builder.build(node, ())
     if builder.problems:
-        raise PolicyFileError(builder.problems)
+        raise PolicyFileError(builder.problems, content)
     return content, Source(file, digest, builder.lines)
 
 
@@ -239,7 +244,7 @@ def validated(model: type[_M], content: Any, source: Source) -> _M:
             else:
                 problems.append(source.problem(path[:-1], _message(finding)))
         problems.sort(key=lambda problem: problem.line)
-        raise PolicyFileError(list(dict.fromkeys(problems))) from error
+        raise PolicyFileError(list(dict.fromkeys(problems)), content) from error
 
 
 def load_text(text: bytes, file: str = "<text>") -> PolicyFile:
