@@ -31,7 +31,8 @@ TESTS = [
     },
     {"name": "none", "given": {"item": {"code": "hcpcs|E0601"}}, "expect": {"decision": "pend-info"}},
 ]
-MA = {"lob": ["medicare-advantage"], "services": ["hcpcs|E0601"]}
+SERVICE = {"services": ["hcpcs|E0601"]}
+MA = {**SERVICE, "lob": ["medicare-advantage"]}
 
 
 def findings(today: date = TODAY, check_code: Any = None, value_sets: Any = None, **changes: Any) -> list[Finding]:
@@ -92,7 +93,23 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "acronym": ({"criteria": {**LEAF, "why_not": "The AHI is low."}}, "acronym", "warning"),
     "code": ({"applies": {"services": ["hcpcs|E601"]}}, "code-format", "error"),
-    "value set": ({"facts": {"ok": {"from": "Condition", "code": ["vs|x"], **YES}}, "value_sets": {}}, "value-set", "error"),
+    "value set": ({"facts": {"ok": {"from": "Condition", "code": ["vs|x"], **YES}}, "value_sets": {}}, "value-set", "warning"),
+    "value set beside codes": (
+        {"facts": {"ok": {"from": "Condition", "code": ["vs|x", "icd10|I10"], **YES}}, "value_sets": {}},
+        "value-set",
+        "error",
+    ),
+    "value set that counts as absent": (
+        {"facts": {"ok": {"from": "PayerClaim", "code": ["vs|x"], "absent": 0}}, "value_sets": {}},
+        "value-set",
+        "error",
+    ),
+    "value set as service": ({"applies": {"services": ["vs|x"]}, "value_sets": {}}, "value-set", "error"),
+    "line of business": ({"applies": {**SERVICE, "lob": ["medicare"]}}, "scope", "error"),
+    "state": ({"applies": {**SERVICE, "state": ["tx"]}}, "scope", "error"),
+    "jurisdiction": ({"basis": [{"type": "LCD", "id": "1", "jurisdiction": ["Maryland"]}]}, "scope", "error"),
+    "nobody's age": ({"applies": {**SERVICE, "age": {"min": 65, "max": 18}}}, "scope", "error"),
+    "place": ({"applies": {**SERVICE, "place": ["pos|112"]}}, "code-format", "error"),
     "alternatives": ({"alternatives": None}, "no-alternative", "warning"),
     "few tests": ({"tests": TESTS[:2]}, "tests", "error"),
     "failing test": ({"tests": [*TESTS, {**TESTS[0], "expect": {"decision": "refer"}}]}, "test-fails", "error"),

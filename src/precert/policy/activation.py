@@ -82,3 +82,9 @@ def value_sets_of(policy: CompiledPolicy) -> frozenset[str]:
     """The names of the value sets that the policy uses."""
     patterns = (CodePattern.parse(written) for _, written in written_codes(policy))
     return frozenset(pattern.code for pattern in patterns if pattern.system == VALUE_SET)
+
+
+def name_of_set(content: Any) -> str | None:
+    """The name in a value-set file that cannot be used, if that much can be read of it."""
+    name = content.get("value_set") if isinstance(content, Mapping) else None
+    return name if isinstance(name, str) else None

@@ -22,7 +22,7 @@ from precert.policy.precedence import clinical_rank, exemption_rank
 from precert.policy.scope import Scope, scope, service_codes
 from precert.policy.service_index import ServiceIndex
 from precert.policy.types import Decision, Evaluation, LineContext, Outcome
-from precert.policy.withheld import Withheld, handed_over
+from precert.policy.withheld import Withheld, handed_over, held_back
 
 _ALL_APPLY = ("limit", "site-of-care", "network")
 _YES = (Outcome.NOT_APPLICABLE, Outcome.NO_AUTH, Outcome.APPROVE)
@@ -129,6 +129,12 @@ class Catalogue:
                         return None
                     found |= listed
         return frozenset(found)
+
+    def upheld(self, evaluation: Evaluation, context: LineContext) -> Evaluation:
+        """One policy's view of the line, or a person's matter when rules about the line or that policy are not to be had."""
+        lacking = self.lacking(service_codes(context.item), context)
+        own = any(one.policy == evaluation.policy and one.counts_for(context) for one in self.withheld)
+        return held_back(evaluation) if lacking or own else evaluation
 
     def candidates(self, services: Sequence[Code]) -> list[str]:
         """Ids of the policies that may speak about these services (normalized codes), whatever their dates."""

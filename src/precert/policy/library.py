@@ -8,20 +8,20 @@ a broken file stays in the catalogue, so that forms, pages and the trace keep wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from precert.policy.activation import read_withheld, value_sets_of
+from precert.policy.activation import name_of_set, read_withheld, value_sets_of
 from precert.policy.catalogue import Catalogue
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.folder import VALUE_SET_FOLDER, Listing, listing
 from precert.policy.lint import blocking
-from precert.policy.load import PolicyFileError, Problem, load_file, read_yaml, validated
+from precert.policy.load import PolicyFileError, Problem, load_file, read_file, read_yaml, validated
 from precert.policy.model import Pattern
 from precert.policy.overlap import overlaps
 from precert.policy.withheld import Span, Withheld, expanded, of_policy, uncovered
@@ -81,8 +81,10 @@ class PolicyLibrary:
         self._value_sets: dict[Path, ValueSetFile] = {}
         self._problems: dict[Path, tuple[Problem, ...]] = {}
         self._broken: dict[Path, Withheld | None] = {}
+        self._broken_sets: dict[Path, str | None] = {}
+        self._sets_seen: set[str] = set()
         self._seen: dict[tuple[str, str], _Known] = {}
-        self._shared_problems: tuple[Problem, ...] = ()
+        self._all_problems: tuple[Problem, ...] = ()
         self._catalogue = Catalogue()
         self.reload_if_changed(now)
 
@@ -94,14 +96,14 @@ class PolicyLibrary:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """Everything wrong with the folder and its files as they are now, by file; empty when all is well."""
-        found = [problem for path in sorted(self._problems) for problem in self._problems[path]]
-        return (*found, *self._shared_problems)
+        return self._all_problems
 
     def not_ready(self, day: date) -> str | None:
         """Why nothing can be decided by rules on ``day``: the folder cannot be read, or holds no policy in force."""
-        if self._listing is not None and self._listing.trouble is not None:
-            return self._listing.trouble
-        if not any(known.policy.in_effect(day) for known in self._known.values()):
+        listing_, catalogue = self._listing, self._catalogue
+        if listing_ is not None and listing_.trouble is not None:
+            return listing_.trouble
+        if not any(policy.in_effect(day) for policy in catalogue):
             return f"no policy of {self.directory} is in force on {day}"
         return None
 
@@ -110,19 +112,15 @@ class PolicyLibrary:
         found, before = listing(self.directory), self._listing
         if found == before:
             return ReloadReport(now, changed=False, problems=self.problems)
-        self._listing = found
-        self.loaded_at = now
         if found.trouble is not None:  # what was loaded stays as it is, and decides nothing
-            self._shared_problems = (
-                Problem(str(self.directory), 1, "", f"{found.trouble}; a person decides about all"),
-            )
-            self._catalogue = Catalogue(self._catalogue, self._catalogue.value_sets, [Withheld(found.trouble)])
+            problem = Problem(str(self.directory), 1, "", f"{found.trouble}; a person decides about every service")
+            self._settle(found, now, self._catalogue, [problem], [Withheld(found.trouble)])
             return ReloadReport(now, True, problems=self.problems)
         old = {**before.policies, **before.value_sets} if before is not None else {}
         new = {**found.policies, **found.value_sets}
-        removed = [path for path in old if path not in new]
+        removed = {path for path in (*self._known, *self._value_sets, *self._problems) if path not in new}
         for path in removed:
-            for table in (self._known, self._value_sets, self._problems, self._broken):
+            for table in (self._known, self._value_sets, self._problems, self._broken, self._broken_sets):
                 table.pop(path, None)
         different = [path for path in new if new[path] != old.get(path)]
         value_sets_before = self._expansions()
@@ -131,10 +129,29 @@ class PolicyLibrary:
         again = found.policies if expansions != value_sets_before else ()
         for path in sorted({*again, *(path for path in different if path in found.policies)}):
             self._read_policy(path, expansions, now.date())
-        self._catalogue = self._assembled(expansions, now.date())
+        chosen, problems, withheld = self._assembled(now.date())
+        self._settle(found, now, chosen, problems, withheld, expansions)
         return ReloadReport(
             now, True, tuple(map(str, sorted(different))), tuple(map(str, sorted(removed))), self.problems
         )
+
+    def _settle(
+        self,
+        found: Listing,
+        now: datetime,
+        policies: Iterable[CompiledPolicy],
+        problems: Sequence[Problem],
+        withheld: Sequence[Withheld],
+        value_sets: ValueSets | None = None,
+    ) -> None:
+        """Let a new catalogue take the place of the old one, at once for everybody who asks in another thread."""
+        broken = [problem for path in sorted(self._problems) for problem in self._problems[path]]
+        self._catalogue = Catalogue(
+            policies, self._catalogue.value_sets if value_sets is None else value_sets, withheld
+        )
+        self._all_problems = (*broken, *problems)
+        self._listing = found
+        self.loaded_at = now
 
     def _expansions(self) -> ValueSets:
         """The first file by name of each set counts; that there is a second is a problem."""
@@ -150,19 +167,17 @@ class PolicyLibrary:
 
     def _read_value_sets(self, paths: list[Path]) -> None:
         for path in paths:
-            self._problems.pop(path, None)
+            for table in (self._problems, self._broken_sets):
+                table.pop(path, None)
             try:
-                content, source = read_yaml(path.read_bytes(), str(path))
+                content, source = read_yaml(read_file(path), str(path))
                 self._value_sets[path] = validated(ValueSetFile, content, source)
             except PolicyFileError as error:
                 self._problems[path] = error.problems
-            except OSError as error:
-                self._problems[path] = (Problem(str(path), 1, "", f"cannot be read: {error.strerror}"),)
+                self._broken_sets[path] = name_of_set(error.content)
 
     def _read_policy(self, path: Path, value_sets: ValueSets, today: date) -> None:
         """Put one file into force; or note what is wrong with it and what it was about."""
-        for table in (self._problems, self._broken):
-            table.pop(path, None)
         content: object = None
         try:
             file = load_file(path)
@@ -178,15 +193,24 @@ class PolicyLibrary:
             self._refuse(path, (Problem(str(path), 1, "", message),), content, value_sets)
             return
         self._known[path] = _Known(policy, expanded(policy.model.applies.services, value_sets))
+        for table in (self._problems, self._broken):
+            table.pop(path, None)
 
     def _refuse(self, path: Path, problems: tuple[Problem, ...], content: object, value_sets: ValueSets) -> None:
         kept = self._known.get(path)
         suffix = f" (still using {kept.policy.id} {kept.policy.version} as it was before)" if kept else ""
         self._problems[path] = tuple(replace(p, message=p.message + suffix) for p in problems)
-        self._broken[path] = read_withheld(content, problems, value_sets, f"{path.name} cannot be used")
+        before, now = (
+            self._broken.get(path),
+            read_withheld(content, problems, value_sets, f"{path.name} cannot be used"),
+        )
+        if before is not None and now is not None and now.services is None:
+            now = replace(now, services=before.services)  # the last readable scope
+        self._broken[path] = now
 
-    def _assembled(self, value_sets: ValueSets, today: date) -> Catalogue:
-        """The catalogue of all good files; of two files with the same version the first by name counts."""
+    def _assembled(self, today: date) -> tuple[list[CompiledPolicy], list[Problem], list[Withheld]]:
+        """All good policies (of two files with the same version the first by name counts), what is wrong between the files,
+        and what cannot be relied on."""
         chosen: dict[tuple[str, str], _Known] = {}
         problems: list[Problem] = []
         withheld: list[Withheld] = [*self._unusable()]
@@ -216,8 +240,7 @@ class PolicyLibrary:
         for path in self._doubled():
             name = self._value_sets[path].value_set
             problems.append(Problem(str(path), 1, "value_set", f"{name} is in another file, with other codes"))
-        self._shared_problems = tuple(problems)
-        return Catalogue((known.policy for known in chosen.values()), value_sets, withheld)
+        return [known.policy for known in chosen.values()], problems, withheld
 
     def _unusable(self) -> Iterator[Withheld]:
         """What broken files were about: as they are now, and as they last were; and who uses a broken value set."""
@@ -225,15 +248,31 @@ class PolicyLibrary:
             last = self._known.get(path)
             if last is not None and last.policy.model.status == "active":
                 yield last.withheld(f"{path.name} cannot be used")
-                if read is not None and read.services is None:
-                    continue  # not readable now: the last readable scope counts
+            if read is not None and read.services is None and last is not None:
+                read = replace(read, policy=last.policy.id, services=last.services)  # the last readable scope
             if read is not None:
                 yield read
-        broken = {f.value_set: path.name for path, f in self._value_sets.items() if path in self._problems}
-        broken |= {self._value_sets[path].value_set: path.name for path in self._doubled()}
-        for known in self._known.values() if broken else ():
-            for name in sorted(value_sets_of(known.policy) & broken.keys()):
-                yield known.withheld(f"{VALUE_SET_FOLDER}/{broken[name]} cannot be used")
+        lacking = self._lacking_sets()
+        for known in self._known.values() if lacking else ():
+            for name in sorted(value_sets_of(known.policy) & lacking.keys()):
+                yield known.withheld(lacking[name])
+
+    def _lacking_sets(self) -> dict[str, str]:
+        """The value sets that cannot be relied on, with the reason: broken, said twice, or removed since start."""
+        expansions = self._expansions()
+        self._sets_seen.update(expansions)
+        found = {name: f"the value set {name} was removed since start" for name in self._sets_seen - expansions.keys()}
+        for path, name in sorted(self._broken_sets.items()):
+            why = f"{VALUE_SET_FOLDER}/{path.name} cannot be used"
+            last = self._value_sets.get(path)
+            if last is None and name is None:  # it may be any of those that are not here
+                used = frozenset[str]().union(*(value_sets_of(known.policy) for known in self._known.values()))
+                found.update(dict.fromkeys(used - expansions.keys(), why))
+            found.update(dict.fromkeys({last.value_set} if last else {name} if name else (), why))
+        for path in self._doubled():
+            name = self._value_sets[path].value_set
+            found[name] = f"{VALUE_SET_FOLDER}/{path.name} says something else about {name} than the file before it"
+        return found
 
     def _vanished(self, chosen: dict[tuple[str, str], _Known]) -> Iterator[tuple[str, Withheld]]:
         """Versions in force that were here since the start and are gone, for days on which no other version counts.

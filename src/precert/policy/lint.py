@@ -17,7 +17,7 @@
 ``acronym``            an acronym in ``why_not`` that is not explained
 ``code-format``        a code that cannot be one of its system, or that a code table does not know
 ``scope``              a line of business or state that does not exist, an age range that holds nobody
-``value-set``          a value set without an expansion
+``value-set``          a value set without an expansion (a warning where the fact then stays unknown)
 ``no-alternative``     nothing said about alternatives (``alternatives: []`` says: none)
 ``tests``              fewer than three embedded tests
 ``test-fails``         an embedded test that does not pass

@@ -215,11 +215,22 @@ def _codes(policy: CompiledPolicy, value_sets: ValueSets | None, check_code: Cod
         if problem is not None:
             yield path, "code-format", "error", problem
         if pattern.system == VALUE_SET and value_sets is not None and pattern.code not in value_sets:
-            message = (
-                f"there is no expansion of {pattern.code}, so what belongs to it would be overlooked; "
-                "add value-sets/<name>.yaml beside the policies"
-            )
-            yield path, "value-set", "error", message
+            yield from _unexpanded(policy, path, pattern.code, value_sets)
+
+
+def _unexpanded(policy: CompiledPolicy, path: KeyPath, name: str, value_sets: ValueSets) -> Iterator[Raw]:
+    """A set without members is harmless only where what it stands for then stays unknown, and is asked for."""
+    fact = policy.model.facts.get(str(path[1])) if path[0] == "facts" else None
+    if fact is not None and fact.absent is None and not any(_usable(written, value_sets) for written in fact.code):
+        yield path, "value-set", "warning", f"there is no expansion of {name}; nothing real will match it"
+        return
+    message = f"there is no expansion of {name}, so what belongs to it would be overlooked; add it to value-sets/"
+    yield path, "value-set", "error", message
+
+
+def _usable(written: str, value_sets: ValueSets) -> bool:
+    pattern = CodePattern.parse(written)
+    return pattern.system != VALUE_SET or pattern.code in value_sets
 
 
 def _tests(policy: CompiledPolicy, value_sets: ValueSets | None, mutation: bool) -> Iterator[Raw]:

@@ -66,6 +66,10 @@ class PolicyFileError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class PolicyFolderError(ValueError):
+    """A folder of policies cannot be used as it is; the message lists what is wrong, one line each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a document came from and on which line each key stands."""
@@ -255,10 +259,16 @@ def load_text(text: bytes, file: str = "<text>") -> PolicyFile:
     return PolicyFile(validated(Policy, content, source), source)
 
 
-def load_file(path: Path) -> PolicyFile:
-    """One policy from a file. Raises PolicyFileError, also when the file cannot be read."""
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file (a pipe would be waited for). Raises PolicyFileError."""
     try:
-        text = path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise PolicyFileError([Problem(str(path), 1, "", "cannot be read: it is not a file")])
+        return path.read_bytes()
     except OSError as error:
         raise PolicyFileError([Problem(str(path), 1, "", f"cannot be read: {error.strerror}")]) from error
-    return load_text(text, str(path))
+
+
+def load_file(path: Path) -> PolicyFile:
+    """One policy from a file. Raises PolicyFileError, also when the file cannot be read."""
+    return load_text(read_file(path), str(path))
