@@ -226,10 +226,12 @@ class PolicyLibrary:
             if first.policy.digest != policy.digest:
                 why = f"{path.name} is another {policy.id} {policy.version}"
                 withheld += [one.withheld(why) for one in (first, known)]
+        doubtful: set[tuple[str, str]] = set()
         for one, other, why in overlaps(known.policy for known in chosen.values()):
+            doubtful |= {(policy.id, policy.version) for policy in (one, other)}
             problems += [policy.file.source.problem(("applies",), f"[overlap] {why}") for policy in (one, other)]
             withheld += [chosen[(policy.id, policy.version)].withheld(why) for policy in (one, other)]
-        for file, gone in self._vanished(chosen):
+        for file, gone in self._vanished(chosen, doubtful):
             withheld.append(gone)
             if gone.end >= today:
                 message = f"{gone.why}; put it back, with status: retired if it shall end, or restart the server"
@@ -237,9 +239,8 @@ class PolicyLibrary:
         for start, end in uncovered(k.span for k in chosen.values() if k.policy.model.status == "active"):
             why = "no policy of the folder is in force on that day"
             withheld.append(Withheld(why, start=start, end=end, by="receipt"))
-        for path in self._doubled():
-            name = self._value_sets[path].value_set
-            problems.append(Problem(str(path), 1, "value_set", f"{name} is in another file, with other codes"))
+        folder = str(self.directory / VALUE_SET_FOLDER)
+        problems += [Problem(folder, 1, name, why) for name, why in sorted(self._lacking_sets().items())]
         return [known.policy for known in chosen.values()], problems, withheld
 
     def _unusable(self) -> Iterator[Withheld]:
@@ -248,10 +249,9 @@ class PolicyLibrary:
             last = self._known.get(path)
             if last is not None and last.policy.model.status == "active":
                 yield last.withheld(f"{path.name} cannot be used")
-            if read is not None and read.services is None and last is not None:
-                read = replace(read, policy=last.policy.id, services=last.services)  # the last readable scope
             if read is not None:
-                yield read
+                unreadable = read.services is None and last is not None  # the last readable scope counts
+                yield replace(read, services=last.services) if unreadable and last is not None else read
         lacking = self._lacking_sets()
         for known in self._known.values() if lacking else ():
             for name in sorted(value_sets_of(known.policy) & lacking.keys()):
@@ -271,15 +271,19 @@ class PolicyLibrary:
             found.update(dict.fromkeys({last.value_set} if last else {name} if name else (), why))
         for path in self._doubled():
             name = self._value_sets[path].value_set
-            found[name] = f"{VALUE_SET_FOLDER}/{path.name} says something else about {name} than the file before it"
+            found[name] = f"{VALUE_SET_FOLDER}/{path.name} has other codes for {name} than the file before it"
         return found
 
-    def _vanished(self, chosen: dict[tuple[str, str], _Known]) -> Iterator[tuple[str, Withheld]]:
+    def _vanished(
+        self, chosen: dict[tuple[str, str], _Known], doubtful: set[tuple[str, str]]
+    ) -> Iterator[tuple[str, Withheld]]:
         """Versions in force that were here since the start and are gone, for days on which no other version counts.
 
-        A policy is ended by ``status: retired`` or ``effective.end``; a file that is merely gone may have been lost.
+        A policy is ended by ``status: retired`` or ``effective.end``; a file that is merely gone may have been lost. What
+        never decided alone (``doubtful``: it overlaps) may be taken away again.
         """
-        self._seen.update({key: known for key, known in chosen.items() if known.policy.model.status == "active"})
+        fresh = {key: known for key, known in chosen.items() if key not in doubtful}
+        self._seen.update({key: known for key, known in fresh.items() if known.policy.model.status == "active"})
         for (id, version), known in sorted(self._seen.items()):
             if (id, version) in chosen:
                 continue
