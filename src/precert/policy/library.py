@@ -128,8 +128,8 @@ class PolicyLibrary:
         expansions = self._expansions()
         again = found.policies if expansions != value_sets_before else ()
         for path in sorted({*again, *(path for path in different if path in found.policies)}):
-            self._read_policy(path, expansions, now.date())
-        chosen, problems, withheld = self._assembled(now.date())
+            self._read_policy(path, expansions)
+        chosen, problems, withheld = self._assembled(now)
         self._settle(found, now, chosen, problems, withheld, expansions)
         return ReloadReport(
             now, True, tuple(map(str, sorted(different))), tuple(map(str, sorted(removed))), self.problems
@@ -176,14 +176,14 @@ class PolicyLibrary:
                 self._problems[path] = error.problems
                 self._broken_sets[path] = name_of_set(error.content)
 
-    def _read_policy(self, path: Path, value_sets: ValueSets, today: date) -> None:
+    def _read_policy(self, path: Path, value_sets: ValueSets) -> None:
         """Put one file into force; or note what is wrong with it and what it was about."""
         content: object = None
         try:
             file = load_file(path)
             content = file.policy.model_dump(mode="json", by_alias=True)
             policy = CompiledPolicy(file, value_sets)
-            if problems := blocking(policy, today, value_sets):
+            if problems := blocking(policy, value_sets):
                 raise PolicyFileError(problems)
         except PolicyFileError as error:
             self._refuse(path, error.problems, error.content or content, value_sets)
@@ -208,7 +208,7 @@ class PolicyLibrary:
             now = replace(now, services=before.services)  # the last readable scope
         self._broken[path] = now
 
-    def _assembled(self, today: date) -> tuple[list[CompiledPolicy], list[Problem], list[Withheld]]:
+    def _assembled(self, now: datetime) -> tuple[list[CompiledPolicy], list[Problem], list[Withheld]]:
         """All good policies (of two files with the same version the first by name counts), what is wrong between the files,
         and what cannot be relied on."""
         chosen: dict[tuple[str, str], _Known] = {}
@@ -233,7 +233,7 @@ class PolicyLibrary:
             withheld += [chosen[(policy.id, policy.version)].withheld(why) for policy in (one, other)]
         for file, gone in self._vanished(chosen, doubtful):
             withheld.append(gone)
-            if gone.end >= today:
+            if gone.end >= now.date():
                 message = f"{gone.why}; put it back, with status: retired if it shall end, or restart the server"
                 problems.append(Problem(file, 1, "", message))
         for start, end in uncovered(k.span for k in chosen.values() if k.policy.model.status == "active"):

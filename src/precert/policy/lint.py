@@ -82,14 +82,14 @@ def lint_policy(
     return tuple(sorted(findings, key=lambda finding: (finding.line, finding.rule)))
 
 
-def blocking(policy: CompiledPolicy, today: date, value_sets: ValueSets) -> tuple[Problem, ...]:
+def blocking(policy: CompiledPolicy, value_sets: ValueSets) -> tuple[Problem, ...]:
     """The errors for which a server does not put the policy into force, by line; of one that is not active: none.
 
-    Mutation coverage is left to ``precert policy check``: it takes a hundred times as long as everything else.
+    The day does not matter: a policy does not go out of force overnight. Mutation coverage is left to ``precert policy check``: it takes a hundred times as long as everything else.
     """
     if policy.model.status != "active":
         return ()
-    findings = lint_policy(policy, today, value_sets=value_sets, mutation=False)
+    findings = lint_policy(policy, policy.model.effective.start, value_sets=value_sets, mutation=False)
     return tuple(
         Problem(found.file, found.line, found.key, f"[{found.rule}] {found.message}")
         for found in findings
