@@ -23,6 +23,7 @@
 ``test-fails``         an embedded test that does not pass
 ``mutant-alive``       a leaf that no embedded test guards
 ``overlap``            two active clinical policies for the same lines with the same rank
+``version``            the same version of a policy in two files
 =====================  ==============================================================================================
 
 An active policy with an error is not put into force by a server (:func:`blocking`).
@@ -110,6 +111,12 @@ def lint_catalogue(
     findings: list[Finding] = []
     for policy in known:
         findings.extend(lint_policy(policy, today, value_sets=value_sets, check_code=check_code, mutation=mutation))
+    first: dict[tuple[str, str], CompiledPolicy] = {}
+    for policy in known:
+        twin = first.setdefault((policy.id, policy.version), policy)
+        if twin is not policy:
+            why = f"{policy.id} {policy.version} is already in {twin.file.source.file}"
+            findings.append(Finding.of(policy.file.source.problem(("version",), why), "version", "error"))
     for one, other, why in overlaps(known):
         for policy in (other, one):
             findings.append(Finding.of(policy.file.source.problem(("applies",), why), "overlap", "error"))
