@@ -113,7 +113,8 @@ class PolicyLibrary:
         if found == before:
             return ReloadReport(now, changed=False, problems=self.problems)
         if found.trouble is not None:  # what was loaded stays as it is, and decides nothing
-            problem = Problem(str(self.directory), 1, "", f"{found.trouble}; a person decides about every service")
+            message = "the folder cannot be read; a person decides about every service"
+            problem = Problem(str(self.directory), 1, "", message)
             self._settle(found, now, self._catalogue, [problem], [Withheld(found.trouble)])
             return ReloadReport(now, True, problems=self.problems)
         old = {**before.policies, **before.value_sets} if before is not None else {}
@@ -241,7 +242,7 @@ class PolicyLibrary:
             withheld.append(Withheld(why, start=start, end=end, by="receipt"))
         folder = str(self.directory / VALUE_SET_FOLDER)
         problems += [Problem(folder, 1, name, why) for name, why in sorted(self._lacking_sets().items())]
-        return [known.policy for known in chosen.values()], problems, withheld
+        return [known.policy for known in chosen.values()], problems, list(dict.fromkeys(withheld))
 
     def _unusable(self) -> Iterator[Withheld]:
         """What broken files were about: as they are now, and as they last were; and who uses a broken value set."""
