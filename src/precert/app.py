@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from precert import __version__
 from precert.crd.cors import CdsCors
 from precert.crd.guard import http_client
+from precert.readiness import Told, policy_status
 from precert.rooms import TENANT, Server, mount
 from precert.runtime import Runtime
 from precert.security.setup import SmartSecurity
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings | None = None, runtime: Runtime | None = None) -> FastAPI:
     """The ASGI app. Nothing is opened until its lifespan starts.
 
-    Raises EligibilityError, NotADirectoryError or SecuritySetupError when the settings point to nothing usable.
+    Raises PolicyFolderError (with ``strict_policies``), EligibilityError, NotADirectoryError or SecuritySetupError when the settings point to nothing usable.
     """
     server = Server(settings or Settings(), runtime)
 
@@ -41,11 +42,12 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         dispatcher = Dispatcher(store, server.runtime, tenant=TENANT, allow_private=chosen.subscriptions_allow_private)
         http = http_client(allow_private=chosen.crd_allow_private)
         app.state.service = mount(app, server, store, dispatcher, http)
-        server.metrics.policies.set(len(server.library.current))
+        told = Told()
+        _policies_told(server, told)
         for problem in server.shelf.problems:
             log.warning("form refused", problem=problem)
         try:
-            async with dispatcher.running(), http, _watching(server):
+            async with dispatcher.running(), http, _watching(server, told):
                 yield
         finally:
             await server.close()
@@ -69,12 +71,12 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
 
 
 @contextlib.asynccontextmanager
-async def _watching(server: Server) -> AsyncIterator[None]:
+async def _watching(server: Server, told: Told) -> AsyncIterator[None]:
     """Look after the policy folder until the block is left."""
     if not server.settings.policy_reload_seconds:
         yield
         return
-    watcher = asyncio.create_task(_watch_policies(server))
+    watcher = asyncio.create_task(_watch_policies(server, told))
     try:
         yield
     finally:
@@ -83,21 +85,28 @@ async def _watching(server: Server) -> AsyncIterator[None]:
             await watcher
 
 
-async def _watch_policies(server: Server) -> None:
-    """Reload the policy folder when it changes; a broken file keeps the last good version and is told once."""
-    told: set[str] = set()
+async def _watch_policies(server: Server, told: Told) -> None:
+    """Reload the policy folder when it changes, and tell once what is wrong in it."""
     await _ready_forms(server)
     while True:
         await asyncio.sleep(server.settings.policy_reload_seconds)
-        report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
+        try:
+            report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
+        except Exception:  # what is in force stays so; the next look tries again
+            log.exception("policies cannot be reloaded")
+            continue
         if report.changed:
             log.info("policies reloaded", policies=len(server.library.current))
             await _ready_forms(server)
-        problems = {str(problem) for problem in report.problems}
-        for problem in sorted(problems - told):
-            log.warning("policy file refused", problem=problem)
-        told = problems
-        server.metrics.policies.set(len(server.library.current))
+        _policies_told(server, told)
+
+
+def _policies_told(server: Server, told: Told) -> None:
+    """Say in log and metrics how the policy folder is."""
+    today = server.runtime.now().date()
+    told.tell(server.library, server.directory, today)
+    server.metrics.policies.set(len(server.library.current))
+    server.metrics.withheld.set(sum(one.start <= today <= one.end for one in server.library.current.withheld))
 
 
 async def _ready_forms(server: Server) -> None:
@@ -122,14 +131,12 @@ def _mount_operations(app: FastAPI, server: Server) -> None:
     async def readyz(request: Request) -> Response:
         store = server.store
         health = await store.health() if store else None
-        ready = health is not None and health.ok
+        rules = policy_status(server.library, server.directory, server.runtime.now().date())
+        ready = health is not None and health.ok and not rules["reasons"]
         body = {
             "ready": ready,
             "store": health.detail if health else "not open",
-            "policies": {
-                "loaded": len(server.library.current),
-                "problems": [str(problem) for problem in server.library.problems],
-            },
+            **rules,
             "forms": {"loaded": len(server.shelf.forms), "problems": list(server.shelf.problems)},
             "members": len(server.directory.members),
             "clients": server.security.clients.problem if isinstance(server.security, SmartSecurity) else None,

@@ -39,6 +39,7 @@ from precert.pas.intake import read_request
 from precert.pas.presenter import Change, Presenter
 from precert.pas.routes import PasContext, pas_router
 from precert.policy.library import PolicyLibrary
+from precert.readiness import refuse_problems
 from precert.runtime import Runtime
 from precert.security.identity import Client
 from precert.security.jwt import JwtVerifier
@@ -74,6 +75,8 @@ class Server:
         self.metrics = Metrics()
         self.directory: Directory = load_directory(settings.eligibility, settings.eligibility_mode)
         self.library = PolicyLibrary(settings.policies, self.runtime.now())
+        if settings.strict_policies:
+            refuse_problems(self.library, self.runtime.now().date())
         self.forms = Forms(lambda: self.library.current)
         self.validator = Validator.load()
         self.shelf = load_shelf(settings.forms, self._errors)

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     validate_answers: bool = False  # check everything we send; for tests, it costs
     subscriptions_allow_private: bool = False  # notify loopback, private and link-local addresses, and plain http
     crd_allow_private: bool = False  # fetch from EHR servers at such addresses
+    strict_policies: bool = False  # refuse to start while anything is wrong in the policy folder
     policy_reload_seconds: float = Field(2.0, ge=0)  # how often the policy folder is looked at; 0 = never
 
     @field_validator("config")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,40 @@ def test_policy_check_names_file_line_and_key(tmp_path: Path) -> None:
     assert done.exit_code == 1
     line = next(n for n, text in enumerate(broken.read_text().splitlines(), 1) if text.startswith("role:"))
     assert f"broken.yaml:{line}: error [format] role" in done.output
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("04-mri-lumbar.yaml", "lob: [commercial, qhp]", "lob: [comercial, qhp]", "did you mean commercial?"),
+        ("02-pap-osa-initial.yaml", "lob: [medicare-advantage]", "lob: [medicare]", "did you mean medicare-advantage?"),
+        (
+            "value-sets/ahi.yaml",
+            "loinc|69990-0",
+            "69990-0",
+            "ahi.yaml:6: error [format] codes[0]: '69990-0' is not system|code",
+        ),
+    ],
+)
+def test_policy_check_finds_what_would_go_to_a_person(file: str, old: str, new: str, said: str, tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES / "policies", tmp_path, dirs_exist_ok=True)
+    for other in tmp_path.glob("*.yaml"):
+        if other.name not in ("02-pap-osa-initial.yaml", "04-mri-lumbar.yaml"):
+            other.unlink()
+    text = (tmp_path / file).read_text("utf-8")
+    assert old in text
+    (tmp_path / file).write_text(text.replace(old, new), "utf-8")
+    done = run.invoke(app, ["policy", "check", str(tmp_path), "--no-mutation"])
+    assert done.exit_code == 1, done.output
+    assert said in done.output
+
+
+def test_policy_check_finds_the_same_version_twice(tmp_path: Path) -> None:
+    for name in ("a.yaml", "b.yml"):
+        shutil.copy(EXAMPLES / "policies" / "04-mri-lumbar.yaml", tmp_path / name)
+    done = run.invoke(app, ["policy", "check", str(tmp_path), "--no-mutation"])
+    assert done.exit_code == 1, done.output
+    assert "b.yml:5: error [version] version: mri-lumbar 2026.3 is already in" in done.output
 
 
 def test_policy_test_runs_tests_and_mutants() -> None:

@@ -12,7 +12,7 @@ from crd.checks import check_answer
 from crd.policies import catalogue
 
 WITH_CLAIM = "auth: {required: false, doc: [clinical, patient]}\n"
-EXEMPT = "exempt: {id: E, text: an emergency, test: 'true'}\n"
+EXEMPT = "exempt: {id: E, text: an emergency, test: 'true', cite: c}\n"
 
 
 async def _said(make: Any, tmp_path: Path, text: str, version: str, name: str = "order-sign") -> dict[str, Any]:

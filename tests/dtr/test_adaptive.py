@@ -31,9 +31,11 @@ from precert.dtr import shape20, shape22
 from precert.dtr.adaptive import bare_context, evaluation, next_step
 from precert.dtr.form import Form
 from precert.dtr.shape import Shape
+from precert.policy.catalogue import Catalogue
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.library import PolicyLibrary
 from precert.policy.types import Answer, LineContext, Outcome
+from precert.policy.withheld import Withheld
 from support.answers import bundle, faults, only_fault
 from support.app import EXAMPLES, NOW
 
@@ -320,6 +322,17 @@ def test_no_question_is_asked_that_cannot_matter(data: st.DataObject) -> None:
                 matters = True
                 break
         assert (name in step.ask) == matters, (name, answered, step)
+
+
+@given(data=st.data())
+@settings(max_examples=20)
+def test_a_form_promises_nothing_while_rules_are_lacking(data: st.DataObject) -> None:
+    form = Form(data.draw(st.composite(small_policy)()))
+    answers = {name: data.draw(values(form, name)) for name in form.items}
+    lacking = Catalogue([form.policy], None, [Withheld("lost", policy=form.id)])
+    assert evaluation(form, opened(answers), lacking).outcome in (Outcome.REFER, Outcome.REFER_NURSE)
+    ended = next_step(form, opened(answers), list(form.items), shape22, lacking).ended
+    assert ended == "Complete. No further question can help; a reviewer will look at the request."
 
 
 def met(form: Form, answers: dict[str, Any]) -> str:

@@ -518,6 +518,8 @@ async def test_a_presented_coverage_counts_for_its_own_days(
         card = part(b, COVERAGE)
         card |= {"identifier": part(b, PATIENT)["identifier"], "subscriberId": "ZZ-4711", "status": status}
         card |= {"period": period} if period else {}
+        # without a plan nobody knows whose rules apply, and no machine says yes
+        card["class"] = [{"type": {"coding": [{"code": "plan"}]}, "value": "ma-classic"}]
 
     answer = bundle(await submit(client, changed(stranger)))
     (decided,) = decisions(answer)

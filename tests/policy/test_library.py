@@ -77,12 +77,14 @@ def test_a_broken_file_keeps_its_last_good_version_and_is_reported_until_mended(
     assert report.problems == library.problems
     assert problem.file.endswith("a.yaml")
     assert "still using a 1 as it was before" in problem.message
-    assert library.current.decide(line(answers={"ok": True})).outcome is Outcome.APPROVE
+    held = library.current.decide(line(answers={"ok": True}))
+    assert (held.outcome, held.reason_code) == (Outcome.REFER_NURSE, "rules-unavailable")
     assert not library.reload_if_changed(LATER).changed
     assert library.problems
     write(folder / "a.yaml", policy="a", version="2")
     assert library.reload_if_changed(LATER).problems == ()
     assert ids(library) == ["a@2", "b@1"]
+    assert library.current.decide(line(answers={"ok": True})).outcome is Outcome.APPROVE
 
 
 def test_a_file_broken_from_the_start_does_not_stop_the_others(folder: Path) -> None:
@@ -116,6 +118,10 @@ def test_value_sets_are_expanded_and_reloaded(folder: Path) -> None:
     touch(sets / "ahi.yaml")
     library.reload_if_changed(LATER)
     assert "nonsense" in library.problems[0].message
+    assert library.current.decide(context).outcome is Outcome.REFER_NURSE
+    (sets / "ahi.yaml").write_text("value_set: ahi\ncodes: [loinc|69990-0]\n")
+    touch(sets / "ahi.yaml")
+    assert library.reload_if_changed(LATER).problems == ()
     assert library.current.decide(context).outcome is Outcome.APPROVE
 
 

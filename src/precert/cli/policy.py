@@ -29,8 +29,9 @@ from precert.fhir.types import Element, elements
 from precert.pas.intake import read_request
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.explain import explain as as_json
+from precert.policy.folder import VALUE_SET_FOLDER, listing
 from precert.policy.library import PolicyLibrary
-from precert.policy.lint import lint_files
+from precert.policy.lint import Finding, lint_files
 from precert.policy.load import PolicyFileError, load_file
 from precert.policy.trials import mutate, replay, run_tests
 from precert.policy.types import Decision, LineContext, Outcome
@@ -52,7 +53,7 @@ Paths = Annotated[
 def _files(paths: list[Path] | None) -> list[Path]:
     found: list[Path] = []
     for path in paths or [Settings().policies]:
-        found += sorted(path.glob("*.yaml")) + sorted(path.glob("*.yml")) if path.is_dir() else [path]
+        found += sorted(listing(path).policies) if path.is_dir() else [path]
     if not found:
         _err.print("No policy files there.")
         raise typer.Exit(2)
@@ -76,8 +77,10 @@ def check(
     """Lint policies: format, sources, unknown-is-never-false, dates, overlap, readability."""
     files = _files(paths)
     day = date.fromisoformat(today) if today else Runtime().now().date()
-    value_sets = PolicyLibrary(files[0].parent, Runtime().now()).current.value_sets
-    findings = lint_files(files, day, value_sets=value_sets, mutation=mutation)
+    library = PolicyLibrary(files[0].parent, Runtime().now())
+    sets = [problem for problem in library.problems if Path(problem.file).parent.name == VALUE_SET_FOLDER]
+    linted = lint_files(files, day, value_sets=library.current.value_sets, mutation=mutation)
+    findings = (*(Finding.of(problem, "format", "error") for problem in sets), *linted)
     for finding in findings:
         _out.print(str(finding), markup=False)
     errors = sum(finding.severity == "error" for finding in findings)

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from precert.app import create_app
 from precert.eligibility.load import EligibilityError
+from precert.policy.load import PolicyFolderError
 from precert.security.identity import SecuritySetupError, is_loopback
 from precert.settings import Settings
 from precert.store.embedded import EmbeddedStore
@@ -32,6 +33,13 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder for everything that must survive a restart.")] = None,
     policies: Annotated[Path | None, typer.Option(help="Folder with coverage policies (YAML).")] = None,
+    strict_policies: Annotated[
+        bool | None,
+        typer.Option(
+            "--strict-policies/--no-strict-policies",
+            help="Refuse to start (exit status 1) while a policy cannot be used; without it a person decides about its services.",
+        ),
+    ] = None,
     forms: Annotated[Path | None, typer.Option(help="Folder with hand-made questionnaires (FHIR JSON).")] = None,
     eligibility: Annotated[Path | None, typer.Option(help="Folder with members, plans and providers.")] = None,
     eligibility_mode: Annotated[str | None, typer.Option(help="directory | presented.")] = None,
@@ -57,6 +65,9 @@ def serve(
     try:
         _check_store(settings)
         app = create_app(settings)
+    except PolicyFolderError as error:
+        _err.print(str(error), markup=False)
+        raise typer.Exit(1) from error
     except (StoreError, EligibilityError, SecuritySetupError, OSError) as error:
         _stop(str(error))
     listening = uvicorn.Config(

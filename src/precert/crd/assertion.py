@@ -20,6 +20,7 @@ from precert.fhir.coding import codes, procedure
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Evaluation, Outcome
+from precert.policy.withheld import RULES_UNAVAILABLE
 
 _WHO: tuple[DocNeeded, ...] = ("clinical", "admin", "patient")
 _SCOPE_INFO: dict[str, InfoNeeded] = {"network": "performer", "place": "location"}
@@ -76,6 +77,8 @@ def _asserted(
     base = replace(base, details=details, reasons=assumed, expiry=consulted.expiry)
     if decision.reason_code == SERVICE_UNKNOWN:
         return _too_coarse(base)
+    if decision.reason_code == RULES_UNAVAILABLE:
+        return _technical(base, decision.reason, setting)
     match decision.outcome:
         case Outcome.NOT_APPLICABLE:
             return replace(base, pa_needed="no-auth")
@@ -108,8 +111,18 @@ def _troubled(base: CoverageInfo, consulted: Consulted, assumed: tuple[Reason, .
     reasons = (*assumed, Reason(consulted.text, code))
     if trouble != "technical":
         return replace(base, covered="not-covered", reasons=reasons)
-    contacts = (Contact(setting.payer, setting.phone),) if setting.phone else ()
-    return replace(base, covered="indeterminate", pa_needed="indeterminate", reasons=reasons, contacts=contacts)
+    return _technical(replace(base, reasons=assumed), consulted.text, setting)
+
+
+def _technical(base: CoverageInfo, why: str, setting: Setting) -> CoverageInfo:
+    """Our own trouble (resp-43): nothing can be said, and whom to ask."""
+    return replace(
+        base,
+        covered="indeterminate",
+        pa_needed="indeterminate",
+        reasons=(*base.reasons, Reason(why, "technical")),
+        contacts=(Contact(setting.payer, setting.phone),) if setting.phone else (),
+    )
 
 
 def _satisfied(

@@ -12,6 +12,7 @@ from datetime import date
 
 from precert.dtr.form import Form
 from precert.dtr.shape import Shape
+from precert.policy.catalogue import Catalogue
 from precert.policy.evaluate import evaluate_scoped
 from precert.policy.evidence import EvidenceIndex
 from precert.policy.model import REQUEST_SOURCES
@@ -25,6 +26,7 @@ _DONE = {
     Outcome.NO_AUTH: "Complete. As answered, no authorization is needed.",
     Outcome.NOT_APPLICABLE: "Complete. As answered, this policy asks for nothing.",
 }
+_ALL_THERE = Catalogue()
 _REVIEW = "Complete. No further question can help; a reviewer will look at the request."
 
 
@@ -37,14 +39,19 @@ class Step:
     ended: str | None = None
 
 
-def evaluation(form: Form, context: LineContext) -> Evaluation:
-    """The policy's view, whether or not it would be chosen for the line: the form was."""
-    return evaluate_scoped(form.policy, context, EvidenceIndex(context), Scope())
+def evaluation(form: Form, context: LineContext, rules: Catalogue = _ALL_THERE) -> Evaluation:
+    """The policy's view, whether or not it would be chosen for the line: the form was. ``rules`` says what is lacking."""
+    return rules.upheld(evaluate_scoped(form.policy, context, EvidenceIndex(context), Scope()), context)
 
 
-def next_step(form: Form, context: LineContext, asked: Collection[str], shape: Shape) -> Step:
-    """The next batch of questions. ``context`` holds the answers so far; ``asked`` is what the form asks already."""
-    found = evaluation(form, context)
+def next_step(
+    form: Form, context: LineContext, asked: Collection[str], shape: Shape, rules: Catalogue = _ALL_THERE
+) -> Step:
+    """The next batch of questions. ``context`` holds the answers so far; ``asked`` is what the form asks already.
+
+    ``rules`` is what the closing sentence rests on; by default nothing is lacking.
+    """
+    found = evaluation(form, context, rules)
     still = {*found.missing, *_unstated(form, context)}
     open_ = [name for name in form.items if name in still]
     unanswered = tuple(name for name in open_ if name in asked and form.items[name].required)

@@ -21,6 +21,7 @@ from precert.fhir.dates import instant
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.explain import explain_evaluation
 from precert.policy.types import Evaluation, Outcome
+from precert.policy.withheld import RULES_UNAVAILABLE
 from precert.runtime import Runtime
 from precert.store.port import Commit, Put, Store
 
@@ -116,7 +117,8 @@ def _parts(
         who = dict.fromkeys(item.who for name in found.missing if (item := form.items.get(name)) is not None)
         parts["doc-needed"] = shape.doc_needed(tuple(who))
         parts["questionnaire"] = f"{site.questionnaire(form.id)}|{form.version}"
-    parts["reason"] = _REASONS.get(found.outcome, _REVIEW)
+    lacking = found.reason_code == RULES_UNAVAILABLE
+    parts["reason"] = found.reason if lacking else _REASONS.get(found.outcome, _REVIEW)
     return parts | {"coverage-assertion-id": id}
 
 

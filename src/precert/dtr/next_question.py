@@ -68,7 +68,8 @@ class Interviewer:
         if judged.faults:
             raise FhirError(400, judged.faults)
         context = await self._context(contained, judged, form)
-        step = next_step(form, context, asked, shape)
+        rules = self.forms.catalogue()
+        step = next_step(form, context, asked, shape, rules)
         if step.unanswered:
             raise FhirError(400, [_unanswered(name, path) for name in step.unanswered])
         render = renderer(Served(form, "adaptive"), shape, site)
@@ -76,7 +77,7 @@ class Interviewer:
         if step.ended is None or self.completion is None:
             return answer
         opened = _opened(contained).get(CONTEXT)
-        return await self.completion.stated(answer, opened, form, evaluation(form, context), shape, site)
+        return await self.completion.stated(answer, opened, form, evaluation(form, context, rules), shape, site)
 
     def _form(self, response: Resource, path: str) -> tuple[Form, Resource]:
         contained = contained_form(response)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from precert.fhir.coding import CodePattern
+from precert.fhir.coverage_terms import LINES_OF_BUSINESS, STATES, unknown_word
 from precert.fhir.types import Resource
 
 Automation = Literal["refer", "deny"]
@@ -38,8 +39,8 @@ def _known_zone(zone: str) -> str:
 class Plan(BaseModel):
     """A product that members are enrolled in.
 
-    ``lob`` is the line of business that policies and clocks name (``medicare-advantage``, ``commercial``, ``qhp``,
-    ``medicaid-mco``, ``medicaid-ffs``). ``not_eligible`` says what automation may do alone when coverage is not active on
+    ``lob`` is the line of business that policies and clocks name, and ``state`` the state, each a word of
+    :mod:`precert.fhir.coverage_terms`: another one would make policies silent about the members of the plan. ``not_eligible`` says what automation may do alone when coverage is not active on
     the service date: ``deny`` (administrative, A3) or ``refer`` to a person; off (``refer``) unless the plan says so.
     ``unsolicited``: an order whose criteria are met is authorized when it is signed (CRD), without a PAS request.
     """
@@ -54,6 +55,15 @@ class Plan(BaseModel):
     not_eligible: Automation = "refer"
     unsolicited: bool = True
     zone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
+
+    @model_validator(mode="after")
+    def _known_words(self) -> Plan:
+        problem = unknown_word(self.lob, LINES_OF_BUSINESS, "line of business")
+        if problem is None and self.state is not None:
+            problem = unknown_word(self.state, STATES, "state")
+        if problem is not None:
+            raise ValueError(f"plan {self.id}: {problem}")
+        return self
 
 
 class Provider(BaseModel):

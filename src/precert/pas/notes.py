@@ -8,6 +8,7 @@ from __future__ import annotations
 from precert.authorization.deciding.standing import describe
 from precert.authorization.record.case import Case, Line
 from precert.authorization.record.codes import code_table
+from precert.policy.withheld import RULES_UNAVAILABLE
 
 _REVIEW = frozenset(
     {"screening", "auto_review", "nurse_review", "md_review", "p2p_open", "appeal_l1", "external_review"}
@@ -27,6 +28,8 @@ def line_notes(line: Line, base: str) -> list[str]:
         notes.append(f"More information is needed to decide on {service}. Please answer{due}: {asked}")
     elif line.state in _REVIEW:
         notes.append(f"A clinical reviewer will decide on {service}. You will be notified; nothing more is needed now.")
+        if determination is not None and determination.trace.get("reason_code") == RULES_UNAVAILABLE:
+            notes.append(determination.reason)
     elif line.state == "exempt" and determination is not None:
         notes.append(determination.reason or f"No authorization is needed for {service}.")
     elif determination is not None:

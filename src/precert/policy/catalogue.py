@@ -12,68 +12,37 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from precert.fhir.coding import Code, CodePattern
-from precert.policy.codeset import VALUE_SET, ValueSets, normal
+from precert.fhir.coding import Code
+from precert.policy.codeset import ValueSets, normal
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evaluate import evaluate_scoped, governing_day
 from precert.policy.evidence import EvidenceIndex
 from precert.policy.favour import favour, strictness
 from precert.policy.precedence import clinical_rank, exemption_rank
 from precert.policy.scope import Scope, scope, service_codes
+from precert.policy.service_index import ServiceIndex
 from precert.policy.types import Decision, Evaluation, LineContext, Outcome
+from precert.policy.withheld import Withheld, handed_over, held_back
 
 _ALL_APPLY = ("limit", "site-of-care", "network")
+_YES = (Outcome.NOT_APPLICABLE, Outcome.NO_AUTH, Outcome.APPROVE)
 _NO_POLICY = "No policy asks for authorization of this service."
-
-
-class _Index:
-    """From a code to the ids of the policies that name it; the time does not depend on how many there are."""
-
-    def __init__(self, policies: Iterable[CompiledPolicy], value_sets: ValueSets) -> None:
-        self.exact: dict[Code, list[str]] = {}
-        self.prefix: dict[Code, list[str]] = {}
-        self.any: list[str] = []
-        self.lengths: dict[str, tuple[int, ...]] = {}
-        lengths: dict[str, set[int]] = {}
-        for policy in policies:
-            if policy.model.applies.any_service:
-                self._add(self.any, policy.id)
-                continue
-            for written in policy.model.applies.services:
-                pattern = CodePattern.parse(written)
-                members = value_sets.get(pattern.code, ()) if pattern.system == VALUE_SET else ()
-                for member in (pattern, *map(CodePattern.parse, members)):
-                    code = normal(Code(member.system, member.code))
-                    table = self.prefix if member.prefix else self.exact
-                    self._add(table.setdefault(code, []), policy.id)
-                    if member.prefix:
-                        lengths.setdefault(code.system, set()).add(len(code.code))
-        self.lengths = {system: tuple(sorted(found)) for system, found in lengths.items()}
-
-    @staticmethod
-    def _add(ids: list[str], policy: str) -> None:
-        if policy not in ids[-1:]:
-            ids.append(policy)
-
-    def candidates(self, codes: Sequence[Code]) -> list[str]:
-        """Ids of the policies that name any of ``codes`` or any service, each once."""
-        found: dict[str, None] = {}
-        for code in codes:
-            found.update(dict.fromkeys(self.exact.get(code, ())))
-            for length in self.lengths.get(code.system, ()):
-                found.update(dict.fromkeys(self.prefix.get(Code(code.system, code.code[:length]), ())))
-        found.update(dict.fromkeys(self.any))
-        return list(found)
 
 
 class Catalogue:
     """An immutable snapshot of every version of every policy.
 
-    In: compiled policies (several versions of one id are welcome) and the value sets they were compiled with. Raises
-    ValueError when one version of a policy is there twice.
+    In: compiled policies (several versions of one id are welcome), the value sets they were compiled with, and what could
+    not be loaded (``withheld``): a person decides about the services of that. Raises ValueError when one version of a
+    policy is there twice.
     """
 
-    def __init__(self, policies: Iterable[CompiledPolicy] = (), value_sets: ValueSets | None = None) -> None:
+    def __init__(
+        self,
+        policies: Iterable[CompiledPolicy] = (),
+        value_sets: ValueSets | None = None,
+        withheld: Iterable[Withheld] = (),
+    ) -> None:
         versions: dict[str, list[CompiledPolicy]] = {}
         for policy in policies:
             others = versions.setdefault(policy.id, [])
@@ -84,7 +53,10 @@ class Catalogue:
             bisect.insort(others, policy, key=_age)
         self._versions: Mapping[str, tuple[CompiledPolicy, ...]] = {i: tuple(v) for i, v in sorted(versions.items())}
         self.value_sets: ValueSets = dict(value_sets or {})
-        self._index = _Index((p for v in self._versions.values() for p in v), self.value_sets)
+        named = ((p.id, None if p.model.applies.any_service else p.model.applies.services) for p in self)
+        self._index = ServiceIndex(named, self.value_sets)
+        self.withheld: tuple[Withheld, ...] = tuple(withheld)
+        self._withheld_index = ServiceIndex(((n, w.services) for n, w in enumerate(self.withheld)), self.value_sets)
 
     def __len__(self) -> int:
         return sum(map(len, self._versions.values()))
@@ -121,8 +93,29 @@ class Catalogue:
         return tuple(p for p in found if p is not None and not p.model.applies.any_service)
 
     def decide(self, context: LineContext) -> Decision:
-        """What the machine may say about the line, with everything that was considered. Never raises for evidence."""
-        return _Deciding(self, context).decide()
+        """What the machine may say about the line, with everything that was considered. Never raises for evidence.
+
+        Where rules about the service could not be loaded, a person decides (:mod:`precert.policy.withheld`).
+        """
+        services = service_codes(context.item)
+        decision = _Deciding(self, context, services).decide()
+        lacking = self.lacking(services, context)
+        if decision.outcome is Outcome.NOT_APPLICABLE:
+            lacking += self._lost(context)
+        return handed_over(decision, lacking) if lacking else decision
+
+    def _lost(self, context: LineContext) -> tuple[Withheld, ...]:
+        """The policies by which the case was to be decided and of which no version is left for its day."""
+        return tuple(
+            Withheld(f"{policy} {version}, bound at receipt, is not in the catalogue any more", policy=policy)
+            for policy, version in context.bound.items()
+            if self.get(policy, version) is None and self.current(policy, context.received) is None
+        )
+
+    def lacking(self, services: Sequence[Code], context: LineContext) -> tuple[Withheld, ...]:
+        """The rules about these services (normalized codes) that could not be loaded and would have counted."""
+        found = (self.withheld[n] for n in self._withheld_index.candidates(services))
+        return tuple(one for one in found if one.counts_for(context))
 
     def counted_with(self, services: Iterable[Code]) -> frozenset[Code] | None:
         """The services that a limit counts together with any of ``services``, those among them; ``None`` for any service."""
@@ -137,6 +130,12 @@ class Catalogue:
                     found |= listed
         return frozenset(found)
 
+    def upheld(self, evaluation: Evaluation, context: LineContext) -> Evaluation:
+        """One policy's view of the line, or a person's matter when rules about the line or that policy are not to be had."""
+        lacking = self.lacking(service_codes(context.item), context)
+        own = any(one.policy == evaluation.policy and one.counts_for(context) for one in self.withheld)
+        return held_back(evaluation) if lacking or own else evaluation
+
     def candidates(self, services: Sequence[Code]) -> list[str]:
         """Ids of the policies that may speak about these services (normalized codes), whatever their dates."""
         return self._index.candidates(services)
@@ -149,10 +148,10 @@ def _age(policy: CompiledPolicy) -> tuple[date, str]:
 class _Deciding:
     """One decision being made."""
 
-    def __init__(self, catalogue: Catalogue, context: LineContext) -> None:
+    def __init__(self, catalogue: Catalogue, context: LineContext, services: tuple[Code, ...]) -> None:
         self.catalogue = catalogue
         self.context = context
-        self.services = service_codes(context.item)
+        self.services = services
         self.index = EvidenceIndex(context)
         self.considered: list[Evaluation] = []
         self.conflicts: list[str] = []
@@ -229,16 +228,33 @@ class _Deciding:
         return evaluation
 
     def _clinical(self, candidates: list[tuple[CompiledPolicy, Scope]]) -> Evaluation | None:
-        """Exactly one: known to apply before perhaps, then by rank; a tie goes to the member, and on record."""
+        """Exactly one, by rank; a tie goes to the member, and on record.
+
+        Policies of which it is not known that they apply, and that would govern if they did, are looked at too: a yes
+        holds only if each of them says yes. Of those that do not, the strictest is the answer.
+        """
         if not candidates:
             return None
-        ranks = [(bool(f.unknown), *clinical_rank(p, self.context, self.services)) for p, f in candidates]
-        best = min(ranks)
-        first = [pair for pair, rank in zip(candidates, ranks, strict=True) if rank == best]
-        evaluations = [self._evaluate(*pair) for pair in first]
-        chosen = min(evaluations, key=lambda e: favour(e.outcome))
-        if len(first) > 1:
-            names = ", ".join(f"{p.id}@{p.version}" for p, _ in first)
+        ranked = [(clinical_rank(p, self.context, self.services), p, f) for p, f in candidates]
+        known = [entry for entry in ranked if not entry[2].unknown]
+        best = min((rank for rank, _, _ in known), default=None)
+        perhaps = sorted((e for e in ranked if e[2].unknown and (best is None or e[0] < best)), key=lambda e: e[0])
+        certain = self._first([(p, f) for rank, p, f in known if rank == best])
+        if certain is not None and certain.outcome not in _YES:
+            return certain
+        possible = [self._evaluate(p, f) for _, p, f in perhaps]
+        held = [e for e in possible if e.outcome not in _YES]
+        if held:
+            return max(held, key=lambda e: strictness(e.outcome))
+        return certain or possible[0]
+
+    def _first(self, tied: list[tuple[CompiledPolicy, Scope]]) -> Evaluation | None:
+        """The one of equal rank that is best for the member."""
+        if not tied:
+            return None
+        chosen = min([self._evaluate(*pair) for pair in tied], key=lambda e: favour(e.outcome))
+        if len(tied) > 1:
+            names = ", ".join(f"{p.id}@{p.version}" for p, _ in tied)
             self.conflicts.append(
                 f"{names} have the same scope and rank; {chosen.policy} favours the member and was used"
             )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-from precert.fhir.coding import CPT, HCPCS, ICD10CM, LOINC, RXNORM, SHORT_NAMES, SNOMED, CodePattern
+from precert.fhir.coding import (
+    CPT,
+    HCPCS,
+    ICD10CM,
+    LOINC,
+    PLACE_OF_SERVICE,
+    RXNORM,
+    SHORT_NAMES,
+    SNOMED,
+    CodePattern,
+)
 
 _FORMATS = {
     HCPCS: (re.compile(r"[A-Z]\d{4}"), "a letter and four digits"),
@@ -13,6 +23,7 @@ _FORMATS = {
     LOINC: (re.compile(r"\d{1,7}-\d"), "digits, a hyphen and a check digit"),
     SNOMED: (re.compile(r"\d{6,18}"), "6 to 18 digits"),
     RXNORM: (re.compile(r"\d{1,8}"), "digits"),
+    PLACE_OF_SERVICE: (re.compile(r"\d{2}"), "two digits"),
 }
 _CHECKED = {LOINC, SNOMED}
 

@@ -168,12 +168,21 @@ def _unknown(run: Run, base: Evaluation, *, unmet: bool) -> Evaluation:
 
 
 def _scope_unknown(evaluation: Evaluation, unknown: tuple[str, ...]) -> Evaluation:
-    """It is not known whether the policy applies at all. A yes holds either way; anything else is held back."""
+    """It is not known whether the policy applies at all (docs/policies.md, "When the scope is not known").
+
+    An exemption has then not been shown to hold. A yes of another policy holds only if it does not matter whether the
+    policy applies, and if it is the provider who left something out (place, age, diagnosis, network): either the policy
+    applies and says yes, or it does not and asks for nothing. A line of business, state or plan that the payer cannot
+    tell leaves open whose rules apply, so no machine says yes. Everything else is held back.
+    """
     evaluation = replace(evaluation, scope_unknown=unknown)
-    if evaluation.outcome in (Outcome.APPROVE, Outcome.NO_AUTH, Outcome.NOT_APPLICABLE):
+    if evaluation.outcome is Outcome.NOT_APPLICABLE:
         return evaluation
-    if evaluation.role in ("exemption", "benefit"):
+    if evaluation.role == "exemption":
         return replace(evaluation, outcome=Outcome.NOT_APPLICABLE, reason=f"Not known: {', '.join(unknown)}.")
-    outcome = Outcome.PEND_INFO if set(unknown) <= PROVIDER_CAN_SAY else Outcome.REFER_NURSE
+    sayable = set(unknown) <= PROVIDER_CAN_SAY
+    if sayable and evaluation.outcome in (Outcome.APPROVE, Outcome.NO_AUTH):
+        return evaluation
+    outcome = Outcome.PEND_INFO if sayable else Outcome.REFER_NURSE
     reason = f"Whether the policy applies depends on what is not known: {', '.join(unknown)}."
     return replace(evaluation, outcome=outcome, reason=reason, reason_code="scope-unknown")

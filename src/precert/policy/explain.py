@@ -141,6 +141,8 @@ def explain(decision: Decision) -> dict[str, Any]:
         }
     else:
         shown = explain_evaluation(governing)
+    if decision.reason_code is not None:
+        shown["reason_code"] = decision.reason_code
     return {
         **shown,
         "outcome": decision.outcome.value,

@@ -10,7 +10,7 @@
 ``claims auths``      what the payer holds: ``code``, ``units``, ``at``, ``more``
 ``answers``           attested answers by fact name
 ``age patient``       years (default 70); further elements of the Patient
-``coverage``          ``lob`` (default: the policy's first), ``state``, ``plan``, ``funding``
+``coverage``          ``lob``, ``state``, ``plan`` (default: the policy's first of each), ``funding``
 ``requester``         ``network``, ``goldcard``
 ====================  ================================================================================================
 
@@ -142,6 +142,13 @@ def _evidence(given: Mapping[str, Any], asof: date) -> list[EvidenceItem]:
     return evidence
 
 
+def _coverage(policy: Policy) -> Element:
+    """A coverage that the policy is for."""
+    applies = policy.applies
+    first = (("lob", (*applies.lob, "medicare-advantage")), ("state", applies.state), ("plan", applies.plan))
+    return {key: words[0] for key, words in first if words}
+
+
 def unfold(given: Mapping[str, Any], policy: Policy) -> LineContext:
     """The line that ``given`` describes. Raises FixtureError for a part that is not understood."""
     unknown = sorted(set(given) - _KEYS)
@@ -162,7 +169,7 @@ def unfold(given: Mapping[str, Any], policy: Policy) -> LineContext:
             service_date=asof,
             received=asof,
             patient={"resourceType": "Patient", "birthDate": born.isoformat(), "age": age, **given.get("patient", {})},
-            coverage={"lob": next(iter(policy.applies.lob), "medicare-advantage"), **given.get("coverage", {})},
+            coverage={**_coverage(policy), **given.get("coverage", {})},
             requester=dict(given.get("requester", {})),
             evidence=_evidence(given, asof),
             answers={name: Answer(value, f"QuestionnaireResponse/test#{name}") for name, value in answers.items()},

@@ -16,13 +16,17 @@
 ``reading-grade``      ``why_not`` above grade 8 (an error above 10)
 ``acronym``            an acronym in ``why_not`` that is not explained
 ``code-format``        a code that cannot be one of its system, or that a code table does not know
-``value-set``          a value set without an expansion
+``scope``              a line of business or state that does not exist, an age range that holds nobody
+``value-set``          a value set without an expansion (a warning where the fact then stays unknown)
 ``no-alternative``     nothing said about alternatives (``alternatives: []`` says: none)
 ``tests``              fewer than three embedded tests
 ``test-fails``         an embedded test that does not pass
 ``mutant-alive``       a leaf that no embedded test guards
 ``overlap``            two active clinical policies for the same lines with the same rank
+``version``            the same version of a policy in two files
 =====================  ==============================================================================================
+
+An active policy with an error is not put into force by a server (:func:`blocking`).
 """
 
 from __future__ import annotations
@@ -37,6 +41,10 @@ from precert.policy.compiled import CompiledPolicy
 from precert.policy.lint_rules import CodeCheck, Severity, every_rule
 from precert.policy.load import PolicyFileError, Problem, load_file
 from precert.policy.overlap import overlaps
+
+NOT_BLOCKING = frozenset({"review-overdue", "tests", "mutant-alive"})
+"""Errors that keep no policy out of force. A review that is overdue does not change what the committee has signed, and how
+much the embedded tests cover is judged by ``precert policy check``; that those which are there pass is obligatory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,21 @@ def lint_policy(
     return tuple(sorted(findings, key=lambda finding: (finding.line, finding.rule)))
 
 
+def blocking(policy: CompiledPolicy, value_sets: ValueSets) -> tuple[Problem, ...]:
+    """The errors for which a server does not put the policy into force, by line; of one that is not active: none.
+
+    The day does not matter: a policy does not go out of force overnight. Mutation coverage is left to ``precert policy check``: it takes a hundred times as long as everything else.
+    """
+    if policy.model.status != "active":
+        return ()
+    findings = lint_policy(policy, policy.model.effective.start, value_sets=value_sets, mutation=False)
+    return tuple(
+        Problem(found.file, found.line, found.key, f"[{found.rule}] {found.message}")
+        for found in findings
+        if found.severity == "error" and found.rule not in NOT_BLOCKING
+    )
+
+
 def lint_catalogue(
     policies: Iterable[CompiledPolicy],
     today: date,
@@ -88,6 +111,12 @@ def lint_catalogue(
     findings: list[Finding] = []
     for policy in known:
         findings.extend(lint_policy(policy, today, value_sets=value_sets, check_code=check_code, mutation=mutation))
+    first: dict[tuple[str, str], CompiledPolicy] = {}
+    for policy in known:
+        twin = first.setdefault((policy.id, policy.version), policy)
+        if twin is not policy:
+            why = f"{policy.id} {policy.version} is already in {twin.file.source.file}"
+            findings.append(Finding.of(policy.file.source.problem(("version",), why), "version", "error"))
     for one, other, why in overlaps(known):
         for policy in (other, one):
             findings.append(Finding.of(policy.file.source.problem(("applies",), why), "overlap", "error"))

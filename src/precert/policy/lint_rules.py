@@ -12,6 +12,7 @@ from precert.policy.codecheck import format_problem
 from precert.policy.codeset import VALUE_SET, ValueSets
 from precert.policy.compiled import CompiledPolicy, nodes, sections
 from precert.policy.expression import variables
+from precert.policy.lint_scope import scope_rules
 from precert.policy.load import KeyPath
 from precert.policy.logic import leaves
 from precert.policy.model import PAYER_SOURCES, REQUEST_SOURCES, Fact
@@ -48,6 +49,7 @@ def every_rule(
     policy: CompiledPolicy, today: date, value_sets: ValueSets | None, check_code: CodeCheck | None, mutation: bool
 ) -> Iterator[Raw]:
     """All rules on one policy; see :func:`precert.policy.lint.lint_policy`."""
+    yield from scope_rules(policy)
     yield from _leaves(policy)
     yield from _facts(policy)
     yield from _closed_world(policy)
@@ -193,17 +195,19 @@ def _approval(policy: CompiledPolicy, today: date) -> Iterator[Raw]:
         yield ("policy",), "no-alternative", "warning", message
 
 
-def _written_codes(policy: CompiledPolicy) -> Iterator[tuple[KeyPath, str]]:
+def written_codes(policy: CompiledPolicy) -> Iterator[tuple[KeyPath, str]]:
+    """Every code pattern of the policy, with its place in the file."""
     applies = policy.model.applies
     if not applies.any_service:
         yield from ((("applies", "services", n), written) for n, written in enumerate(applies.services))
     yield from ((("applies", "diagnosis", n), written) for n, written in enumerate(applies.diagnosis))
+    yield from ((("applies", "place", n), written) for n, written in enumerate(applies.place))
     for name, fact in policy.model.facts.items():
         yield from ((("facts", name, "code", n), written) for n, written in enumerate(fact.code))
 
 
 def _codes(policy: CompiledPolicy, value_sets: ValueSets | None, check_code: CodeCheck | None) -> Iterator[Raw]:
-    for path, written in _written_codes(policy):
+    for path, written in written_codes(policy):
         problem = format_problem(written)
         pattern = CodePattern.parse(written)
         if problem is None and check_code is not None and not pattern.prefix and pattern.system != VALUE_SET:
@@ -211,7 +215,22 @@ def _codes(policy: CompiledPolicy, value_sets: ValueSets | None, check_code: Cod
         if problem is not None:
             yield path, "code-format", "error", problem
         if pattern.system == VALUE_SET and value_sets is not None and pattern.code not in value_sets:
-            yield path, "value-set", "warning", f"there is no expansion of {pattern.code}; nothing real will match it"
+            yield from _unexpanded(policy, path, pattern.code, value_sets)
+
+
+def _unexpanded(policy: CompiledPolicy, path: KeyPath, name: str, value_sets: ValueSets) -> Iterator[Raw]:
+    """A set without members is harmless only where what it stands for then stays unknown, and is asked for."""
+    fact = policy.model.facts.get(str(path[1])) if path[0] == "facts" else None
+    if fact is not None and fact.absent is None and not any(_usable(written, value_sets) for written in fact.code):
+        yield path, "value-set", "warning", f"there is no expansion of {name}; nothing real will match it"
+        return
+    message = f"there is no expansion of {name}, so what belongs to it would be overlooked; add it to value-sets/"
+    yield path, "value-set", "error", message
+
+
+def _usable(written: str, value_sets: ValueSets) -> bool:
+    pattern = CodePattern.parse(written)
+    return pattern.system != VALUE_SET or pattern.code in value_sets
 
 
 def _tests(policy: CompiledPolicy, value_sets: ValueSets | None, mutation: bool) -> Iterator[Raw]:

@@ -54,11 +54,20 @@ class Problem:
 
 
 class PolicyFileError(ValueError):
-    """A file cannot be used. ``problems`` lists everything found, in the order of the file."""
+    """A file cannot be used. ``problems`` lists everything found, in the order of the file.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    ``content`` is what could be read of it all the same: plain values in which what is wrong is ``None`` or missing;
+    ``None`` if nothing could. It says what the file was about (:mod:`precert.policy.activation`) and decides nothing.
+    """
+
+    def __init__(self, problems: Sequence[Problem], content: Any = None) -> None:
         self.problems = tuple(problems)
+        self.content = content
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class PolicyFolderError(ValueError):
+    """A folder of policies cannot be used as it is; the message lists what is wrong, one line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +208,7 @@ def read_yaml(text: bytes, file: str) -> tuple[Any, Source]:
     builder = _Builder(file)
     content = builder.build(node, ())
     if builder.problems:
-        raise PolicyFileError(builder.problems)
+        raise PolicyFileError(builder.problems, content)
     return content, Source(file, digest, builder.lines)
 
 
@@ -239,7 +248,7 @@ def validated(model: type[_M], content: Any, source: Source) -> _M:
             else:
                 problems.append(source.problem(path[:-1], _message(finding)))
         problems.sort(key=lambda problem: problem.line)
-        raise PolicyFileError(list(dict.fromkeys(problems))) from error
+        raise PolicyFileError(list(dict.fromkeys(problems)), content) from error
 
 
 def load_text(text: bytes, file: str = "<text>") -> PolicyFile:
@@ -250,10 +259,16 @@ def load_text(text: bytes, file: str = "<text>") -> PolicyFile:
     return PolicyFile(validated(Policy, content, source), source)
 
 
-def load_file(path: Path) -> PolicyFile:
-    """One policy from a file. Raises PolicyFileError, also when the file cannot be read."""
+def read_file(path: Path) -> bytes:
+    """The bytes of a regular file (a pipe would be waited for). Raises PolicyFileError."""
     try:
-        text = path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise PolicyFileError([Problem(str(path), 1, "", "cannot be read: it is not a file")])
+        return path.read_bytes()
     except OSError as error:
         raise PolicyFileError([Problem(str(path), 1, "", f"cannot be read: {error.strerror}")]) from error
-    return load_text(text, str(path))
+
+
+def load_file(path: Path) -> PolicyFile:
+    """One policy from a file. Raises PolicyFileError, also when the file cannot be read."""
+    return load_text(read_file(path), str(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import combinations
 
 from precert.fhir.coding import Code, CodePattern
 from precert.policy.codeset import normal
@@ -74,22 +75,35 @@ def overlaps(policies: Iterable[CompiledPolicy]) -> Iterator[tuple[CompiledPolic
     different degree of detail are told apart by precedence.
     """
     active = [p for p in policies if p.model.role == "clinical" and p.model.status == "active"]
-    for position, one in enumerate(active):
-        for other in active[position + 1 :]:
-            if one.id == other.id or _specific(one) != _specific(other) or basis_rank(one) != basis_rank(other):
-                continue
-            a, b = one.model.applies, other.model.applies
-            lists = (
-                (a.lob, b.lob),
-                (a.state, b.state),
-                (a.plan, b.plan),
-                (a.request, b.request),
-                (a.place, b.place),
-                (a.diagnosis, b.diagnosis),
-                (a.network, b.network),
-            )
-            if not (_dates_meet(one, other) and _ages_meet(one, other) and all(_meet(x, y) for x, y in lists)):
-                continue
-            service = _common_service(one, other)
-            if service is not None:
-                yield one, other, f"{one.id} and {other.id} both govern {service} for the same members at the same time"
+    for one, other in _neighbours(active):
+        if one.id == other.id or _specific(one) != _specific(other) or basis_rank(one) != basis_rank(other):
+            continue
+        a, b = one.model.applies, other.model.applies
+        lists = (
+            (a.lob, b.lob),
+            (a.state, b.state),
+            (a.plan, b.plan),
+            (a.request, b.request),
+            (a.place, b.place),
+            (a.diagnosis, b.diagnosis),
+            (a.network, b.network),
+        )
+        if not (_dates_meet(one, other) and _ages_meet(one, other) and all(_meet(x, y) for x, y in lists)):
+            continue
+        service = _common_service(one, other)
+        if service is not None:
+            yield one, other, f"{one.id} and {other.id} both govern {service} for the same members at the same time"
+
+
+def _neighbours(policies: list[CompiledPolicy]) -> Iterator[tuple[CompiledPolicy, CompiledPolicy]]:
+    """The pairs that may have a service in common, in the order of the list: by a look-up, for there may be thousands."""
+    sharing: dict[tuple[str, str, bool], list[int]] = {}
+    for position, policy in enumerate(policies):
+        if policy.model.applies.any_service:
+            sharing.setdefault(("any", "", False), []).append(position)
+            continue
+        for pattern in _patterns(policy):
+            key = (pattern.system, "" if pattern.prefix else pattern.code, pattern.prefix)
+            sharing.setdefault(key, []).append(position)
+    pairs = {pair for positions in sharing.values() for pair in combinations(sorted(set(positions)), 2)}
+    return ((policies[first], policies[second]) for first, second in sorted(pairs))

@@ -26,6 +26,11 @@ class Metrics:
             "precert_decisions", "Line decisions by channel and outcome", ["channel", "outcome"], registry=self.registry
         )
         self.policies = Gauge("precert_policies", "Active policy versions loaded", registry=self.registry)
+        self.withheld = Gauge(
+            "precert_policies_withheld",
+            "Rules that could not be loaded; a person decides about their services",
+            registry=self.registry,
+        )
 
     def render(self) -> bytes:
         """The exposition text."""

@@ -149,6 +149,8 @@ LINES_OF_BUSINESS = {
     "qhp": "marketplace (QHP)",
     "medicaid-mco": "Medicaid managed care",
     "medicaid-ffs": "Medicaid fee-for-service",
+    "chip-mco": "CHIP managed care",
+    "chip-ffs": "CHIP fee-for-service",
 }
 ROLES = {
     "benefit": "benefit rule",
