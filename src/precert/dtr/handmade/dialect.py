@@ -16,9 +16,9 @@ _UNKNOWN = frozenset({urls.VERSION_ALGORITHM, urls.COMPLETION_TIME, urls.AUDIENC
 """Extensions that 2.0.1 has no counterpart for. They inform; nothing about the answers depends on them."""
 
 
-def in_2_0(questionnaire: Resource) -> Resource:
-    """The form for DTR 2.0.1."""
-    made: Resource = _translated(questionnaire)
+def in_2_0(resource: Resource) -> Resource:
+    """A form, or what goes with it (Library, ValueSet), for DTR 2.0.1."""
+    made: Resource = _translated(resource)
     return made
 
 

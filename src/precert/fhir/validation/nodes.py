@@ -31,12 +31,8 @@ _RESOURCE_KINDS = ("Resource", "DomainResource", "Request", "Event", "Definition
 _COMPLEX: Final = """Address Age Annotation Attachment CodeableConcept Coding ContactDetail ContactPoint Contributor
 Count DataRequirement Distance Dosage Duration Expression HumanName Identifier Meta Money ParameterDefinition Period
 Quantity Range Ratio Reference RelatedArtifact SampledData Signature Timing TriggerDefinition UsageContext"""
-_SUFFIXES: Final = frozenset(_COMPLEX.split()) | {code[0].upper() + code[1:] for code in CHECKS if "/" not in code}
-
-
-def is_type_suffix(text: str) -> bool:
-    """``text`` is what a choice element appends to its name (``Period`` in ``servicedPeriod``)."""
-    return text in _SUFFIXES
+_PRIMITIVE_SUFFIXES: Final = frozenset(code[0].upper() + code[1:] for code in CHECKS if "/" not in code)
+_SUFFIXES: Final = _PRIMITIVE_SUFFIXES | frozenset(_COMPLEX.split())
 
 
 class Node:
@@ -180,6 +176,18 @@ class Slot:
             and node.least is NOTHING
             and node.most is NOTHING
         )
+
+
+def choice_of(node: Node, key: str) -> Node | None:
+    """The choice element that ``key`` belongs to, if the profile leaves its type out."""
+    suffixes = (
+        _PRIMITIVE_SUFFIXES if key.startswith("_") else _SUFFIXES
+    )  # only a primitive has a companion (_valueDate)
+    key = key.removeprefix("_")
+    for name, child in node.children.items():
+        if name.endswith("[x]") and key.startswith(name[:-3]) and key[len(name) - 3 :] in suffixes:
+            return child
+    return None
 
 
 def types_allowed(choice: Node) -> tuple[TypeRow, ...]:

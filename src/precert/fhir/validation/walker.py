@@ -14,7 +14,7 @@ from precert.fhir.validation.nodes import (
     Node,
     Slot,
     all_slices,
-    is_type_suffix,
+    choice_of,
     types_allowed,
 )
 from precert.fhir.validation.report import Inner, Link, Reporter, Surroundings
@@ -55,7 +55,7 @@ class Walk(Reporter):
             slot = slots.get(key)
             if slot is None:
                 if key != "resourceType" or path.root == "":
-                    choice = _choice_of(node, key)
+                    choice = choice_of(node, key)
                     if choice is None:
                         self._unknown(key, path)
                     else:
@@ -329,12 +329,3 @@ class Walk(Reporter):
             root = self._schemas.type_root("Extension")
             if root is not None:
                 self._typed(root, value, path, inside)
-
-
-def _choice_of(node: Node, key: str) -> Node | None:
-    """The choice element that ``key`` belongs to, if the profile leaves its type out."""
-    key = key.removeprefix("_")
-    for name, child in node.children.items():
-        if name.endswith("[x]") and key.startswith(name[:-3]) and is_type_suffix(key[len(name) - 3 :]):
-            return child
-    return None
