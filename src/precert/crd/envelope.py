@@ -8,6 +8,7 @@ from precert.crd import urls
 from precert.crd.faults import VERSIONS, Version, malformed, unacceptable
 from precert.crd.hooks import Hook
 from precert.crd.options import Configuration, configuration
+from precert.fhir.outcome import quoted
 from precert.fhir.types import Element, JsonValue, text
 
 
@@ -67,7 +68,7 @@ def read_call(body: JsonValue, hook: Hook, default: Version) -> HookCall:
     named = body.get("hook")
     if named != hook.name:
         text_ = (
-            f"The body's hook is {str(named)[:60]!r}, this service answers {hook.name!r}. Call the service of the hook."
+            f"The body's hook is {quoted(named, 60)}, this service answers {hook.name!r}. Call the service of the hook."
         )
         raise malformed(version, "hook-mismatch", text_, "hook", "required" if named is None else "value")
     instance = text(body.get("hookInstance"))
