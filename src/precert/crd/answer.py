@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from precert.fhir.types import Element
@@ -127,12 +127,3 @@ class Card:
     policies: tuple[str, ...] = ()  # which rules gave rise to it, for the feedback
     source: str | None = None  # another authority than the payer
     override_reasons: bool = False
-
-
-@dataclass(slots=True)
-class HookAnswer:
-    """Everything to be said in one call: coverage information by target resource, cards, other system actions."""
-
-    annotated: list[tuple[Element, list[CoverageInfo]]] = field(default_factory=list)
-    cards: list[Card] = field(default_factory=list)
-    actions: list[Action] = field(default_factory=list)

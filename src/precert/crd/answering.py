@@ -45,15 +45,14 @@ _ATTEMPTS = 25  # of n calls that use one authorization at once, one gets throug
 class Answerer:
     """Answers calls of all hooks. ``http`` is how the clients' servers are read; without it only prefetch counts.
 
-    ``lenient``: a client that names no CRD version and has no Coverage gets cards instead of an error. ``demo_plan`` is
-    then taken as the patient's plan. ``apps`` are offered with the policies that they name. ``unsolicited`` authorizes
+    A client that names no CRD version and has no Coverage gets cards instead of an error; ``demo_plan`` is then taken as
+    the patient's plan. ``apps`` are offered with the policies that they name. ``unsolicited`` authorizes
     orders whose criteria are met; without it they are told that their request will be approved.
     """
 
     consult: ConsultService
     metrics: Metrics
     http: httpx.AsyncClient | None = None
-    lenient: bool = True
     demo_plan: str | None = None
     apps: Sequence[making.SmartApp] = ()
     unsolicited: Unsolicited | None = None
@@ -138,7 +137,7 @@ class _Answering:
                 return await self._finish(unseen, [], [])
         state = self.gathered.pool.states.get("coverage")
         asked_in_vain = problem is None and any(query.startswith("Coverage") for query in self.gathered.asked)
-        if self.call.version_asked or not self.owner.lenient or not (state == "nothing" or asked_in_vain):
+        if self.call.version_asked or not (state == "nothing" or asked_in_vain):
             raise insurance.no_coverage(self.call.version, "nothing" if asked_in_vain else state, problem)
         directory = self.consult.directory()
         plan = directory.plans.get(self.owner.demo_plan or "")

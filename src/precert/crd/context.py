@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from precert.crd.envelope import HookCall
 from precert.crd.faults import malformed
 from precert.crd.hooks import ORDER_TYPES
-from precert.fhir.bundle import BundleIndex, type_and_id
+from precert.fhir.bundle import type_and_id
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element, Resource, as_list, elements, text
 
@@ -129,11 +129,6 @@ def _dispatch(call: HookCall, patient: str, encounter: str | None, user: str | N
         performer=_reference(context.get("performer")),
         tasks=tuple(tasks),
     )
-
-
-def orders_in(drafts: tuple[Element, ...]) -> BundleIndex:
-    """The draft resources, indexed."""
-    return BundleIndex({"resourceType": "Bundle", "entry": list(drafts)}, "context")
 
 
 def is_order(resource: Resource) -> bool:
