@@ -1,4 +1,4 @@
-"""What the CRD edge says about one order, before any version's wire shape. The 2.2.1 vocabulary is the truth (crd.md 1.21).
+"""What the CRD edge says about one order, before any version's wire shape. The 2.2.1 vocabulary is the truth (docs/crd.md).
 
 :mod:`precert.crd.shape22` and :mod:`precert.crd.shape20` render it; nothing here knows which.
 """
@@ -66,7 +66,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class CoverageInfo:
-    """One repetition of the coverage-information extension. Only the safe combinations of crd.md 1.8 are made."""
+    """One repetition of the coverage-information extension. Only combinations that the invariants of both versions allow are made."""
 
     coverage: str
     covered: Covered

@@ -58,7 +58,7 @@ class Answerer:
     unsolicited: Unsolicited | None = None
 
     async def answer(self, call: HookCall, shape: Shape, root: str, client: str) -> bytes:
-        """The response body. Raises FhirError by crd.md 1.5 and the store's errors; when it returns, all is durable."""
+        """The response body. Raises FhirError (see faults) and the store's errors; when it returns, all is durable."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await _Answering(self, call, shape, root, client).run()
@@ -118,7 +118,7 @@ class _Answering:
         return await self._finish(answered, shown, actions)
 
     async def _deadline(self, ehr: Ehr | None) -> Deadline:
-        """A patient not seen for a day gets the longer limit (crd.md 1.13); looked up only if anything may be fetched."""
+        """A patient not seen for a day gets the longer limit (docs/crd.md); looked up only if anything may be fetched."""
         hook, version = self.call.hook, self.call.version
         quick, slow = hook.seconds(version, warm=True), hook.seconds(version, warm=False)
         if ehr is None or quick == slow:
@@ -129,7 +129,7 @@ class _Answering:
         return Deadline.after(quick if warm else slow)
 
     async def _without_coverage(self, orders: list[Order], decider: Decider) -> bytes:
-        """Rows 5 and 6; before that: an order that names its Coverage can be told that we could not look (resp-43)."""
+        """No Coverage that is ours; before that: an order that names its Coverage can be told that we could not look (resp-43)."""
         problem = self.gathered.problem("Coverage")
         if problem is not None:
             unseen = decider.unseen(orders, f"The patient's Coverage could not be read: {problem}.")

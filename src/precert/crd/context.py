@@ -1,4 +1,4 @@
-"""What each hook is about, in all the spellings seen in the wild (crd.md 1.2; T6). Unknown keys are ignored (hook-23)."""
+"""What each hook is about, in all the spellings seen in the wild (docs/crd.md). Unknown keys are ignored (hook-23)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HookContext:
 
 
 def read_context(call: HookCall) -> HookContext:
-    """Raises FhirError (row 2) for what the hook cannot do without; everything optional may be absent or odd."""
+    """Raises FhirError (faults.malformed) for what the hook cannot do without; everything optional may be absent or odd."""
     context = call.context
     patient = _plain_id(context.get("patientId"), "Patient")
     if patient is None:

@@ -1,4 +1,4 @@
-"""The outer shape of a CDS Hooks call: hook, instance, context, prefetch, FHIR access, extensions (CDS Hooks 2.0, crd.md 1.2)."""
+"""The outer shape of a CDS Hooks call: hook, instance, context, prefetch, FHIR access, extensions (CDS Hooks 2.0, docs/crd.md)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class HookCall:
     @property
     def authorizes(self) -> bool:
         """Whether this call may bring an authorization: an order is being placed, the answer is wanted, and it is no
-        what-if question (crd.md 1.11)."""
+        what-if question (docs/crd.md)."""
         return self.hook.primary and self.configuration.coverage_info and not self.configuration.what_if
 
 
@@ -61,7 +61,7 @@ def requested_version(body: object, default: Version) -> tuple[Version, bool]:
 
 
 def read_call(body: JsonValue, hook: Hook, default: Version) -> HookCall:
-    """Check what every hook must carry. Raises FhirError by crd.md 1.5 rows 2 and 3."""
+    """Check what every hook must carry. Raises FhirError, see faults: malformed, unacceptable."""
     version, asked = requested_version(body, default)
     if not isinstance(body, dict):
         raise malformed(version, "hook-shape", "The body must be one JSON object: a CDS Hooks request.", "$this")
@@ -87,7 +87,7 @@ def read_call(body: JsonValue, hook: Hook, default: Version) -> HookCall:
 
 
 def what_if(body: JsonValue) -> bool:
-    """Whether a call, however malformed, says that it is a mere question (crd.md 1.11)."""
+    """Whether a call, however malformed, says that it is a mere question (docs/crd.md)."""
     return isinstance(body, dict) and _configuration(body).what_if
 
 

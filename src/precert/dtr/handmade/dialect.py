@@ -1,6 +1,6 @@
 """A form written in the words of DTR 2.2.0, in those of 2.0.1.
 
-Source: profiles dtr-std-questionnaire and dtr-questionnaire-adapt-search of both versions; dtr.md 1.7 and 2.6.
+Source: profiles dtr-std-questionnaire and dtr-questionnaire-adapt-search of both versions; docs/dtr.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hand-made forms as they are sent: the form of a package, the one inside an adaptive response, the draft response.
 
 Source: profiles dtr-std-questionnaire, dtr-questionnaire-adapt-search, dtr-questionnaire-adapt, dtr-questionnaireresponse
-(2.2.0, 2.0.1); dtr.md 1.2, 1.3.
+(2.2.0, 2.0.1); docs/dtr.md.
 """
 
 from __future__ import annotations
