@@ -1,6 +1,6 @@
 """The input sets of the official Inferno server suites for PAS, made so that the shipped demo policies give every answer.
 
-Run ``python -m tools.inferno`` to write ``examples/inferno/pas-server-2.2.1.json`` and ``…-2.0.1.json``, and with them
+Run ``python -m tools.inferno`` to write (with a server's address and a folder, for that server into that folder) ``examples/inferno/pas-server-2.2.1.json`` and ``…-2.0.1.json``, and with them
 ``crd-server.json`` of :mod:`tools.inferno_crd` and ``crd-server-2.2.1.json`` of :mod:`tools.inferno_crd_221`;
 ``tests/inferno`` checks that the files are what this module makes, that they are valid and complete, and what they are
 answered. Decisions that a machine may not take come from ``tools/review_driver.py`` with ``reviewer.json``.
@@ -8,6 +8,7 @@ answered. Decisions that a machine may not take come from ``tools/review_driver.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tools import inferno_inquiries as inquiries
 from tools.inferno_clinical import condition, document, encounter
 from tools.inferno_orders import device_request, medication_request, nutrition_order, service_request
 from tools.inferno_parties import Parties, parties
-from tools.inferno_parts import DAY, NOTIFIED_NPI, Folder, patient, preset
+from tools.inferno_parts import DAY, NOTIFIED_NPI, ROOT, SUITES, Folder, patient, preset
 from tools.make_examples import SLEEP_STUDY, answered
 from tools.requests import Json, item
 
@@ -90,7 +91,11 @@ def denial(new: bool) -> Json:
 
 
 def pended(new: bool) -> Json:
-    """A4 with questions; the reviewer decides when the subscription is active, and the notification follows."""
+    """A4 with questions; the reviewer decides when the subscription is active, and the notification follows.
+
+    2.2.1 notifies with the whole answer, which the kit validates inside its Bundle. There communicatedDiagnosis, the echo
+    of a diagnosis, is not allowed on an item of a ClaimResponse: that request has no diagnosis.
+    """
     folder = Folder("pended", new)
     found = parties(folder, "MA-0002", npi=NOTIFIED_NPI)
     claim = claims.claim(
@@ -98,7 +103,7 @@ def pended(new: bool) -> Json:
         found.references,
         [cpap(trace="TRC-PENDED", team=False)],
         sender="INNER-HARBOR-EHR",
-        diagnosis=claims.diagnoses("G47.33"),
+        **({} if new else {"diagnosis": claims.diagnoses("G47.33")}),
     )
     return claims.bundle(folder, claim)
 
@@ -147,12 +152,14 @@ def everything(new: bool) -> Json:
         device_request(folder, person, card),
         medication_request(folder, person, card, stay),
         nutrition_order(folder, person, card),
+        *([medication_request(folder, person, card, stay, told_by=person)] if new else []),
     ]
     plain = [
         visits(12, 1, "TRC-ALL-1"),
         wheelchair(2, "TRC-ALL-2"),
         item(3, "hcpcs|J1745", quantity=30, unit="units", start=DAY, trace="TRC-ALL-3"),
         item(4, "hcpcs|B4150", quantity=90, unit="units", start=DAY, trace="TRC-ALL-4", place="12"),
+        *([item(5, "hcpcs|J0897", quantity=60, unit="units", start=DAY, trace="TRC-ALL-5")] if new else []),
     ]
     items = [claims.detailed(one, folder, order) for one, order in zip(plain, orders, strict=True)]
     items[0] |= {"careTeamSequence": [1, 2], "informationSequence": [1, 4]}
@@ -223,7 +230,7 @@ def update_of_approval(new: bool) -> Json:
     items = [claims.cancelled(device), more, claims.changed(wheelchair(3, "TRC-APPROVAL-3"), "added")]
     root = claims.root_extensions(None, new=new, certification="S")[-1:] if new else []
     over = {"supportingInfo": info} | ({"extension": [*first["extension"], *root]} if new else {})
-    claim = claims.update_of(first, folder, "update", [claims.in_order(i) for i in items], **over)
+    claim = claims.update_of(first, folder, "update", [claims.in_order(i) for i in items], new=new, **over)
     return claims.bundle(folder, claim, *([first] if new else []), step="update")
 
 
@@ -270,7 +277,7 @@ def inputs(edition: str) -> dict[str, object]:
     new = edition == "2.2.1"
     folder, claim = approval(new)
     found: dict[str, object] = {
-        "server_endpoint": "http://127.0.0.1:8000/fhir" + ("" if new else "/v2.0"),
+        "server_endpoint": f"{ROOT}/fhir" + ("" if new else "/v2.0"),
         "access_token": TOKEN,
         "subscription_resource": subscription(new),
         "approval_pa_submit_request_payload": claims.bundle(folder, claim),
@@ -294,17 +301,28 @@ def inputs(edition: str) -> dict[str, object]:
 
 def text(edition: str) -> str:
     """The preset file of one PAS suite."""
-    return preset(inputs(edition))
+    return preset(f"pas-{edition}", inputs(edition))
+
+
+def write(folder: Path, root: str = ROOT) -> None:
+    """All files, for a server at ``root``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {f"pas-{edition}": inputs(edition) for edition in EDITIONS}
+    made |= {"crd-2.0.1": inferno_crd.inputs(), "crd-2.2.1": inferno_crd_221.inputs()}
+    for suite, given in made.items():
+        (folder / SUITES[suite].file).write_text(preset(suite, given, root), "utf-8")
+    inferno_dtr.write(folder, root)
 
 
 def main() -> None:
-    """Write all files."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for edition in EDITIONS:
-        (FOLDER / f"pas-server-{edition}.json").write_text(text(edition), "utf-8")
-    (FOLDER / "crd-server.json").write_text(preset(inferno_crd.inputs()), "utf-8")
-    (FOLDER / "crd-server-2.2.1.json").write_text(preset(inferno_crd_221.inputs()), "utf-8")
-    inferno_dtr.write(FOLDER)
+    """Write the shipped files, or for the server at the first argument others into the folder of the second."""
+    match sys.argv[1:]:
+        case []:
+            write(FOLDER)
+        case [root, folder]:
+            write(Path(folder), root.rstrip("/"))
+        case _:
+            sys.exit("usage: python -m tools.inferno [URL FOLDER]")
 
 
 if __name__ == "__main__":

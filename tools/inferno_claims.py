@@ -87,6 +87,8 @@ def claim(folder: Folder, parties: Json, items: list[Json], *, kind: str = "prof
     if "accident" in more:
         made["accident"] = more.pop("accident")
     if items:
+        if "diagnosis" not in made:
+            items = [{name: value for name, value in one.items() if name != "diagnosisSequence"} for one in items]
         made["item"] = items
     return made | more
 
@@ -281,13 +283,16 @@ def cancelled(element: Json) -> Json:
     return changed({**({"extension": kept} if kept else {}), "modifierExtension": [flag], **rest}, "changed")
 
 
-def update_of(earlier: Json, folder: Folder, step: str, items: list[Json], **over: Any) -> Json:
-    """The next version of ``earlier``: the whole request again, referring to the version before it."""
+def update_of(earlier: Json, folder: Folder, step: str, items: list[Json], *, new: bool = True, **over: Any) -> Json:
+    """The next version of ``earlier``: the whole request again, referring to the version before it.
+
+    A 2.0.1 bundle may hold one Claim, so that version names the earlier one by its identifier.
+    """
     made = copy.deepcopy(earlier)
     made["id"] = folder.id(f"claim/{step}")
     made["meta"] = {"profile": [SD + "profile-claim-update"]}
     related = {
-        "claim": {"reference": f"{EHR}/Claim/{earlier['id']}"},
+        "claim": {"reference": f"{EHR}/Claim/{earlier['id']}"} if new else {"identifier": earlier["identifier"][0]},
         "relationship": coded(THO + "ex-relatedclaimrelationship", "prior"),
     }
     made |= over

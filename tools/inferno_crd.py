@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tools import inferno_hook_parts as parts
+from tools.inferno_parts import ROOT
 from tools.requests import Json, questionnaire_response, uid
 
-BASE = "http://127.0.0.1:8000"
 CONFIGURATION = {"insurance": True, "appropriate-use": True}
 DOCTOR, PERFORMER, PAYER = parts.requester(), parts.performer(), parts.payer()
 HOOKS = ("appointment-book", "encounter-start", "encounter-discharge", "order-select", "order-dispatch", "order-sign")
@@ -43,7 +43,7 @@ def appointment_book() -> Json:
     person = parts.patient(MEMBERS["appointment-book"])
     booked = parts.appointment("mri-back", "cpt|72148", person, DOCTOR)
     so_far = {"conservative_weeks": 2.0}
-    answers = questionnaire_response("mri-so-far", f"{BASE}/fhir/Questionnaire/mri-lumbar", so_far, parts.AUTHORED)
+    answers = questionnaire_response("mri-so-far", f"{ROOT}/fhir/Questionnaire/mri-lumbar", so_far, parts.AUTHORED)
     answers["subject"] = parts.reference(person)
     context = {"appointments": parts.bundle("collection", booked)}
     return _request("appointment-book", context, {"answers": parts.bundle("searchset", answers)})
@@ -115,7 +115,7 @@ BODIES: dict[str, Callable[[], Json]] = {
 def inputs() -> dict[str, object]:
     """Input name to value."""
     found: dict[str, object] = {
-        "base_url": BASE,
+        "base_url": ROOT,
         "authentication_required": "yes",
         "encryption_method": "ES384",
         "jwks_kid": "",

@@ -11,7 +11,7 @@ import copy
 
 from tools import inferno_crd as older
 from tools import inferno_hook_parts as parts
-from tools.inferno_parts import EHR, THO, coded
+from tools.inferno_parts import EHR, ROOT, THO, coded
 from tools.requests import MEMBER, Json, questionnaire_response, uid
 
 VERSION = "2.2"
@@ -39,10 +39,23 @@ def primary(hook: str) -> Json:
     if hook == "order-dispatch":
         context = body["context"]
         context["dispatchedOrders"] = [context.pop("order")]
+    _without_categories(body)
     if hook == "appointment-book":
         (entry,) = body["context"]["appointments"]["entry"]
         entry["resource"]["participant"][1]["type"] = [coded(THO + "v3-ParticipationType", "PPRF")]
     return _envelope(body, hook)
+
+
+def _without_categories(value: object) -> None:
+    """Take the category out of every ServiceRequest in ``value``: CRD 2.2.1 slices it without a value to tell the slice."""
+    if isinstance(value, dict):
+        if value.get("resourceType") == "ServiceRequest":
+            value.pop("category", None)
+        for member in value.values():
+            _without_categories(member)
+    elif isinstance(value, list):
+        for member in value:
+            _without_categories(member)
 
 
 def _signing(
@@ -51,6 +64,7 @@ def _signing(
     """An order-sign call about ``drafts``, without any configuration: defaults have to do."""
     person = person or parts.patient(member)
     coverage = coverage or parts.coverage(member, person, older.PAYER)
+    _without_categories(list(drafts))
     body = {
         "hook": "order-sign",
         "context": {
@@ -82,7 +96,7 @@ def authorized() -> Json:
         "improved": False,
         "candidate": True,
     }
-    form = f"{older.BASE}/fhir/Questionnaire/mri-lumbar"
+    form = f"{ROOT}/fhir/Questionnaire/mri-lumbar"
     answers = questionnaire_response("mri-known", form, known, parts.AUTHORED)
     answers["subject"] = parts.reference(person)
     body["prefetch"]["answers"] = parts.bundle("searchset", answers)
@@ -172,7 +186,7 @@ def mock_ehr() -> Json:
 def inputs() -> dict[str, object]:
     """Input name to value."""
     found: dict[str, object] = {
-        "base_url": older.BASE,
+        "base_url": ROOT,
         "authentication_required": "yes",
         "encryption_method": "ES384",
         "jwks_kid": "",

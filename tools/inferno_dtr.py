@@ -17,10 +17,10 @@ import httpx
 
 from tools.inferno_dtr_parts import NOBODY, call, device, filled, quantity
 from tools.inferno_dtr_talk import interview, post, server
+from tools.inferno_parts import ROOT, SUITES, preset
 from tools.requests import Json
 
 EDITIONS = ("2.0.1", "2.2.0")
-ROOT = "http://127.0.0.1:8000"
 UNFILLED = "put-a-coverage-assertion-id-here"
 """What the shipped file says instead of a context."""
 UNKNOWN_CONTEXT = "no-context-of-this-payer"
@@ -137,17 +137,13 @@ async def inputs(edition: str, root: str = ROOT, context: str | None = None) -> 
 def text(edition: str, root: str = ROOT, context: str | None = None) -> str:
     """The preset file: payloads are JSON in strings, as Inferno keeps its inputs."""
     given = asyncio.run(inputs(edition, root, context))
-    listed = [
-        {"name": name, "value": value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)}
-        for name, value in given.items()
-    ]
-    return json.dumps({"inputs": listed}, indent=2, ensure_ascii=False) + "\n"
+    return preset(f"dtr-{edition}", given)
 
 
 def write(folder: Path, root: str = ROOT, context: str | None = None) -> None:
     """Both files."""
     for edition in EDITIONS:
-        (folder / f"dtr-payer-{edition}.json").write_text(text(edition, root, context), "utf-8")
+        (folder / SUITES[f"dtr-{edition}"].file).write_text(text(edition, root, context), "utf-8")
 
 
 async def _context(root: str, token: str | None) -> str:

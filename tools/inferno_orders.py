@@ -61,8 +61,13 @@ def device_request(folder: Folder, person: Json, card: Json) -> Json:
     return folder.add("device-request", resource, "profile-devicerequest")
 
 
-def medication_request(folder: Folder, person: Json, card: Json, stay: Json) -> Json:
-    """An infused medicine."""
+def medication_request(folder: Folder, person: Json, card: Json, stay: Json, told_by: Json | None = None) -> Json:
+    """An infused medicine; with ``told_by`` an injected one that somebody else reported. 2.2.1 wants to see both."""
+    drug, words, amount = ("191831", "300 mg into a vein in weeks 0, 2 and 6, then every 8 weeks", 300)
+    if told_by:
+        drug, words, amount = ("993449", "60 mg under the skin every 6 months", 60)
+    dose = {"value": amount, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+    reported = {"reportedReference": told_by} if told_by else {"reportedBoolean": False}
     resource = {
         "resourceType": "MedicationRequest",
         "extension": [_coverage_information(card)],
@@ -71,9 +76,9 @@ def medication_request(folder: Folder, person: Json, card: Json, stay: Json) -> 
         "category": [
             {"coding": [{"system": THO + "medicationrequest-category", "code": "outpatient"}]},
         ],
-        "reportedBoolean": False,
+        **reported,
         "medicationCodeableConcept": {
-            "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "191831"}]
+            "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": drug}]
         },
         "subject": person,
         "encounter": stay,
@@ -81,26 +86,19 @@ def medication_request(folder: Folder, person: Json, card: Json, stay: Json) -> 
         "requester": practitioner(folder),
         "dosageInstruction": [
             {
-                "text": "300 mg into a vein in weeks 0, 2 and 6, then every 8 weeks",
+                "text": words,
                 "timing": patterned(timing()),
-                "doseAndRate": [
-                    {
-                        "doseQuantity": {
-                            "value": 300,
-                            "unit": "mg",
-                            "system": "http://unitsofmeasure.org",
-                            "code": "mg",
-                        }
-                    }
-                ],
+                "doseAndRate": [{"doseQuantity": dose}],
             }
         ],
         "dispenseRequest": {
             "numberOfRepeatsAllowed": 2,
-            "quantity": {"value": 300, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"},
+            "quantity": dose,
         },
     }
-    return folder.add("medication-request", resource, "profile-medicationrequest")
+    return folder.add(
+        "medication-request-reported" if told_by else "medication-request", resource, "profile-medicationrequest"
+    )
 
 
 def nutrition_order(folder: Folder, person: Json, card: Json) -> Json:

@@ -14,6 +14,8 @@ from tools.requests import MEMBER, MEMBERS, NPI, REQUESTER_NPI, SUPPLIER_NPI, Js
 SD = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
 USC = "http://hl7.org/fhir/us/core/StructureDefinition/"
 THO = "http://terminology.hl7.org/CodeSystem/"
+ROOT = "http://127.0.0.1:8000"
+"""The server's address in the shipped presets. Whatever names the server begins with it, and nothing else does."""
 EHR = "https://ehr.precert.test/fhir"
 """Where the sender says that its resources live (a name that is reserved for tests)."""
 NOTIFIED_NPI = "1467455030"
@@ -49,13 +51,38 @@ class Folder:
         return {"reference": url}
 
 
-def preset(inputs: dict[str, object]) -> str:
-    """A preset file: payloads are JSON in strings, as Inferno keeps its inputs."""
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One preset file and the suite of Inferno that it is for (its id in the test kit)."""
+
+    file: str
+    id: str
+    title: str
+
+
+SUITES = {
+    "pas-2.2.1": Suite("pas-server-2.2.1.json", "davinci_pas_server_suite_v221", "precert: PAS 2.2.1 server"),
+    "pas-2.0.1": Suite("pas-server-2.0.1.json", "davinci_pas_server_suite_v201", "precert: PAS 2.0.1 server"),
+    "crd-2.0.1": Suite("crd-server.json", "crd_server", "precert: CRD 2.0.1 server"),
+    "crd-2.2.1": Suite("crd-server-2.2.1.json", "crd_server_v221", "precert: CRD 2.2.1 server"),
+    "dtr-2.0.1": Suite("dtr-payer-2.0.1.json", "dtr_payer_server", "precert: DTR 2.0.1 payer"),
+    "dtr-2.2.0": Suite("dtr-payer-2.2.0.json", "dtr_payer_server_v220", "precert: DTR 2.2.0 payer"),
+}
+
+
+def preset(suite: str, inputs: dict[str, object], root: str = ROOT) -> str:
+    """The preset file of ``suite`` (see :data:`SUITES`) for a server at ``root``.
+
+    ``title``, ``id`` and ``test_suite_id`` are what Inferno offers it by. Payloads are JSON in strings, as Inferno keeps
+    its inputs. What is made for the server at :data:`ROOT` gets the other address wherever it names the server.
+    """
+    about = SUITES[suite]
     listed = [
         {"name": name, "value": value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False)}
         for name, value in inputs.items()
     ]
-    return json.dumps({"inputs": listed}, indent=2, ensure_ascii=False) + "\n"
+    made = {"title": about.title, "id": f"precert-{suite}", "test_suite_id": about.id, "inputs": listed}
+    return (json.dumps(made, indent=2, ensure_ascii=False) + "\n").replace(ROOT, root)
 
 
 def coded(system: str, code: str) -> Json:

@@ -92,7 +92,7 @@ STATES = [
 ]
 REASONS = {"new": "First order", "replacement": "Replacement", "repair": "Repair", "upgrade": "Other model"}
 PLACES = {"bedroom": "Bedroom", "living": "Living room", "outside": "Outside the home", "unknown": "Not decided"}
-
+TIMES = {"morning": "Morning", "afternoon": "Afternoon"}
 ROLES = {"physician": "Physician", "practitioner": "Nurse practitioner or physician assistant", "nobody": "Nobody"}
 
 
@@ -213,6 +213,11 @@ def _clinical(name: str) -> list[Json]:
                 "http://hl7.org/fhir/us/core/StructureDefinition/us-core-implantable-device",
             ),
             ext(SDC + "candidateExpression", "Expression", expression(name, "devices")),
+            ext(
+                SDC + "lookupQuestionnaire",
+                "Canonical",
+                f"{CANONICAL}/Questionnaire/conformance-sampler-adaptive|{VERSION}",
+            ),
         ),
         question(
             "course",
@@ -252,10 +257,8 @@ def _office() -> list[Json]:
         "display": "Chesapeake Home Medical Supply",
     }
     bold = ext(EXT + "rendering-xhtml", "String", "<b>Morning</b>")
-    times = [
-        {"valueString": "Morning", "_valueString": {"extension": [bold]}},
-        {"valueString": "Afternoon"},
-    ]
+    times = [option(time, words, "time") for time, words in TIMES.items()]
+    times[0]["valueCoding"]["_display"] = {"extension": [bold]}
     place = question("places", "9.", "Where is it used?", "choice", link, repeats=True, answerOption=places)
     marked = ext(EXT + "rendering-xhtml", "String", "Where is it <i>used</i>?")
     place["_text"] = {"extension": [marked]}
@@ -268,11 +271,6 @@ def _office() -> list[Json]:
             "11.",
             "Who supplies it?",
             "choice",
-            ext(
-                SDC + "lookupQuestionnaire",
-                "Canonical",
-                f"{CANONICAL}/Questionnaire/conformance-sampler-adaptive|{VERSION}",
-            ),
             answerOption=[{"valueReference": supplier}],
         ),
         question(

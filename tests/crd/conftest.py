@@ -100,7 +100,7 @@ async def make(tmp_path: Path, policies: PolicyLibrary, directory: Directory) ->
         consult = ConsultService(store, lambda: known, catalogue, runtime)
         context_changes = {
             key: changes.pop(key)
-            for key in ("authenticate", "public_url", "default_version", "limits", "operator", "clinical_prefetch")
+            for key in ("authenticate", "public_url", "limits", "operator", "clinical_prefetch")
             if key in changes
         }
         presenter = Presenter(runtime, announce=lambda change: [])

@@ -211,6 +211,20 @@ async def test_a_token_is_good_once(make):
     assert await status(world, signed(jti="two")) == 200
 
 
+@pytest.mark.parametrize("later", [1, 299, 301, 359])
+async def test_a_token_is_good_once_as_long_as_it_is_accepted_at_all(make, later):
+    """It is accepted until it expires and the leeway (60 s) is over; so long its jti is remembered."""
+    at = [NOW]
+    world, _ = guarded(make, now=lambda: at[0])
+    token = signed()  # expires after 300 s
+    assert await status(world, token) == 200
+    at[0] = NOW + timedelta(seconds=later)
+    assert await status(world, signed(jti="two", iat=int(at[0].timestamp()))) == 200, "others may have come meanwhile"
+    assert await status(world, token) == 401
+    fresh, _ = guarded(make, now=lambda: at[0])
+    assert await status(fresh, token) == 200, "a server that has not seen it takes it"
+
+
 async def test_a_client_that_repeats_its_token_may_be_let(make):
     """Inferno sends one JWT for all bodies of a group (T2)."""
     world, _ = guarded(make, replay="warn")

@@ -12,8 +12,10 @@ from tools.requests import Json, request_bundle
 
 from crd.building import EXTENSION, infos, said_of, sent_example
 from precert.dtr import shape20, shape22
+from precert.dtr.completion import needed
 from precert.dtr.shape import Shape
 from precert.fhir import json
+from precert.policy.types import Outcome
 from precert.store.port import Commit, Put
 from support.answers import bundle
 
@@ -61,6 +63,14 @@ async def test_a_form_that_crd_asked_for_says_what_it_came_to(desk: Desk, shape:
     assert said["coverage-assertion-id"] == f"{opened}.oxygen-home"
     assert not {"satisfied-pa-id", "doc-needed", "questionnaire"} & set(said)
     assert findings(done, shape) == []
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("policies", [[], ["own"], ["own", "other"], ["own", "other", "third"]])
+def test_one_form_frees_nobody_from_what_other_policies_ask(outcome: Outcome, policies: list[str]) -> None:
+    line = {"policy": "own", "considered": [{"policy": name} for name in policies]}
+    free = outcome in (Outcome.NO_AUTH, Outcome.NOT_APPLICABLE) and len(policies) <= 1
+    assert needed(outcome, line) == ("no-auth" if free else "auth-needed")
 
 
 async def test_it_can_be_explained_and_opens_no_form_any_more(desk: Desk) -> None:

@@ -15,10 +15,13 @@ from cql_running import executed, node
 from dtr_support import SITE
 from tools.requests import Json, concept
 
+from precert.dtr import shape20, shape22, urls
 from precert.dtr.form import Form
 from precert.dtr.forms import Served
 from precert.dtr.library import cql_text, elm_library, libraries
+from precert.dtr.shape import Shape
 from precert.fhir import json
+from precert.fhir.validation import Validator
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evidence import EvidenceIndex
 from precert.policy.fixtures import unfold
@@ -190,8 +193,8 @@ def test_most_questions_with_a_source_are_populated() -> None:
 
 def test_a_library_holds_both_languages_of_one_name() -> None:
     form = next(f for f in FORMS if f.id == "oxygen-home")
-    (standard,) = libraries(Served(form, "standard"), SITE)
-    (adaptive,) = libraries(Served(form, "adaptive"), SITE)
+    (standard,) = libraries(Served(form, "standard"), shape22, SITE)
+    (adaptive,) = libraries(Served(form, "adaptive"), shape22, SITE)
     assert (standard["name"], adaptive["name"]) == ("OxygenHome", "OxygenHomeAdaptive")
     texts = {c["contentType"]: base64.b64decode(c["data"]) for c in adaptive["content"]}
     assert texts["text/cql"].decode().startswith("library OxygenHomeAdaptive version '2026.2'")
@@ -202,6 +205,16 @@ def test_a_library_holds_both_languages_of_one_name() -> None:
         "type": "Observation",
         "codeFilter": [{"path": "code", "code": [{"system": "http://loinc.org", "code": "59408-5"}]}],
     } in standard["dataRequirement"]
+
+
+@pytest.mark.parametrize(("shape", "said"), [(shape22, True), (shape20, False)])
+def test_how_versions_compare_is_said_where_the_guide_has_a_code_for_it(shape: Shape, said: bool) -> None:
+    """The code system of artifact-versionAlgorithm came with FHIR R5; what 2.0.1 builds on does not have it."""
+    (library,) = libraries(Served(next(f for f in FORMS if f.id == "oxygen-home"), "standard"), shape, SITE)
+    assert (urls.VERSION_ALGORITHM in json.dumps(library).decode()) is said
+    context, profile = shape.CONTEXT, "http://hl7.org/fhir/StructureDefinition/Library"
+    found = Validator.load().validate(library, context=context, profiles=[profile])
+    assert [f for f in found if f.severity == "error"] == []
 
 
 def test_the_cql_of_one_question() -> None:

@@ -323,6 +323,11 @@ def test_expansions(new: Played) -> None:
         assert not any(one.get("inactive") for one in call.answer["expansion"]["contains"])
 
 
+NEVER_VALID = "Questionnaire.item.answerOption.value[x].extension:answerOptionRenderingXhtml"
+"""The profiles want rendering-xhtml on the value of an option; that extension is for strings alone, and 2.2.0 closes the
+value to Coding and Reference. Whoever shows it sends what the HL7 validator refuses (docs/conformance-runs.md)."""
+
+
 def test_3_6_must_support(new: Played) -> None:
     """Base over all forms of packages, standard over standard ones, adaptive over those of ``$next-question``."""
     found = forms(new)
@@ -335,7 +340,7 @@ def test_3_6_must_support(new: Played) -> None:
     ):
         profile = DtrProfile(name, "2.2.0")
         assert len(profile.units()) == count, name
-        assert profile.missing(pool) == [], name
+        assert profile.missing(pool) == ([NEVER_VALID] if NEVER_VALID in profile.units() else []), name
     adaptive = DtrProfile("dtr-questionnaire-adapt", "2.2.0").missing(new.asked())
     assert not {id for id in adaptive if id.startswith("Questionnaire.extension:")}
     assert any("enableWhen" in item for form in new.asked() for item in form["item"])
@@ -344,7 +349,8 @@ def test_3_6_must_support(new: Played) -> None:
 def test_the_sampler_shows_all_of_2_0_1_too(old: Played) -> None:
     profile = DtrProfile("dtr-std-questionnaire", "2.0.1")
     assert len(profile.units()) == 48
-    assert profile.missing([form for form in forms(old, "static") if form["name"] == "ConformanceSampler"]) == []
+    sampler = [form for form in forms(old, "static") if form["name"] == "ConformanceSampler"]
+    assert profile.missing(sampler) == [NEVER_VALID]
 
 
 @pytest.mark.parametrize("unit", DtrProfile("dtr-std-questionnaire", "2.2.0").units())

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.inferno import EDITIONS, FOLDER, inputs, text
+from tools.inferno import EDITIONS, FOLDER, inputs, text, write
+from tools.inferno_parts import ROOT, SUITES
 from tools.review_driver import read_rules
 
 from precert.fhir import json
@@ -106,7 +108,7 @@ def test_references_resolve_and_no_two_resources_share_an_address(edition: str, 
         known = [entry["fullUrl"] for entry in bundle["entry"]]
         assert len(known) == len(set(known)), name
         claims = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Claim"]
-        earlier = {r["claim"]["reference"] for claim in claims for r in claim.get("related", ())}
+        earlier = {r["claim"].get("reference") for claim in claims for r in claim.get("related", ())}
         for path, node in walk(bundle):
             if path.endswith(".reference") and node not in earlier:
                 assert node in known, (name, path, node)
@@ -118,6 +120,69 @@ def test_the_chain_refers_to_the_version_before_and_carries_it_along() -> None:
     for before, after in itertools.pairwise(steps):
         assert after["entry"][0]["resource"]["related"][0]["claim"]["reference"] == before["entry"][0]["fullUrl"]
         assert after["entry"][1] == before["entry"][0]
+
+
+def test_2_0_1_has_one_claim_in_a_bundle_and_names_the_earlier_one_by_its_identifier() -> None:
+    """The 2.0.1 request bundle allows one Claim (entry:Claim is 1..1), so a reference to another would lead nowhere."""
+    updates = 0
+    for name, bundle in bundles("2.0.1"):
+        claims = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Claim"]
+        assert len(claims) == 1, name
+        for related in claims[0].get("related", ()):
+            updates += 1
+            assert related["claim"].keys() == {"identifier"}
+    assert updates
+
+
+def test_a_medication_is_reported_both_ways_in_2_2_1() -> None:
+    """The profile marks both types of MedicationRequest.reported[x] as must-support, and the kit looks for each."""
+    named = ("must_support_pa_submit_request_payload", "claim_update", "approval", "denial", "pended")
+    orders = [
+        entry["resource"]
+        for name, bundle in bundles("2.2.1")
+        if name.startswith(named)
+        for entry in bundle["entry"]
+        if entry["resource"]["resourceType"] == "MedicationRequest"
+    ]
+    for key in ("reportedBoolean", "reportedReference"):
+        assert any(key in order for order in orders), key
+
+
+def test_the_notified_request_has_no_diagnosis_in_2_2_1() -> None:
+    """Its echo, communicatedDiagnosis, may not stand on an item of a ClaimResponse; the kit validates the notification."""
+    body = json.loads(preset("2.2.1")["pended_pa_submit_request_payload"].encode())
+    assert "diagnosis" not in body["entry"][0]["resource"]
+    assert "diagnosisSequence" not in str(body)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_inferno_offers_the_preset(suite: str) -> None:
+    """https://inferno-framework.github.io/docs/advanced-test-features/input-presets.html"""
+    document = json.loads((FOLDER / SUITES[suite].file).read_bytes())
+    assert list(document) == ["title", "id", "test_suite_id", "inputs"]
+    assert document["test_suite_id"] == SUITES[suite].id
+    assert all(set(entry) == {"name", "value"} and isinstance(entry["value"], str) for entry in document["inputs"])
+
+
+def test_no_two_presets_have_one_id() -> None:
+    documents = [json.loads((FOLDER / suite.file).read_bytes()) for suite in SUITES.values()]
+    for key in ("id", "title", "test_suite_id"):
+        assert len({document[key] for document in documents}) == len(SUITES)
+    assert {suite.file for suite in SUITES.values()} == {
+        file.name for file in FOLDER.glob("*.json") if "inputs" in json.loads(file.read_bytes())
+    }
+
+
+def test_the_address_of_the_server_is_given_once(tmp_path: Path) -> None:
+    """Written for another server, no file names the one of the shipped presets, and nothing else is different."""
+    root = "https://payer.test:9443"
+    write(tmp_path, root)
+    for suite in SUITES.values():
+        made, shipped = ((folder / suite.file).read_text("utf-8") for folder in (tmp_path, FOLDER))
+        assert root in made
+        assert "127.0.0.1" not in made
+        if not suite.file.startswith("dtr"):  # ids in the answers of a server hang on its address
+            assert made.replace(root, ROOT) == shipped
 
 
 def test_the_reviewers_script_is_readable() -> None:

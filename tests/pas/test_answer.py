@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -9,11 +11,16 @@ import httpx
 import pytest
 from tools.make_examples import examples
 
+from precert.authorization.record.case import Authorization
 from precert.authorization.record.numbers import is_valid
+from precert.eligibility.load import load_directory
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex
+from precert.pas.intake import read_request
+from precert.pas.response import whole_period
 from support import shared
 from support.answers import SD, bundle, claim_response, decisions, extension
+from support.app import EXAMPLES
 from support.pas import CLAIM, PATIENT, PAYER, REQUESTER, changed, example, part, submit
 
 Json = dict[str, Any]
@@ -98,6 +105,38 @@ async def test_approval_whole(client: httpx.AsyncClient) -> None:
         {"url": "wasHumanReviewedFlag", "valueBoolean": False}
     ]
     assert response["processNote"][0]["text"].endswith(f"Authorization {number}.")
+
+
+def granted(start: date, end: date | None) -> Authorization:
+    return Authorization(number="A", issued=date(2026, 11, 20), start=start, end=end)
+
+
+async def test_the_period_of_all_lines_begins_with_the_first_and_ends_with_the_last_of_them() -> None:
+    lines = [
+        granted(date(2027, 1, 4), date(2027, 3, 28)),
+        granted(date(2027, 5, 3), date(2027, 7, 25)),
+        granted(date(2026, 12, 1), date(2027, 2, 1)),
+    ]
+    for order in itertools.permutations(lines):
+        assert whole_period(order) == {"start": "2026-12-01", "end": "2027-07-25"}
+    open_ended = granted(date(2027, 1, 1), None)
+    for order in itertools.permutations([*lines, open_ended]):
+        assert whole_period(order) == {"start": "2026-12-01"}, "one that has no end is not said to end"
+
+
+@pytest.mark.parametrize(
+    ("level", "track"),
+    [("U", "expedited"), ("03", "expedited"), ("E", "standard"), ("01", "standard"), (None, "standard")],
+)
+async def test_the_level_of_service_sets_the_track(level: str | None, track: str) -> None:
+    """X12 1338 as PAS binds it: U (urgent) and 03 (emergency) ask for the expedited decision."""
+    body = example("approve")
+    if level is not None:
+        said = {"coding": [{"system": "https://codesystem.x12.org/005010/1338", "code": level}]}
+        url = SD + "extension-levelOfServiceCode"
+        part(body, CLAIM).setdefault("extension", []).append({"url": url, "valueCodeableConcept": said})
+    directory = load_directory(EXAMPLES / "eligibility", "presented")
+    assert read_request(json.dumps(body), body, "open", directory).track == track
 
 
 async def test_a_pended_answer_promises_nothing(client: httpx.AsyncClient) -> None:

@@ -50,7 +50,7 @@ FAULTS: dict[str, tuple[Edit, str, str, str, str]] = {
         "invalid",
         "not-a-bundle",
         "Claim",
-        "takes a PAS Request Bundle, not a Claim",
+        "takes a PAS Request Bundle; the resourceType is 'Claim'",
     ),
     "a parameters wrapper": (
         lambda b: (b.clear(), b.update(resourceType="Parameters")),
@@ -139,6 +139,20 @@ FAULTS: dict[str, tuple[Edit, str, str, str, str]] = {
         f"{CLAIM_PATH}.provider.reference",
         "Include the Organization, Practitioner or PractitionerRole",
     ),
+    "provider is outside, with an identifier beside the reference": (
+        claim(provider={"reference": "Organization/elsewhere", "identifier": {"system": "urn:x", "value": "1"}}),
+        "not-found",
+        "reference-unresolved",
+        f"{CLAIM_PATH}.provider.reference",
+        "Include the Organization, Practitioner or PractitionerRole",
+    ),
+    "insurer is outside, with an identifier beside the reference": (
+        claim(insurer={"reference": "https://else.test/fhir/Organization/1", "identifier": {"value": "1"}}),
+        "not-found",
+        "reference-unresolved",
+        f"{CLAIM_PATH}.insurer.reference",
+        "Include the Organization",
+    ),
     "insurer is not there": (
         drop_entry(PAYER),
         "not-found",
@@ -166,7 +180,7 @@ FAULTS: dict[str, tuple[Edit, str, str, str, str]] = {
         "not-found",
         "reference-unresolved",
         f"{CLAIM_PATH}.insurance[0].coverage.reference",
-        "Include it",
+        "Include the Coverage",
     ),
     "coverage is a patient": (
         lambda b: part(b, CLAIM)["insurance"][0].update(coverage={"reference": b["entry"][PATIENT]["fullUrl"]}),

@@ -192,6 +192,9 @@ def test_scope_that_does_not_fit(applies: dict[str, Any], context: dict[str, Any
     ("applies", "context"),
     [
         ({"age": {"min": 18, "max": 64}}, {"patient": {"age": 64}}),
+        ({"age": {"min": 18, "max": 64}}, {"patient": {"age": 18}}),
+        ({"age": {"min": 18}}, {"patient": {"age": 18}}),
+        ({"age": {"max": 0}}, {"patient": {"age": 0}}),
         ({"place": ["pos|23"]}, {"item": {"locationCodeableConcept": {"coding": [{"code": "23"}]}}}),
         ({"diagnosis": ["icd10|G47*"]}, {"diagnoses": [concept("icd10|G4733")]}),
         ({"request": ["renewal"]}, {"item": {"request": "renewal"}}),

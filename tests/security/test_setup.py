@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from precert.security.clients import ClientRegistry
-from precert.security.identity import OPEN_CLIENT, Client, SecuritySetupError
+from precert.security.identity import SecuritySetupError
 from precert.security.setup import SecurityConfig, build_security
 from security.world import BASE, TOKEN_URL, World, entry, make_app, make_world
 from support.app import frozen_runtime
@@ -111,11 +111,6 @@ class TestOpenMode:
         async with client(anywhere, "10.1.2.3") as far:
             assert (await far.get("/fhir/Claim/1")).status_code == 200
         assert not (tmp_path / "security").exists()
-
-    def test_the_open_client_owns_everything_and_others_nothing(self) -> None:
-        assert OPEN_CLIENT.owns("anything")
-        assert not Client("ehr").owns("anything")
-        assert Client("ehr", organizations=frozenset({"A"})).owns("A")
 
 
 class TestSetup:

@@ -18,7 +18,7 @@ from precert.cdex.parameters import Attachment
 from precert.cdex.signatures import check_signatures
 from precert.fhir.bundle import BundleIndex, bundle_entry
 from precert.fhir.coding import codes
-from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.outcome import FhirError, Issue, quoted
 from precert.fhir.types import Element, Resource, elements, text
 
 _TYPE = re.compile(r"[A-Z][A-Za-z]{2,63}", re.ASCII)
@@ -101,7 +101,7 @@ def _unfit(attachment: Attachment, review: Review) -> Iterator[Issue]:
             continue
         status = resource.get("status")
         if status not in _DONE:
-            text_ = f"The QuestionnaireResponse is {str(status)[:40]!r}. Send it when it is completed."
+            text_ = f"The status of the QuestionnaireResponse is {quoted(status)}. Send it when it is completed."
             yield Issue("error", "business-rule", text_, f"{path}.status", "questionnaire-not-completed")
         yield from review(resource, path)
 

@@ -1,4 +1,4 @@
-"""What the CRD edge says about one order, before any version's wire shape. The 2.2.1 vocabulary is the truth (crd.md 1.21).
+"""What the CRD edge says about one order, before any version's wire shape. The 2.2.1 vocabulary is the truth (docs/crd.md).
 
 :mod:`precert.crd.shape22` and :mod:`precert.crd.shape20` render it; nothing here knows which.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from precert.fhir.types import Element
@@ -66,7 +66,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class CoverageInfo:
-    """One repetition of the coverage-information extension. Only the safe combinations of crd.md 1.8 are made."""
+    """One repetition of the coverage-information extension. Only combinations that the invariants of both versions allow are made."""
 
     coverage: str
     covered: Covered
@@ -127,12 +127,3 @@ class Card:
     policies: tuple[str, ...] = ()  # which rules gave rise to it, for the feedback
     source: str | None = None  # another authority than the payer
     override_reasons: bool = False
-
-
-@dataclass(slots=True)
-class HookAnswer:
-    """Everything to be said in one call: coverage information by target resource, cards, other system actions."""
-
-    annotated: list[tuple[Element, list[CoverageInfo]]] = field(default_factory=list)
-    cards: list[Card] = field(default_factory=list)
-    actions: list[Action] = field(default_factory=list)

@@ -45,21 +45,20 @@ _ATTEMPTS = 25  # of n calls that use one authorization at once, one gets throug
 class Answerer:
     """Answers calls of all hooks. ``http`` is how the clients' servers are read; without it only prefetch counts.
 
-    ``lenient``: a client that names no CRD version and has no Coverage gets cards instead of an error. ``demo_plan`` is
-    then taken as the patient's plan. ``apps`` are offered with the policies that they name. ``unsolicited`` authorizes
+    A client that names no CRD version and has no Coverage gets cards instead of an error; ``demo_plan`` is then taken as
+    the patient's plan. ``apps`` are offered with the policies that they name. ``unsolicited`` authorizes
     orders whose criteria are met; without it they are told that their request will be approved.
     """
 
     consult: ConsultService
     metrics: Metrics
     http: httpx.AsyncClient | None = None
-    lenient: bool = True
     demo_plan: str | None = None
     apps: Sequence[making.SmartApp] = ()
     unsolicited: Unsolicited | None = None
 
     async def answer(self, call: HookCall, shape: Shape, root: str, client: str) -> bytes:
-        """The response body. Raises FhirError by crd.md 1.5 and the store's errors; when it returns, all is durable."""
+        """The response body. Raises FhirError (see faults) and the store's errors; when it returns, all is durable."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await _Answering(self, call, shape, root, client).run()
@@ -119,7 +118,7 @@ class _Answering:
         return await self._finish(answered, shown, actions)
 
     async def _deadline(self, ehr: Ehr | None) -> Deadline:
-        """A patient not seen for a day gets the longer limit (crd.md 1.13); looked up only if anything may be fetched."""
+        """A patient not seen for a day gets the longer limit (docs/crd.md); looked up only if anything may be fetched."""
         hook, version = self.call.hook, self.call.version
         quick, slow = hook.seconds(version, warm=True), hook.seconds(version, warm=False)
         if ehr is None or quick == slow:
@@ -130,7 +129,7 @@ class _Answering:
         return Deadline.after(quick if warm else slow)
 
     async def _without_coverage(self, orders: list[Order], decider: Decider) -> bytes:
-        """Rows 5 and 6; before that: an order that names its Coverage can be told that we could not look (resp-43)."""
+        """No Coverage that is ours; before that: an order that names its Coverage can be told that we could not look (resp-43)."""
         problem = self.gathered.problem("Coverage")
         if problem is not None:
             unseen = decider.unseen(orders, f"The patient's Coverage could not be read: {problem}.")
@@ -138,7 +137,7 @@ class _Answering:
                 return await self._finish(unseen, [], [])
         state = self.gathered.pool.states.get("coverage")
         asked_in_vain = problem is None and any(query.startswith("Coverage") for query in self.gathered.asked)
-        if self.call.version_asked or not self.owner.lenient or not (state == "nothing" or asked_in_vain):
+        if self.call.version_asked or not (state == "nothing" or asked_in_vain):
             raise insurance.no_coverage(self.call.version, "nothing" if asked_in_vain else state, problem)
         directory = self.consult.directory()
         plan = directory.plans.get(self.owner.demo_plan or "")

@@ -1,4 +1,4 @@
-"""From what the core says about an order to one coverage-information assertion (um.md 4.5, crd.md 1.5 and 1.8).
+"""From what the core says about an order to one coverage-information assertion (docs/crd.md).
 
 Nothing is decided here. ``satisfied`` is said only of an authorization that exists; criteria that are met without one are
 ``auth-needed`` without documents.

@@ -50,6 +50,6 @@ def leading(named: Sequence[Code]) -> Code:
 
 
 def modifiers_of(named: Iterable[Code]) -> list[Element]:
-    """CPT modifiers by post-coordination: ``97110:GP`` (crd.md 1.8, billingCode)."""
+    """CPT modifiers by post-coordination: ``97110:GP`` (docs/crd.md, billingCode)."""
     found = [modifier for code in named if (billed := procedure(code)) for modifier in billed[1]]
     return [{"coding": [{"system": CPT, "code": modifier}]} for modifier in dict.fromkeys(found)]

@@ -57,7 +57,7 @@ _CODE_ELEMENT = {
 
 @dataclass(frozen=True, slots=True)
 class SmartApp:
-    """An app of the plan's own that clinicians may launch for certain services (never for DTR: crd.md 1.7).
+    """An app of the plan's own that clinicians may launch for certain services (never for DTR: docs/crd.md).
 
     Raises ValueError for what could not be shown.
     """

@@ -1,4 +1,4 @@
-"""What each hook is about, in all the spellings seen in the wild (crd.md 1.2; T6). Unknown keys are ignored (hook-23)."""
+"""What each hook is about, in all the spellings seen in the wild (docs/crd.md). Unknown keys are ignored (hook-23)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from precert.crd.envelope import HookCall
 from precert.crd.faults import malformed
 from precert.crd.hooks import ORDER_TYPES
-from precert.fhir.bundle import BundleIndex, type_and_id
+from precert.fhir.bundle import type_and_id
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element, Resource, as_list, elements, text
 
@@ -29,7 +29,7 @@ class HookContext:
 
 
 def read_context(call: HookCall) -> HookContext:
-    """Raises FhirError (row 2) for what the hook cannot do without; everything optional may be absent or odd."""
+    """Raises FhirError (faults.malformed) for what the hook cannot do without; everything optional may be absent or odd."""
     context = call.context
     patient = _plain_id(context.get("patientId"), "Patient")
     if patient is None:
@@ -129,11 +129,6 @@ def _dispatch(call: HookCall, patient: str, encounter: str | None, user: str | N
         performer=_reference(context.get("performer")),
         tasks=tuple(tasks),
     )
-
-
-def orders_in(drafts: tuple[Element, ...]) -> BundleIndex:
-    """The draft resources, indexed."""
-    return BundleIndex({"resourceType": "Bundle", "entry": list(drafts)}, "context")
 
 
 def is_order(resource: Resource) -> bool:

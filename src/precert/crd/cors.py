@@ -1,4 +1,4 @@
-"""CORS for browser clients of the hooks, on errors too: a browser otherwise sees no status (H@208, crd.md 1.15)."""
+"""CORS for browser clients of the hooks, on errors too: a browser otherwise sees no status (H@208, docs/crd.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Coverage a call is about, and whether its payor is us (crd.md 1.12; rows 5, 6 and 9 of 1.5)."""
+"""Which Coverage a call is about, and whether its payor is us (docs/crd.md, "Errors")."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Insured:
 
 
 def ours(pool: Pool, patient: str, directory: Directory, version: Version) -> list[Insured]:
-    """The patient's coverages with this payer, in order. Raises FhirError (row 6) if all are somebody else's."""
+    """The patient's coverages with this payer, in order. Raises FhirError (faults.coverage_fault) if all are somebody else's."""
     found: list[Insured] = []
     unidentified: list[Insured] = []
     foreign = 0
@@ -92,7 +92,7 @@ def _is_us(entry: Entry, pool: Pool, directory: Directory) -> bool | str | None:
 
 
 def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: Version) -> list[Insured]:
-    """The coverages that one order names, else the only one there is. Raises FhirError (row 6) if that is not clear."""
+    """The coverages that one order names, else the only one there is. Raises FhirError (faults.coverage_fault) if that is not clear."""
     keys = {type_and_id(reference) for reference in insurance}
     named = [insured for insured in candidates if ("Coverage", insured.entry.id) in keys]
     if named:
@@ -109,7 +109,7 @@ def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: Ve
 
 
 def no_coverage(version: Version, state: str | None, problem: str | None) -> Exception:
-    """No Coverage at all: row 5 if it could not be had, row 6 if the client has none."""
+    """No Coverage at all: unobtainable if it could not be had, a coverage fault if the client has none."""
     if problem is not None or state in (None, "failed", "malformed"):
         why = f" ({problem})" if problem else ""
         return unobtainable(

@@ -1,4 +1,4 @@
-"""``GET /cds-services``: the six services with versions, options and prefetch templates (crd.md 1.1, 1.3, Appendix A)."""
+"""``GET /cds-services``: the six services with versions, options and prefetch templates (docs/crd.md)."""
 
 from __future__ import annotations
 

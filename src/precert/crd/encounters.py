@@ -1,4 +1,4 @@
-"""What an encounter itself stands in need of: its billable types, and the care the patient is discharged to (crd.md 1.2)."""
+"""What an encounter itself stands in need of: its billable types, and the care the patient is discharged to (docs/crd.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outer shape of a CDS Hooks call: hook, instance, context, prefetch, FHIR access, extensions (CDS Hooks 2.0, crd.md 1.2)."""
+"""The outer shape of a CDS Hooks call: hook, instance, context, prefetch, FHIR access, extensions (CDS Hooks 2.0, docs/crd.md)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from precert.crd import urls
 from precert.crd.faults import VERSIONS, Version, malformed, unacceptable
 from precert.crd.hooks import Hook
 from precert.crd.options import Configuration, configuration
+from precert.fhir.outcome import quoted
 from precert.fhir.types import Element, JsonValue, text
 
 
@@ -35,7 +36,7 @@ class HookCall:
     @property
     def authorizes(self) -> bool:
         """Whether this call may bring an authorization: an order is being placed, the answer is wanted, and it is no
-        what-if question (crd.md 1.11)."""
+        what-if question (docs/crd.md)."""
         return self.hook.primary and self.configuration.coverage_info and not self.configuration.what_if
 
 
@@ -60,14 +61,14 @@ def requested_version(body: object, default: Version) -> tuple[Version, bool]:
 
 
 def read_call(body: JsonValue, hook: Hook, default: Version) -> HookCall:
-    """Check what every hook must carry. Raises FhirError by crd.md 1.5 rows 2 and 3."""
+    """Check what every hook must carry. Raises FhirError, see faults: malformed, unacceptable."""
     version, asked = requested_version(body, default)
     if not isinstance(body, dict):
         raise malformed(version, "hook-shape", "The body must be one JSON object: a CDS Hooks request.", "$this")
     named = body.get("hook")
     if named != hook.name:
         text_ = (
-            f"The body's hook is {str(named)[:60]!r}, this service answers {hook.name!r}. Call the service of the hook."
+            f"The body's hook is {quoted(named, 60)}, this service answers {hook.name!r}. Call the service of the hook."
         )
         raise malformed(version, "hook-mismatch", text_, "hook", "required" if named is None else "value")
     instance = text(body.get("hookInstance"))
@@ -86,7 +87,7 @@ def read_call(body: JsonValue, hook: Hook, default: Version) -> HookCall:
 
 
 def what_if(body: JsonValue) -> bool:
-    """Whether a call, however malformed, says that it is a mere question (crd.md 1.11)."""
+    """Whether a call, however malformed, says that it is a mere question (docs/crd.md)."""
     return isinstance(body, dict) and _configuration(body).what_if
 
 

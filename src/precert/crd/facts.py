@@ -1,6 +1,6 @@
 """Which data of the client's system the coverage policies read: the prefetch keys and the queries for a certain order.
 
-Derived from the policies themselves, so that a new policy asks for what it needs without a change here (crd.md 1.3).
+Derived from the policies themselves, so that a new policy asks for what it needs without a change here (docs/crd.md).
 """
 
 from __future__ import annotations

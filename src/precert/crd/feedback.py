@@ -1,4 +1,4 @@
-"""Feedback on cards: what clinicians accepted or overrode, kept append-only and linked to the card (crd.md 1.16, H@148)."""
+"""Feedback on cards: what clinicians accepted or overrode, kept append-only and linked to the card (docs/crd.md, H@148)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading from the client's FHIR server with the client's token, in parallel, inside a deadline (crd.md 1.4, 1.13).
+"""Reading from the client's FHIR server with the client's token, in parallel, inside a deadline (docs/crd.md).
 
 No fetch raises: what goes wrong with one is said in its own :class:`Fetched` and costs no other. The token goes to the
 server that the call names and to nobody else; it is not kept and not logged.

@@ -1,4 +1,4 @@
-"""The six hooks: what they carry, whether they must be answered, how long there is. Source: crd.md 1.2, 1.13."""
+"""The six hooks: what they carry, whether they must be answered, how long there is. Source: docs/crd.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls a hook: by JWT where clients are registered, else as the rest of the server says (crd.md 1.14)."""
+"""Who calls a hook: by JWT where clients are registered, else as the rest of the server says (docs/crd.md)."""
 
 from __future__ import annotations
 

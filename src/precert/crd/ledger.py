@@ -1,4 +1,4 @@
-"""What is kept of a call: one explanation per assertion, one entry of the call log with the CRD metric data (crd.md 1.17).
+"""What is kept of a call: one explanation per assertion, one entry of the call log with the CRD metric data (docs/crd.md).
 
 Kept are ids, codes, decisions and what was said (found-37); no token, no name, no clinical value beyond what the rules'
 trace holds.

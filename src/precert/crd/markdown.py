@@ -1,11 +1,11 @@
-"""Text for cards: one line within the limit, and Markdown in which no data can act as markup (crd.md 1.6; sandbox: raw HTML)."""
+"""Text for cards: one line within the limit, and Markdown in which no data can act as markup (docs/crd.md; sandbox: raw HTML)."""
 
 from __future__ import annotations
 
 import re
 
 SUMMARY_MOST = 139
-"""Characters: the specification says fewer than 140 (T14)."""
+"""Characters: the specification says fewer than 140."""
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 _SPACE = re.compile(r"\s+")

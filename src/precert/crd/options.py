@@ -1,4 +1,4 @@
-"""Configuration options: what a client may switch off, and the cards it wants at most (crd.md 1.9, dev-4 to dev-17)."""
+"""Configuration options: what a client may switch off, and the cards it wants at most (docs/crd.md, dev-4 to dev-17)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Configuration:
 
     @property
     def what_if(self) -> bool:
-        """``unsolicited-determ: false``: answer, but leave no trace (crd.md 1.11)."""
+        """``unsolicited-determ: false``: answer, but leave no trace (docs/crd.md)."""
         return not self.values[UNSOLICITED]
 
     @property

@@ -1,4 +1,4 @@
-"""The data of one call: prefetch read as it comes, and what is fetched later, by ``Type/id`` (crd.md 1.3).
+"""The data of one call: prefetch read as it comes, and what is fetched later, by ``Type/id`` (docs/crd.md).
 
 A prefetch value may be one resource, a Bundle, ``null`` (asked, nothing there), an OperationOutcome (failed) or malformed;
 an absent key was not attempted. Whatever is wrong with a key stays in that key.

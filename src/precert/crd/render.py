@@ -1,4 +1,4 @@
-"""From the answer to the bytes sent: cards with their uuids, system actions on the untouched resources (crd.md 1.6, 1.7)."""
+"""From the answer to the bytes sent: cards with their uuids, system actions on the untouched resources (docs/crd.md)."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def assertion_id(extension: Element) -> str | None:
 
 
 def system_action(resource: Resource) -> Element:
-    """An update of one resource; the description is sent although newer hooks make it optional (T24)."""
+    """An update of one resource; the description is sent although newer hooks make it optional."""
     kind = resource.get("resourceType")
     return {"type": "update", "description": f"Adds coverage information to the {kind}", "resource": resource}
 

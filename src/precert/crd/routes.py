@@ -1,4 +1,4 @@
-"""The CDS Hooks endpoints. HTTP only: who calls, reading, calling the answerer, sending. Source: CDS Hooks 2.0, crd.md 1.1."""
+"""The CDS Hooks endpoints. HTTP only: who calls, reading, calling the answerer, sending. Source: CDS Hooks 2.0, docs/crd.md."""
 
 from __future__ import annotations
 
@@ -33,10 +33,14 @@ T = TypeVar("T")
 _SHAPES: dict[Version, Shape] = {"2.0": shape20, "2.2": shape22}
 
 
+_UNNAMED: Version = "2.0"
+"""The version of clients that name none: those of 2.0.1 have no way to."""
+
+
 @dataclass(frozen=True, slots=True)
 class CrdContext:
     """What the endpoints need. ``authenticate`` says who calls, from the request and the exact URL called (for the JWT's
-    ``aud``); ``public_url`` overrides the address seen in the request; ``default_version`` is for clients that ask for none.
+    ``aud``); ``public_url`` overrides the address seen in the request.
     """
 
     answerer: Answerer
@@ -45,7 +49,6 @@ class CrdContext:
     operator: Callable[[Request], Client] = lambda request: OPEN_CLIENT
     """Who reads the report: the payer's staff, who sign no CDS Hooks JWT. Raises FhirError(401, 403)."""
     public_url: str | None = None
-    default_version: Version = "2.0"
     clinical_prefetch: bool = True  # whether discovery asks for what the policies read
     observe: Callable[[JsonValue, str, Version], None] = lambda value, path, version: None
     """Holds a resource of the call's context against its profiles (handed in by the composition)."""
@@ -93,7 +96,7 @@ def crd_router(context: CrdContext) -> APIRouter:
         received, body = consult.runtime.now(), None
         try:
             body = await _read(request, context.limits)
-            parsed = read_call(body, hook, context.default_version)
+            parsed = read_call(body, hook, _UNNAMED)
             if context.strict:
                 await context.look(parsed)
             shape = _SHAPES[parsed.version]
@@ -120,7 +123,7 @@ def crd_router(context: CrdContext) -> APIRouter:
         await context.client(request)
         body = await _read(request, context.limits)
         named = body.get("hook") if isinstance(body, dict) else None
-        call = read_call(body, _hook(f"crd-{named}"), context.default_version)
+        call = read_call(body, _hook(f"crd-{named}"), _UNNAMED)
         return Response(await order_request(consult, call, order), media_type="application/fhir+json")
 
     @router.get("/api/crd/feedback", summary="Which rules' cards are overridden most")
@@ -146,7 +149,7 @@ async def _read(request: Request, limits: Limits) -> JsonValue:
 
 
 async def _durably(work: Awaitable[T]) -> T:
-    """503 when what must be kept cannot be: the answer is not given, and says so (crd.md 1.17: found-37)."""
+    """503 when what must be kept cannot be: the answer is not given, and says so (docs/crd.md: found-37)."""
     try:
         return await work
     except Busy as full:

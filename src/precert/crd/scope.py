@@ -1,4 +1,4 @@
-"""Which services a call is about, by hook (crd.md 1.2): drafts, selections, dispatched orders, appointments, encounters."""
+"""Which services a call is about, by hook (docs/crd.md): drafts, selections, dispatched orders, appointments, encounters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def relevant_drafts(call: HookCall, context: HookContext) -> bool:
 def orders_in_scope(call: HookCall, context: HookContext, gathered: Gathered, *, on_order: bool) -> list[Order]:
     """The services to be answered, numbered from 1. ``on_order``: appointments answer on the order they are based on.
 
-    Raises FhirError (row 5) when what the hook is about cannot be had at all.
+    Raises FhirError (faults.unobtainable) when what the hook is about cannot be had at all.
     """
     index = gathered.pool.index
     found: Iterable[Order]

@@ -1,4 +1,4 @@
-"""The wire shape of CRD STU 2.0 (2.0.1), from the same answer (the mapping is crd.md 1.21)."""
+"""The wire shape of CRD STU 2.0 (2.0.1), from the same answer (differences: docs/conformance.md)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from precert.fhir.types import Element
 VERSION: Version = "2.2"
 TOPIC_SYSTEM = urls.CARD_TYPE
 ANNOTATE_BASED_ON = True
-"""An appointment based on a ServiceRequest is answered on the ServiceRequest (crd.md 1.2)."""
+"""An appointment based on a ServiceRequest is answered on the ServiceRequest (docs/crd.md)."""
 
 
 def coverage_information(info: CoverageInfo) -> Element:
@@ -49,7 +49,7 @@ def _reason(reason: Reason) -> Element:
 
 
 def _detail(detail: Detail) -> Element:
-    # Both codings: the binding is to THO, and clients of earlier builds know the temporary system (crd.md 1.8).
+    # Both codings: the binding is to THO, and clients of earlier builds know the temporary system (docs/crd.md).
     codings = [{"system": system, "code": detail.code} for system in (urls.COVERAGE_DETAIL, urls.TEMP)]
     parts: list[Element] = [
         {"url": "category", "valueCode": detail.category},

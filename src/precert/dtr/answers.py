@@ -16,7 +16,7 @@ from precert.dtr.form import Form, Item
 from precert.dtr.forms import Forms
 from precert.dtr.questionnaire import value_key
 from precert.fhir.dates import parse_date
-from precert.fhir.outcome import Issue
+from precert.fhir.outcome import Issue, quoted
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.evidence import number
 from precert.policy.types import Answer
@@ -156,7 +156,7 @@ def _choice(item: Item, value: Any, path: str, judged: Judged) -> None:
 def _unit(item: Item, value: Any, path: str, judged: Judged) -> None:
     unit = (text(value.get("code")) or text(value.get("unit"))) if isinstance(value, dict) else None
     if isinstance(value, dict) and value.get("comparator") is not None:
-        said = f"{item.link_id} needs a value, not only {str(value['comparator'])[:4]} {value.get('value')}."
+        said = f"{item.link_id} needs a value, not only a bound ({str(value['comparator'])[:4]})."
         judged.add("error", "value", "comparator", path, said)
     if unit is None:
         said = f"The answer to {item.link_id} has no unit; it is taken to be in {item.unit}."
@@ -196,7 +196,7 @@ def reviewed(
     def warnings(response: Resource, path: str) -> list[Issue]:
         issues = [replace(issue, severity="warning") for issue in review(response, path)]
         if response.get("status") not in DONE:
-            said = f"The response is {str(response.get('status'))[:40]!r}; its answers count when it is completed."
+            said = f"The status is {quoted(response.get('status'))}; the answers count when it is 'completed'."
             issues.append(Issue("warning", "business-rule", said, f"{path}.status", "response-not-completed"))
         return issues
 

@@ -58,7 +58,7 @@ def artifacts(
     sets, notes = packaged(value_sets(served.form, catalogue), site.root, now, new_id, all_sizes=shape.EXPANDS_ALL)
     return Artifacts(
         questionnaire=render.standard() if served.manner == "standard" else render.shell(first),
-        libraries=tuple(libraries(served, site)),
+        libraries=tuple(libraries(served, shape, site)),
         value_sets=tuple(sets),
         notes=tuple(notes),
     )

@@ -60,8 +60,7 @@ class Completion:
             return answer
         first = str(asserted.get("completes") or asserted["id"])  # the one of the hook, whoever completed it before
         id = f"{first}.{urls.fhir_id(form.id)}"
-        alone = len(elements(line.get("considered"))) <= 1  # other policies may still want authorization
-        pa_needed = "no-auth" if found.outcome in _FREE and alone else "auth-needed"
+        pa_needed = needed(found.outcome, line)
         parts = _parts(asserted, found, pa_needed, id, form, site, shape) | {"date": self._today()}
         put = self._document(id, first, asserted, line, found, pa_needed, str(parts["reason"]))
         await self.store.commit(Commit(tenant=self.tenant, puts=[put]))
@@ -93,6 +92,16 @@ class Completion:
             ],
         }
         return Put("Assertion", id, json.dumps(body), {"completes": [first]})
+
+
+def needed(outcome: Outcome, line: Element) -> str:
+    """What coverage-information says in ``pa-needed`` when the form of one policy has come to ``outcome``.
+
+    ``line`` is the order as the hook explained it. Where it had considered more policies than that one, the others may
+    still want authorization: one form alone frees nobody.
+    """
+    alone = len(elements(line.get("considered"))) <= 1
+    return "no-auth" if outcome in _FREE and alone else "auth-needed"
 
 
 def _line(asserted: Element, form: Form) -> Element | None:

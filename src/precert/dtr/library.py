@@ -12,6 +12,7 @@ from precert.dtr import urls
 from precert.dtr.forms import Served
 from precert.dtr.population import Population
 from precert.dtr.questionnaire import Site
+from precert.dtr.shape import Shape
 from precert.fhir import json
 from precert.fhir.types import Element, Resource
 
@@ -21,7 +22,7 @@ def library_name(served: Served) -> str:
     return served.form.library_name + ("Adaptive" if served.manner == "adaptive" else "")
 
 
-def libraries(served: Served, site: Site) -> list[Resource]:
+def libraries(served: Served, shape: Shape, site: Site) -> list[Resource]:
     """The form's Library, if the chart can answer any of it."""
     form = served.form
     if not form.population.definitions:
@@ -29,13 +30,13 @@ def libraries(served: Served, site: Site) -> list[Resource]:
     name = library_name(served)
     cql = cql_text(name, form.version, form.population)
     elm = elm_library(name, form.version, form.population)
-    version = {"url": urls.VERSION_ALGORITHM, "valueCoding": {"system": urls.VERSION_ALGORITHMS, "code": "natural"}}
+    extensions = shape.version_algorithm()
     return [
         {
             "resourceType": "Library",
             "id": urls.fhir_id(served.id),
             "meta": {"lastUpdated": f"{form.changed.isoformat()}T00:00:00Z"},
-            "extension": [version],
+            **({"extension": extensions} if extensions else {}),
             "url": urls.canonical(site.root, "Library", served.id),
             "version": form.version,
             "name": name,

@@ -25,7 +25,7 @@ from precert.dtr.form import Form
 from precert.dtr.forms import Forms, Served
 from precert.dtr.questionnaire import Renderer, Site
 from precert.dtr.shape import Shape
-from precert.fhir.outcome import FhirError, Issue, bad_request
+from precert.fhir.outcome import FhirError, Issue, bad_request, quoted
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.types import LineContext
 
@@ -63,8 +63,8 @@ class Interviewer:
         asked = _asked(contained, form)
         judged = judge(form, response, path, asked)
         if response.get("status") not in _OPEN:
-            status = str(response.get("status"))[:40]
-            judged.add("error", "value", "status", f"{path}.status", f"A response that is {status!r} cannot go on.")
+            said = f"The status is {quoted(response.get('status'))}; send the response while it is 'in-progress'."
+            judged.add("error", "value", "status", f"{path}.status", said)
         if judged.faults:
             raise FhirError(400, judged.faults)
         context = await self._context(contained, judged, form)
@@ -85,9 +85,12 @@ class Interviewer:
         if contained is None:
             text_ = "The response contains no Questionnaire. Send the one of the package, or of the step before."
             raise bad_request(text_, f"{path}.contained", code="required", rule="no-form")
-        served = self.forms.by_name(*form_named(canonical), self._today()) if canonical is not None else None
+        if canonical is None:
+            text_ = "The contained Questionnaire does not say which form it is. Keep the derivedFrom or the url it came with."
+            raise bad_request(text_, f"{path}.contained", code="required", rule="no-form")
+        served = self.forms.by_name(*form_named(canonical), self._today())
         if served is None:
-            text_ = f"No adaptive form of this payer is called {str(canonical)[:200]!r}."
+            text_ = f"No adaptive form of this payer is called {canonical[:200]!r}."
             raise FhirError(404, Issue("error", "not-found", text_, f"{path}.contained", "unknown-questionnaire"))
         return served.form, contained
 

@@ -67,6 +67,10 @@ class Shape(Protocol):
         """The adaptive form in a package holds its first questions already, and its response their groups."""
         ...
 
+    def version_algorithm(self) -> list[Element]:
+        """The extension that says how versions compare, where the version of the guide has a code for that."""
+        ...
+
     def root_extensions(self, form: Form) -> list[Element]:
         """Extensions of the Questionnaire that only this version knows."""
         ...

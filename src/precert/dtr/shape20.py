@@ -23,6 +23,11 @@ SHELL_ASKS = True
 _USES = "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp"
 
 
+def version_algorithm() -> list[Element]:
+    """None: the code system of the extension came with FHIR R5, and no guide that 2.0.1 builds on has it."""
+    return []
+
+
 def root_extensions(form: Form) -> list[Element]:
     """2.0.1 says nothing more about a form."""
     return []

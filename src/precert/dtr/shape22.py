@@ -33,6 +33,11 @@ _CONTEXT_TYPES = (
 )
 
 
+def version_algorithm() -> list[Element]:
+    """By their numbers, part for part; demanded wherever there is a version (sdc-2)."""
+    return [{"url": urls.VERSION_ALGORITHM, "valueCoding": {"system": urls.VERSION_ALGORITHMS, "code": "natural"}}]
+
+
 def root_extensions(form: Form) -> list[Element]:
     """How long it takes, who answers, that it is about one request, how versions compare."""
     questions = len(form.items)
@@ -41,7 +46,7 @@ def root_extensions(form: Form) -> list[Element]:
     if any(group.who != "admin" for group in form.groups):
         times.insert(0, {"url": "clinicalTime", "valueCode": _time(clinical)})
     return [
-        {"url": urls.VERSION_ALGORITHM, "valueCoding": {"system": urls.VERSION_ALGORITHMS, "code": "natural"}},
+        *version_algorithm(),
         *(
             {"url": urls.PERFORMER, "valueCode": code}
             for code in dict.fromkeys(_PERFORMERS[g.who] for g in form.groups)

@@ -63,6 +63,11 @@ class FhirError(Exception):
         return operation_outcome(self.issues)
 
 
+def quoted(value: object, most: int = 40) -> str:
+    """How a text shows what was sent: in quotes, no longer than ``most`` characters; ``missing`` if nothing was."""
+    return "missing" if value is None else repr(str(value)[:most])
+
+
 def bad_request(
     text: str, expression: str | None = None, *, code: str = "invalid", rule: str | None = None
 ) -> FhirError:

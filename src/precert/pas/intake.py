@@ -20,6 +20,7 @@ from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of
 from precert.fhir.coding import codes
 from precert.fhir.extension import extension, extension_value
+from precert.fhir.outcome import quoted
 from precert.fhir.types import Element, Resource, elements, text
 from precert.pas import urls
 from precert.pas.findings import Findings
@@ -57,7 +58,7 @@ def read_request(
     """
     found = Findings()
     index = BundleIndex(bundle)
-    claim = _claim(bundle, index, found)
+    claim = _claim(bundle, index, found, "PAS Inquiry Request Bundle" if inquiry else "PAS Request Bundle")
     resource = claim.resource
     patient = named_party(index, claim, "patient", ("Patient",), found)
     requester = named_party(index, claim, "provider", ("Organization", "Practitioner", "PractitionerRole"), found)
@@ -130,16 +131,17 @@ def read_request(
     )
 
 
-def _claim(bundle: Resource, index: BundleIndex, found: Findings) -> Entry:
-    """The Claim that must stand first. Anything wrong before this point leaves nothing to look at: refuse at once."""
+def _claim(bundle: Resource, index: BundleIndex, found: Findings, wanted: str) -> Entry:
+    """The Claim that must stand first in the bundle ``wanted``. Anything wrong before this point leaves nothing to look at: refuse at once."""
     kind = bundle.get("resourceType")
     if kind != "Bundle":
-        found.fault("invalid", "not-a-bundle", str(kind), f"$submit takes a PAS Request Bundle, not a {kind}.")
+        text = f"This operation takes a {wanted}; the resourceType is {quoted(kind)}."
+        found.fault("invalid", "not-a-bundle", "resourceType" if kind is None else str(kind)[:64], text)
         found.refuse()
     type_ = bundle.get("type")
     if type_ != "collection":
         found.fault(
-            "value", "bundle-type", "Bundle.type", f"Bundle.type is {type_!r}; a PAS Request Bundle is a 'collection'."
+            "value", "bundle-type", "Bundle.type", f"Bundle.type is {quoted(type_)}; a {wanted} is a 'collection'."
         )
     entries = bundle.get("entry")
     if not isinstance(entries, list) or not entries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from precert.eligibility.directory import Directory, npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
+from precert.fhir.outcome import quoted
 from precert.fhir.types import elements
 from precert.pas.findings import Findings
 
@@ -26,7 +27,7 @@ def named_party(
             "not-found",
             "reference-unresolved",
             f"{path}.reference",
-            f"Claim.{element} points to {reference_of(value)!r}, which is no entry of the Bundle. "
+            f"The reference of Claim.{element} is {quoted(reference_of(value), 200)}, which is no entry of the Bundle. "
             f"Include the {_either(types)} with a fullUrl that the reference resolves to.",
         )
     elif target.type not in types:
@@ -62,7 +63,8 @@ def named_coverage(
                 "not-found",
                 "reference-unresolved",
                 f"{where}.reference",
-                f"The Coverage {reference_of(insurance.get('coverage'))!r} is no entry of the Bundle. Include it.",
+                f"The reference to the Coverage is {quoted(reference_of(insurance.get('coverage')), 200)}, which is no "
+                "entry of the Bundle. Include the Coverage.",
             )
         elif target.type != "Coverage":
             found.fault(

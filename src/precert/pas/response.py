@@ -5,11 +5,12 @@ Source: PAS response bundle and ClaimResponse profiles; statements spec-30..37, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from precert.authorization.record.case import Case, Line
+from precert.authorization.record.case import Authorization, Case, Line
 from precert.authorization.record.codes import IgVersion, OutcomeKind, Reject, code_table
 from precert.authorization.usecases.dependencies import Rejection
 from precert.authorization.usecases.submission import Submission
@@ -163,9 +164,15 @@ def _authorized(case: Case) -> Element:
         return {}
     found: Element = {"preAuthRef": granted[0].number}
     if len(granted) == len(case.lines):
-        last = max((a.end for a in granted if a.end), default=None)
-        found["preAuthPeriod"] = period(min(a.start for a in granted), last)
+        found["preAuthPeriod"] = whole_period(granted)
     return found
+
+
+def whole_period(granted: Sequence[Authorization]) -> Element:
+    """From the first day of any of ``granted`` to the last of any; without an end if one of them has none."""
+    ends = [authorization.end for authorization in granted if authorization.end is not None]
+    last = max(ends) if len(ends) == len(granted) else None
+    return period(min(authorization.start for authorization in granted), last)
 
 
 def _adjudication(case: Case) -> list[Element]:

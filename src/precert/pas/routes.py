@@ -34,7 +34,7 @@ from precert.web.refusals import store_refusals
 _HOPELESS = frozenset({"not-a-bundle", "no-entries", "claim-first"})
 """Faults of something that is no request at all: what else is wrong with it is of no interest."""
 _READ = frozenset({"full-url-duplicate", "reference-unresolved"})
-"""What the reader has judged itself, knowing more: which repetition does harm, and every way a reference may be spelled."""
+"""Rules of the validator that ``pas.intake`` checks more precisely: which repetition does harm, how references are spelled."""
 
 
 @dataclass(frozen=True, slots=True)

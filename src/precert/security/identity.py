@@ -27,10 +27,6 @@ class Client:
     organizations: frozenset[str] | None = frozenset()
     roles: frozenset[str] = frozenset()
 
-    def owns(self, identifier: str) -> bool:
-        """Whether it may act for the organization ``identifier``; compared as written."""
-        return self.organizations is None or identifier in self.organizations
-
 
 OPEN_CLIENT = Client("open", organizations=None)
 """Everybody, in open mode."""

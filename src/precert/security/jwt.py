@@ -1,4 +1,4 @@
-"""CDS Hooks client identity: a signed JWT per call (CDS Hooks 2.0, crd.md 1.14: H@176 to H@206).
+"""CDS Hooks client identity: a signed JWT per call (CDS Hooks 2.0, docs/crd.md: H@176 to H@206).
 
 Only issuers that the operator has registered are believed, with keys from an address that is registered with them or
 from a key set given out of band. Keys are cached, and read again once when a key id is unknown (rotation). ``none`` and

@@ -14,7 +14,7 @@ from precert.subscriptions.urls import CHANNEL_TYPE, HEARTBEAT_PERIOD, MAX_COUNT
 from precert.web.http import media_type
 
 CONTENTS: dict[Version, tuple[Content, ...]] = {"2.2": ("full-resource",), "2.0": ("id-only", "full-resource")}
-"""PAS 2.2.1 spec-62; PAS 2.0.1 row 145 (full-resource is its "by agreement")."""
+"""PAS 2.2.1 spec-62; PAS 2.0.1 statement 145 (full-resource is its "by agreement")."""
 
 _PAYLOADS = ("application/fhir+json", "application/json")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")

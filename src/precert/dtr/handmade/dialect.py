@@ -1,6 +1,6 @@
 """A form written in the words of DTR 2.2.0, in those of 2.0.1.
 
-Source: profiles dtr-std-questionnaire and dtr-questionnaire-adapt-search of both versions; dtr.md 1.7 and 2.6.
+Source: profiles dtr-std-questionnaire and dtr-questionnaire-adapt-search of both versions; docs/dtr.md.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _UNKNOWN = frozenset({urls.VERSION_ALGORITHM, urls.COMPLETION_TIME, urls.AUDIENC
 """Extensions that 2.0.1 has no counterpart for. They inform; nothing about the answers depends on them."""
 
 
-def in_2_0(questionnaire: Resource) -> Resource:
-    """The form for DTR 2.0.1."""
-    made: Resource = _translated(questionnaire)
+def in_2_0(resource: Resource) -> Resource:
+    """A form, or what goes with it (Library, ValueSet), for DTR 2.0.1."""
+    made: Resource = _translated(resource)
     return made
 
 

@@ -14,7 +14,7 @@ from precert.dtr.handmade.shelf import Handmade
 from precert.dtr.handmade.wire import FORM, contained, placed
 from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape
-from precert.fhir.outcome import FhirError, Issue, bad_request
+from precert.fhir.outcome import FhirError, Issue, bad_request, quoted
 from precert.fhir.types import Resource, elements, text
 
 _OPEN = ("in-progress", "completed", "amended")
@@ -28,7 +28,7 @@ def step(form: Handmade, response: Resource, path: str, shape: Shape, site: Site
         said = "The response contains no adaptive Questionnaire. Send the one of the package, or of the step before."
         raise bad_request(said, f"{path}.contained", code="required", rule="no-form")
     if response.get("status") not in _OPEN:
-        said = f"A response that is {str(response.get('status'))[:40]!r} cannot go on."
+        said = f"The status is {quoted(response.get('status'))}; send the response while it is 'in-progress'."
         raise FhirError(400, Issue("error", "value", said, f"{path}.status", "status"))
     pages = elements(placed(form.questionnaire, site, shape).get("item"))
     known = flat(pages)

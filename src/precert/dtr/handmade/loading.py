@@ -2,7 +2,7 @@
 
 A file holds one Questionnaire, Library or ValueSet as FHIR JSON. ``Library.content`` may name a file beside it
 (``"url": "name.cql"``), which is taken in. A form with a fault is not served and named among the problems; the others are.
-Source: DTR 2.2.0 oper-12..17, spec-95..99; dtr.md 1.2, 1.8.
+Source: DTR 2.2.0 oper-12..17, spec-95..99; docs/dtr.md.
 """
 
 from __future__ import annotations

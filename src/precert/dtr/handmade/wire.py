@@ -1,7 +1,7 @@
 """Hand-made forms as they are sent: the form of a package, the one inside an adaptive response, the draft response.
 
 Source: profiles dtr-std-questionnaire, dtr-questionnaire-adapt-search, dtr-questionnaire-adapt, dtr-questionnaireresponse
-(2.2.0, 2.0.1); dtr.md 1.2, 1.3.
+(2.2.0, 2.0.1); docs/dtr.md.
 """
 
 from __future__ import annotations
@@ -22,13 +22,9 @@ from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape
 from precert.fhir.dates import instant
 from precert.fhir.extension import extension
-from precert.fhir.types import Element, Resource, elements
+from precert.fhir.types import Resource, elements
 
 _FIRST = ("resourceType", "id", "meta", "implicitRules", "language", "text", "contained", "extension", "url")
-_NATURAL: Element = {
-    "url": urls.VERSION_ALGORITHM,
-    "valueCoding": {"system": urls.VERSION_ALGORITHMS, "code": "natural"},
-}
 FORM = "form"
 """Id of the form inside a response."""
 
@@ -36,14 +32,12 @@ FORM = "form"
 def placed(resource: Resource, site: Site, shape: Shape) -> Resource:
     """One resource of the shelf with its addresses, in the words of the version."""
     made = filled(resource, site, shape)
-    if made["resourceType"] != "Questionnaire":
-        return made
     if shape.SHELL_ASKS:
         return in_2_0(made)
     if (
-        extension(made, urls.VERSION_ALGORITHM) is None
-    ):  # demanded with a version (sdc-2); it is how the newest is found
-        made["extension"] = [*made.get("extension", []), _NATURAL]
+        made["resourceType"] == "Questionnaire" and extension(made, urls.VERSION_ALGORITHM) is None
+    ):  # how the newest of several is found
+        made["extension"] = [*made.get("extension", []), *shape.version_algorithm()]
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from precert.fhir.validation.model import (
     encoder,
 )
 from precert.fhir.validation.package import Package, PackageError, read_package
-from precert.fhir.validation.terminology import Terminology
+from precert.fhir.validation.terminology import Terminology, in_fhir_namespace
 
 SUFFIX = ".json.gz"
 Progress = Callable[[str], None]
@@ -33,6 +33,9 @@ _EVERYWHERE = frozenset({"ele-1"})
 _CORE = "hl7.fhir.r4.core"
 _RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 _MEMBER_OF = re.compile(r"memberOf\('([^']+)'\)")
+_VERSION_USE = "http://hl7.org/fhir/StructureDefinition/version-specific-use"
+_R4 = (4, 0)
+_QUOTED_SYSTEM = re.compile(r"system\s*=\s*'([^']+)'")
 
 
 class _Interned:
@@ -107,6 +110,57 @@ def _row(element: dict[str, Any], profile: dict[str, Any], shared: _Interned) ->
     )
 
 
+def for_r4(element: dict[str, Any]) -> bool:
+    """Whether ``element`` (a definition, or one of its contexts) says nothing against its use in FHIR R4.
+
+    The extension version-specific-use names the first and the last version of FHIR, as ``4.0`` or ``4.0.1``.
+    """
+    for extension in element.get("extension", ()):
+        if extension.get("url") == _VERSION_USE:
+            bounds = {part["url"]: _release(part.get("valueCode", "")) for part in extension.get("extension", ())}
+            first, last = bounds.get("startFhirVersion"), bounds.get("endFhirVersion")
+            if (first is not None and first > _R4) or (last is not None and last < _R4):
+                return False
+    return True
+
+
+def _release(version: str) -> tuple[int, ...] | None:
+    numbers = re.findall(r"\d+", version)
+    return tuple(int(number) for number in numbers[:2]) if numbers else None
+
+
+def _contexts(definition: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((c["type"], c["expression"]) for c in definition.get("context", ()) if for_r4(c))
+
+
+def _own_systems(package: Package, profiles: Iterable[ProfileTable], constraints: Iterable[Constraint]) -> set[str]:
+    """The code systems in FHIR's own namespace that ``package`` defines, draws codes from, or names in its rules."""
+    named = set(package.code_systems)
+    for value_set in package.value_sets.values():
+        named.update(
+            include["system"] for include in value_set.get("compose", {}).get("include", ()) if "system" in include
+        )
+    for constraint in constraints:
+        named.update(_QUOTED_SYSTEM.findall(constraint.expression))
+    for profile in profiles:
+        for row in profile.elements:
+            named.update(_systems_in(row.fixed))
+            named.update(_systems_in(row.pattern))
+    return {system for system in named if in_fhir_namespace(system)}
+
+
+def _systems_in(value: Any) -> Iterator[str]:
+    """Every ``system`` in a fixed value or pattern."""
+    if isinstance(value, dict):
+        if isinstance(value.get("system"), str):
+            yield value["system"]
+        for member in value.values():
+            yield from _systems_in(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _systems_in(member)
+
+
 def _profile(definition: dict[str, Any], package: Package, shared: _Interned) -> ProfileTable:
     elements = definition.get("snapshot", {}).get("element")
     if not elements:
@@ -115,6 +169,7 @@ def _profile(definition: dict[str, Any], package: Package, shared: _Interned) ->
             "(IG publisher, or SUSHI --snapshot) and compile again."
         )
     version = definition.get("version", "")
+    contexts = _contexts(definition)
     return ProfileTable(
         url=definition["url"],
         type=definition["type"],
@@ -123,7 +178,8 @@ def _profile(definition: dict[str, Any], package: Package, shared: _Interned) ->
         base=definition.get("baseDefinition", ""),
         abstract=bool(definition.get("abstract")),
         constraint=definition.get("derivation") == "constraint",
-        contexts=tuple((c["type"], c["expression"]) for c in definition.get("context", [])),
+        contexts=contexts,
+        other_versions_only=not for_r4(definition) or (bool(definition.get("context")) and not contexts),
         context_invariants=tuple(definition.get("contextInvariant", ())),
         elements=tuple(_row(element, definition, shared) for element in elements),
     )
@@ -181,6 +237,7 @@ def compile_package(package: Package, dependencies: Sequence[Package] = ()) -> P
         value_sets={url: msgspec.Raw(encoder.encode(table)) for url, table in value_sets.items()},
         profiles={profile.url: msgspec.Raw(encoder.encode(profile)) for profile in profiles},
         resource_types=terminology.codes_of(_RESOURCE_TYPES) if package.name == _CORE else (),
+        code_systems=tuple(sorted(_own_systems(package, profiles, shared.constraints))),
     )
 
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from precert.fhir.outcome import Severity
+from precert.fhir.validation.contexts import broken_rule
+from precert.fhir.validation.fastpath import Frame
 from precert.fhir.validation.findings import Path
 from precert.fhir.validation.known import known_context_error
 from precert.fhir.validation.nodes import NOTHING, Node, Slot
@@ -37,16 +39,29 @@ def value_faults(node: Node, value: Any) -> Iterator[tuple[str, str, Severity]]:
 def nested_contexts(contexts: frozenset[str], url: Any) -> frozenset[str]:
     """The contexts of what stands inside an extension ``url`` that itself stands in ``contexts``."""
     inside = {f"{context}.extension" for context in contexts}
-    inside.update(("Extension", "Element"))
+    inside.update(("Extension", "Element", "Base"))
     if isinstance(url, str):
         inside.add(url)
+        inside.update([f"{context}.extension('{url}')" for context in contexts])
     return frozenset(inside)
 
 
 def check_extension_place(
-    slot: Slot, cut: Node | None, definition: Node | None, url: Any, contexts: frozenset[str], path: Path
+    slot: Slot,
+    cut: Node | None,
+    definition: Node | None,
+    extension: dict[str, Any],
+    owner: dict[str, Any],
+    contexts: frozenset[str],
+    path: Path,
+    around: Frame,
 ) -> Iterator[tuple[str, str, Severity, str | None]]:
-    """Rule, sentence, severity and diagnostics of what is wrong with an extension being where it is."""
+    """Rule, sentence, severity and diagnostics of what is wrong with ``extension`` standing on ``owner``.
+
+    ``contexts`` are the names of ``owner`` (see contexts.Use), ``definition`` is the extension's, ``cut`` the slice of
+    the profile for it.
+    """
+    url = extension.get("url")
     modifier = slot.node.name == "modifierExtension"
     if not isinstance(url, str):
         return  # reported as a missing or malformed url
@@ -54,20 +69,25 @@ def check_extension_place(
         if definition.modifier is not modifier:
             right = "modifierExtension" if definition.modifier else "extension"
             yield "modifier-misplaced", f"This extension belongs in {right}; move it.", "error", None
-        if not _allowed(definition.allowed, contexts):
+        use = definition.use
+        if use is None:
+            return
+        if not use.allows(contexts):
             element = path.parent.element if path.parent is not None else ""
             known = known_context_error(url, element)
-            places = ", ".join(expression for _, expression in definition.allowed[:8])
             if known is None:
                 yield (
                     "extension-context",
-                    f"This extension is defined for {places}, not for {element}; move it.",
+                    f"This extension is defined for {use.shown}, not for {element}; move it.",
                     "error",
                     None,
                 )
             else:
                 said = f"The published context list is wrong: {known.reason}"
                 yield "extension-context", said, "information", None
+        elif use.rules and (rule := broken_rule(use, extension, owner, contexts, around)) is not None:
+            text = "This extension may stand here only where the rule of its definition holds; take it out."
+            yield "extension-context", text, "error", f"rule: {rule.expression}"
         return
     if cut is not None:
         return
@@ -84,15 +104,3 @@ def check_extension_place(
 
 def _in_unknown_extension(node: Node) -> bool:
     return node.path == "Extension.extension" and "|" not in node.profile
-
-
-def _allowed(allowed: tuple[tuple[str, str], ...], contexts: frozenset[str]) -> bool:
-    if not allowed:
-        return True
-    for kind, expression in allowed:
-        if kind == "fhirpath":
-            return True  # contexts by expression are rare and describe types only; they are not enforced
-        place = expression.partition("#")[0] if kind == "extension" else expression.rpartition("/")[2]
-        if place in contexts or place.removesuffix("[x]") in contexts:
-            return True
-    return False

@@ -216,6 +216,9 @@ _VARIABLES: dict[str, Fn] = {
     "%resource": lambda focus, this, frame: [frame.resource],
     "%rootResource": lambda focus, this, frame: [frame.root],
     "%ucum": _constant("http://unitsofmeasure.org"),
+    # Only the rules of an extension's context have these (see contexts.ContextFrame).
+    "%extension": lambda focus, this, frame: [frame.extension],
+    "%types": lambda focus, this, frame: list(frame.types),
 }
 
 

@@ -51,6 +51,7 @@ RULES: Mapping[str, tuple[RuleClass, str]] = {
     "fixed-value": ("type", "value"),
     "pattern-value": ("type", "value"),
     "binding": ("binding", "code-invalid"),
+    "unknown-code-system": ("binding", "code-invalid"),
     "slice-too-few": ("slicing", "required"),
     "slice-too-many": ("slicing", "structure"),
     "slice-closed": ("slicing", "structure"),

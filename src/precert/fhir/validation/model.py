@@ -92,6 +92,9 @@ class ProfileTable(msgspec.Struct, omit_defaults=True):
     abstract: bool = False
     constraint: bool = False
     contexts: tuple[tuple[str, str], ...] = ()
+    """Where an extension may stand in R4: (``element``, ``extension`` or ``fhirpath``; expression)."""
+    other_versions_only: bool = False
+    """Every context that the definition names, or the definition itself, is for other versions of FHIR than R4."""
     context_invariants: tuple[str, ...] = ()
     elements: tuple[ElementRow, ...] = ()
 
@@ -134,6 +137,8 @@ class PackageTable(msgspec.Struct):
     profiles: dict[str, msgspec.Raw]
     resource_types: tuple[str, ...] = ()
     """All resource types of the FHIR version (only in the core package), also those without a table."""
+    code_systems: tuple[str, ...] = ()
+    """Code systems in FHIR's own namespace (``http://hl7.org/fhir/…``) that the package defines or speaks of."""
 
 
 encoder = msgspec.json.Encoder(order="deterministic")

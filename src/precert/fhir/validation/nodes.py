@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from precert.fhir.validation.bindings import CodeSet
+from precert.fhir.validation.contexts import Use
 from precert.fhir.validation.invariants import Invariant, invariant
 from precert.fhir.validation.model import UNBOUNDED, ElementRow, Slicing, TypeRow
 from precert.fhir.validation.primitives import CHECKS, Check
@@ -22,26 +23,22 @@ COMPANION: Final = 4
 
 NOTHING: Final = msgspec.UNSET
 _MANY: Final = 1 << 60
-# Abstract kinds that extension contexts name; which resources have them is not in the R4 definitions, so all do.
-_RESOURCE_KINDS = ("Resource", "DomainResource", "Element", "Request", "Event", "Definition", "CanonicalResource")
+# Abstract kinds that extension contexts name; which resources are a Request, an Event or a Definition is not in the R4
+# definitions, so all are. CanonicalResource and MetadataResource are told by their elements (see schemas).
+_RESOURCE_KINDS = ("Resource", "DomainResource", "Request", "Event", "Definition")
 
 
 _COMPLEX: Final = """Address Age Annotation Attachment CodeableConcept Coding ContactDetail ContactPoint Contributor
 Count DataRequirement Distance Dosage Duration Expression HumanName Identifier Meta Money ParameterDefinition Period
 Quantity Range Ratio Reference RelatedArtifact SampledData Signature Timing TriggerDefinition UsageContext"""
-_SUFFIXES: Final = frozenset(_COMPLEX.split()) | {code[0].upper() + code[1:] for code in CHECKS if "/" not in code}
-
-
-def is_type_suffix(text: str) -> bool:
-    """``text`` is what a choice element appends to its name (``Period`` in ``servicedPeriod``)."""
-    return text in _SUFFIXES
+_PRIMITIVE_SUFFIXES: Final = frozenset(code[0].upper() + code[1:] for code in CHECKS if "/" not in code)
+_SUFFIXES: Final = _PRIMITIVE_SUFFIXES | frozenset(_COMPLEX.split())
 
 
 class Node:
     """One element of one profile (or one slice of it)."""
 
     __slots__ = (
-        "allowed",
         "array",
         "base_min",
         "binding",
@@ -70,6 +67,7 @@ class Node:
         "slots",
         "sorter",
         "types",
+        "use",
         "wanted",
     )
 
@@ -107,9 +105,10 @@ class Node:
         self.own_slot: Slot | None = None
         self.sorter: Any = None
         """How members are told to their slices (see ``slicing``); made on first use."""
-        self.allowed: tuple[tuple[str, str], ...] = ()
-        """On the root of an extension: where it may stand."""
+        self.use: Use | None = None
+        """On the root of an extension: where it may stand (see ``contexts``)."""
         self.contexts: frozenset[str] = frozenset(_contexts(self, row))
+        """What extension contexts may call this element, but for its type, which only its slot knows."""
 
 
 def _without_slices(element_id: str) -> str:
@@ -117,12 +116,11 @@ def _without_slices(element_id: str) -> str:
 
 
 def _contexts(node: Node, row: ElementRow) -> set[str]:
-    names = {node.path, node.path.removesuffix("[x]"), "Element"}
+    names = {node.path, node.path.removesuffix("[x]"), "Element", "Base"}
     if row.base_path:
         names.update((row.base_path, row.base_path.removesuffix("[x]")))
     if "." not in node.path and not node.slice_name:
         names.update(_RESOURCE_KINDS)
-    names.update(declared.code for declared in node.types)
     return names
 
 
@@ -134,6 +132,7 @@ class Slot:
         "check",
         "choice",
         "code",
+        "contexts",
         "invariants",
         "key",
         "kind",
@@ -167,6 +166,8 @@ class Slot:
         self.target: Node | None = node.content or (node if node.children else None)
         if self.target is None and above is not None and above.children:
             self.target = above
+        self.contexts: frozenset[str] = node.contexts
+        """What extension contexts may call the element under this key; completed by the schemas."""
         self.invariants: tuple[Invariant, ...] = node.invariants
         self.plain = (
             node.plain
@@ -175,6 +176,27 @@ class Slot:
             and node.least is NOTHING
             and node.most is NOTHING
         )
+
+
+def choice_of(node: Node, key: str) -> Node | None:
+    """The choice element that ``key`` belongs to, if the profile leaves its type out."""
+    suffixes = (
+        _PRIMITIVE_SUFFIXES if key.startswith("_") else _SUFFIXES
+    )  # only a primitive has a companion (_valueDate)
+    key = key.removeprefix("_")
+    for name, child in node.children.items():
+        if name.endswith("[x]") and key.startswith(name[:-3]) and key[len(name) - 3 :] in suffixes:
+            return child
+    return None
+
+
+def types_allowed(choice: Node) -> tuple[TypeRow, ...]:
+    """The types that a choice element may have: where closed slices cut it by type, only those that have a slice."""
+    slicing = choice.slicing
+    if slicing is None or not slicing.closed or slicing.by != (("type", "$this"),):
+        return choice.types
+    sliced = {declared.code for cut in choice.slices for declared in cut.types}
+    return tuple(declared for declared in choice.types if declared.code in sliced)
 
 
 def all_slices(node: Node) -> Iterator[Node]:

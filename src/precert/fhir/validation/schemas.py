@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from precert.fhir.validation.contexts import use_of
 from precert.fhir.validation.model import ProfileTable, TypeRow
-from precert.fhir.validation.nodes import COMPANION, COMPLEX, EXTENSION, PRIMITIVE, RESOURCE, Node, Slot
+from precert.fhir.validation.nodes import COMPANION, COMPLEX, EXTENSION, PRIMITIVE, RESOURCE, Node, Slot, types_allowed
 from precert.fhir.validation.primitives import CHECKS
 from precert.fhir.validation.tables import BASE, LoadedPackage, Scope
 
 _OF_EVERY_TYPE = frozenset({"id", "extension"})
 _ANY_RESOURCE = ("Resource", "DomainResource")
+_CANONICAL = frozenset({"CanonicalResource", "MetadataResource"})
+"""R5's names for resources with a ``url`` of their own, which extensions made for several versions use."""
 
 
 class Schemas:
@@ -18,6 +21,7 @@ class Schemas:
         self.scope = scope
         self._roots: dict[str, Node] = {}
         self._by_table: dict[tuple[str, str], Node] = {}
+        self._lineages: dict[str, frozenset[str]] = {}
 
     def root(self, canonical: str) -> Node | None:
         """The tree of a profile by canonical URL, or ``None`` if no table has it."""
@@ -63,7 +67,10 @@ class Schemas:
                 node.contexts |= node.content.contexts
         if root is None:
             raise ValueError(f"{canonical} has no elements")
-        root.allowed = table.contexts
+        if table.type == "Extension":
+            root.use = use_of(table, canonical)
+        if table.kind == "resource" and {"url", "status"} <= root.children.keys():
+            root.contexts |= _CANONICAL
         return self._by_table.setdefault(key, root)
 
     def slots(self, node: Node) -> dict[str, Slot]:
@@ -86,6 +93,7 @@ class Schemas:
 
     def _finish(self, slot: Slot) -> Slot:
         """Add the invariants of what the slot refers to, and of its type unless a profile of that type does."""
+        slot.contexts = self._names(slot)
         if slot.node.content is not None:
             slot.invariants += slot.node.content.invariants
         if slot.kind == COMPLEX and slot.code and not slot.profiles:
@@ -94,6 +102,25 @@ class Schemas:
                 known = {i.key for i in slot.invariants}
                 slot.invariants += tuple(i for i in root.invariants if i.key not in known)
         return slot
+
+    def _names(self, slot: Slot) -> frozenset[str]:
+        """What extension contexts may call the element under ``slot``: by path, by type, and by both."""
+        if not slot.code:
+            return slot.node.contexts
+        names = slot.node.contexts | self._lineage(slot.code)
+        if slot.node.name.endswith("[x]"):
+            names |= {f"{slot.node.path.removesuffix('[x]')}.ofType({slot.code})"}
+        return names
+
+    def _lineage(self, code: str) -> frozenset[str]:
+        """The type ``code`` and those it is derived from (``markdown`` is a ``string``)."""
+        known = self._lineages.get(code)
+        if known is None:
+            found = self.scope.profile(BASE + code)
+            base = found[1].base if found is not None else ""
+            above = self._lineage(base[len(BASE) :]) if base.startswith(BASE) else frozenset()
+            known = self._lineages[code] = above | {code}
+        return known
 
     def kind_of(self, name: str, code: str) -> int:
         if name in ("extension", "modifierExtension"):
@@ -135,7 +162,8 @@ class Schemas:
         slots[key] = self._finish(Slot(child, key, label, kind, declared, choice))
         if kind != PRIMITIVE:
             return (key,)
-        slots["_" + key] = Slot(child, key, label, COMPANION, declared, choice)
+        beside = slots["_" + key] = Slot(child, key, label, COMPANION, declared, choice)
+        beside.contexts = slots[key].contexts
         return (key, "_" + key)
 
     def _choice(
@@ -144,7 +172,7 @@ class Schemas:
         label = name[:-3]
         by_type = {declared.code: cut for cut in child.slices for declared in cut.types}
         keys: list[str] = []
-        for declared in child.types:
+        for declared in types_allowed(child):
             cut = by_type.get(declared.code, child)
             exact = next((t for t in cut.types if t.code == declared.code), declared)
             key = label + declared.code[0].upper() + declared.code[1:]

@@ -27,6 +27,7 @@ CORE = "hl7.fhir.r4.core-4.0.1"
 BASE = "http://hl7.org/fhir/StructureDefinition/"
 
 _BACKPORT = "hl7.fhir.uv.subscriptions-backport.r4-1.1.0"
+_EXTENSIONS = "hl7.fhir.uv.extensions.r4-5.2.0"
 _NEW = (
     "hl7.fhir.us.davinci-hrex-1.2.0",
     "hl7.fhir.us.davinci-cdex-2.1.0",
@@ -35,7 +36,7 @@ _NEW = (
     "hl7.fhir.us.core-6.1.0",
     "hl7.fhir.us.core-3.1.1",
     _BACKPORT,
-    "hl7.fhir.uv.extensions.r4-5.2.0",
+    _EXTENSIONS,
     CORE,
 )
 # The 2.0.1 guides name HRex 1.0.0, which is not among the published packages at hand; 1.2.0 stands in for it. They
@@ -86,6 +87,7 @@ class LoadedPackage:
         self.name = f"{table.package}-{table.version}"
         self.version = table.version
         self.resource_types = frozenset(table.resource_types)
+        self.code_systems = table.code_systems
         self._table = table
         self._profiles: dict[str, ProfileTable] = {}
 
@@ -190,6 +192,20 @@ class Scope:
                 return package, table
             first = first or (package, table)
         return first
+
+    @cached_property
+    def _code_systems(self) -> frozenset[str]:
+        return frozenset(system for package in self.packages() for system in package.code_systems)
+
+    def has_code_system(self, system: str) -> bool:
+        """Whether FHIR R4 or a guide of the set has the code system ``system`` of FHIR's own namespace.
+
+        The code systems of the extensions pack belong to every set: all guides build on some version of it.
+        """
+        if system in self._code_systems:
+            return True
+        library = self._library
+        return _EXTENSIONS in library.names and system in library.package(_EXTENSIONS).code_systems
 
     def value_set(self, url: str, home: LoadedPackage) -> ValueSetTable | None:
         """The value set as its own package compiled it (the first in order), else as ``home`` did."""

@@ -25,7 +25,13 @@ LICENSED = (
 """Code lists of these owners are not copied into the tables, not even in part: membership is checked by system."""
 
 MAX_CODES = 5_000
+_FHIR_SYSTEM = re.compile(r"http://hl7\.org/fhir/(?:CodeSystem/)?[^/]+")
 _X12_VALUE_SET = re.compile(r"https://valueset\.x12\.org/\S*/(\d+)$")
+
+
+def in_fhir_namespace(system: str) -> bool:
+    """Whether only a version of FHIR itself can define the code system ``system``, not a guide or another owner."""
+    return _FHIR_SYSTEM.fullmatch(system) is not None
 
 
 class _NotEnumerable(Exception):

@@ -41,10 +41,6 @@ class Validator:
                 found = self._schemas.setdefault(context, Schemas(self._library.scope(context)))
         return found
 
-    def knows(self, canonical: str, *, context: str = DEFAULT_CONTEXT) -> bool:
-        """Whether there is a table for the profile ``canonical``."""
-        return self.schemas(context).root(canonical) is not None
-
     def validate(
         self, resource: dict[str, Any], *, profiles: Sequence[str] = (), context: str = DEFAULT_CONTEXT
     ) -> list[Finding]:

@@ -14,11 +14,13 @@ from precert.fhir.validation.nodes import (
     Node,
     Slot,
     all_slices,
-    is_type_suffix,
+    choice_of,
+    types_allowed,
 )
 from precert.fhir.validation.report import Inner, Link, Reporter, Surroundings
 from precert.fhir.validation.schemas import Schemas
 from precert.fhir.validation.slicing import sorter
+from precert.fhir.validation.terminology import in_fhir_namespace
 
 MAX_DEPTH = 64
 """Deeper elements are not looked at; the JSON guard refuses such documents before they get here."""
@@ -53,7 +55,7 @@ class Walk(Reporter):
             slot = slots.get(key)
             if slot is None:
                 if key != "resourceType" or path.root == "":
-                    choice = _choice_of(node, key)
+                    choice = choice_of(node, key)
                     if choice is None:
                         self._unknown(key, path)
                     else:
@@ -83,8 +85,9 @@ class Walk(Reporter):
 
     def _wrong_choice(self, choice: Node, key: str, path: Path) -> None:
         label = choice.name.removesuffix("[x]")
-        named = ", ".join(label + declared.code[0].upper() + declared.code[1:] for declared in choice.types[:8])
-        self._report(Path(path, label), "choice-type", f"{key} is not allowed here; send {named}.")
+        allowed = types_allowed(choice)
+        named = ", ".join(label + declared.code[0].upper() + declared.code[1:] for declared in allowed[:8])
+        self._report(Path(path, label), "choice-type", f"{key.removeprefix('_')} is not allowed here; send {named}.")
 
     def _missing(self, child: Node, path: Path, keys: tuple[str, ...]) -> None:
         if child.min > 0:
@@ -120,7 +123,7 @@ class Walk(Reporter):
             return
         self._counts(slot, key, member, path)
         if slot.kind == EXTENSION:
-            self._extensions(slot, member, path, contexts)
+            self._extensions(slot, member, owner, path, contexts)
         elif node.slices:
             self._sliced(slot, member, path)
         elif slot.kind == PRIMITIVE:
@@ -169,7 +172,7 @@ class Walk(Reporter):
             if type(item) is not dict or not item:
                 self._report(at, "not-an-object", f"{key} holds an object with id or extension.")
             elif element is not None:
-                self._object(element, item, at, slot.node.contexts)
+                self._object(element, item, at, slot.contexts)
 
     # -- one value ----------------------------------------------------------------------------------------------
 
@@ -196,7 +199,7 @@ class Walk(Reporter):
             return
         if not slot.plain:
             self._values(slot.node, value, path)
-        contexts = slot.node.contexts
+        contexts = slot.contexts
         if slot.target is not None:
             self._object(slot.target, value, path, contexts)
         if slot.profiles:
@@ -207,8 +210,16 @@ class Walk(Reporter):
                 self._object(root, value, path, contexts)
         if slot.invariants:
             self._invariants(slot.invariants, value, path)
-        if slot.code == "Reference" and "reference" in value:
+        if slot.code == "Coding":
+            self._system(value, path)
+        elif slot.code == "Reference" and "reference" in value:
             self.links.append(Link(value, path, slot.targets, self._profile))
+
+    def _system(self, coding: dict[str, Any], path: Path) -> None:
+        system = coding.get("system")
+        if isinstance(system, str) and in_fhir_namespace(system) and not self._schemas.scope.has_code_system(system):
+            text = "FHIR R4 has no such code system; send one that it has, or leave the coding out."
+            self._report(Path(path, "system"), "unknown-code-system", text)
 
     def _values(self, node: Node, value: Any, path: Path) -> None:
         for rule, text, severity in value_faults(node, value):
@@ -272,7 +283,9 @@ class Walk(Reporter):
             self._item(self._schemas.slice_slot(cut, slot), member, at)
         self._slice_counts(counts, Path(path, slot.label), all_certain)
 
-    def _extensions(self, slot: Slot, members: list[Any], path: Path, contexts: frozenset[str]) -> None:
+    def _extensions(
+        self, slot: Slot, members: list[Any], owner: dict[str, Any], path: Path, contexts: frozenset[str]
+    ) -> None:
         node = slot.node
         counts: dict[Node, int] = dict.fromkeys(node.slices, 0)
         by_url = sorter(node, self._schemas).by_url or {}
@@ -285,12 +298,18 @@ class Walk(Reporter):
             cut = by_url.get(url) if isinstance(url, str) else None
             if cut is not None:
                 counts[cut] += 1
-            self._extension(slot, cut, member, at, contexts)
+            self._extension(slot, cut, member, owner, at, contexts)
         if counts:
             self._slice_counts(counts, Path(path, slot.label), certain=True)
 
     def _extension(
-        self, slot: Slot, cut: Node | None, value: dict[str, Any], path: Path, contexts: frozenset[str]
+        self,
+        slot: Slot,
+        cut: Node | None,
+        value: dict[str, Any],
+        owner: dict[str, Any],
+        path: Path,
+        contexts: frozenset[str],
     ) -> None:
         url = value.get("url")
         definition: Node | None = None
@@ -298,8 +317,8 @@ class Walk(Reporter):
             definition = self._schemas.root(url)
             if definition is not None and definition.path != "Extension":
                 definition = None
-        for rule, text, severity, said in check_extension_place(slot, cut, definition, url, contexts, path):
-            self._report(path, rule, text, severity, said)
+        for found in check_extension_place(slot, cut, definition, value, owner, contexts, path, self._around):
+            self._report(path, *found)
         inside = nested_contexts(contexts, url) if "extension" in value else contexts
         if cut is not None and cut.children:
             self._object(cut, value, path, inside)
@@ -310,11 +329,3 @@ class Walk(Reporter):
             root = self._schemas.type_root("Extension")
             if root is not None:
                 self._typed(root, value, path, inside)
-
-
-def _choice_of(node: Node, key: str) -> Node | None:
-    """The choice element that ``key`` belongs to, if the profile leaves its type out."""
-    for name, child in node.children.items():
-        if name.endswith("[x]") and key.startswith(name[:-3]) and is_type_suffix(key[len(name) - 3 :]):
-            return child
-    return None
