@@ -191,6 +191,7 @@ class _Template:
             ]
         if not self._filtered():
             conditions.append(self._coded(source))
+        conditions += self._unless()
         if self.fact.within is not None:
             window = Window.parse(self.fact.within)
             at = expr.day(self._day(kind))
@@ -200,18 +201,28 @@ class _Template:
 
     def _coded(self, source: _Source) -> Expr:
         if source.listed:
-            inner = expr.exists(expr.query(expr.path("T", "coding"), "X", self._codes()))
+            inner = expr.exists(expr.query(expr.path("T", "coding"), "X", self._codes(self.patterns)))
             return expr.exists(expr.query(expr.path("R", source.codes[0]), "T", inner))
-        return expr.exists(expr.query(expr.path("R", f"{source.codes[0]}.coding"), "X", self._codes()))
+        return expr.exists(expr.query(expr.path("R", f"{source.codes[0]}.coding"), "X", self._codes(self.patterns)))
 
-    def _codes(self) -> Expr:
+    def _unless(self) -> list[Expr]:
+        """Neither a further coding nor one of a component is what the fact passes over."""
+        if not self.fact.unless:
+            return []
+        codes = self._codes(tuple(map(CodePattern.parse, self.fact.unless)))
+        own = expr.exists(expr.query(expr.path("R", "code.coding"), "X", codes))
+        inner = expr.exists(expr.query(expr.path("T", "code.coding"), "X", codes))
+        component = expr.exists(expr.query(expr.path("R", "component"), "T", inner))
+        return [expr.not_(own), expr.not_(component)]
+
+    def _codes(self, patterns: Sequence[CodePattern]) -> Expr:
         """Any of the patterns, codes compared as the rules do: in capitals, ICD-10-CM without the dot."""
         parts = []
-        for system in dict.fromkeys(pattern.system for pattern in self.patterns):
+        for system in dict.fromkeys(pattern.system for pattern in patterns):
             code = expr.upper(expr.path("X", "code.value"))
             code = expr.without_dots(code) if system == ICD10CM else code
             tests = []
-            for pattern in self.patterns:
+            for pattern in patterns:
                 if pattern.system == system:
                     written = expr.text(normal_code(pattern))
                     tests.append(expr.starts_with(code, written) if pattern.prefix else expr.equal(code, written))

@@ -165,6 +165,7 @@ class Fact(_Strict):
 
     sources: tuple[NonBlank, ...] = Field(default=(), alias="from")
     code: tuple[Pattern, ...] = ()
+    unless: tuple[Pattern, ...] = ()
     within: Annotated[str, AfterValidator(_window)] | None = None
     unit: str | None = None
     convert: dict[str, Decimal] = Field(default_factory=dict)
@@ -198,6 +199,8 @@ class Fact(_Strict):
             raise ValueError("convert needs unit, the unit to convert to")
         if not self.sources and (self.code or self.within or self.where or self.value or self.unit):
             raise ValueError("code, within, unit, where and value say how to search; they need from")
+        if self.unless and set(self.sources) != {"Observation"}:
+            raise ValueError("unless passes over results by their further codes; it goes with from: Observation")
         return self
 
 
