@@ -179,4 +179,6 @@ def _reaches(policy: CompiledPolicy, leaf: Leaf, truth: bool, without: str) -> b
     if policy.probe.classes[leaf] is None or prod(map(len, choices)) > _BUDGET:
         return True
     unanswered: dict[str, Any] = {without: policy.fact_models[without].absent}
-    return any(leaf.truth({**unanswered, **dict(zip(others, row, strict=True))})[0] is truth for row in product(*choices))
+    return any(
+        leaf.truth({**unanswered, **dict(zip(others, row, strict=True))})[0] is truth for row in product(*choices)
+    )
