@@ -51,7 +51,16 @@ async def test_what_a_package_holds(desk: Desk) -> None:
 async def test_the_questions_are_those_of_the_policy(desk: Desk) -> None:
     form = (await desk.package(call(canonical("pap-osa-initial")))).form
     found = {q["linkId"]: q for q in questions(form)}
-    assert list(found) == ["osa_dx", "eval_before_test", "ahi", "events", "comorbid", "e0601_failed"]
+    assert list(found) == [
+        "osa_dx",
+        "eval_before_test",
+        "sleep_test",
+        "ahi",
+        "events",
+        "hypopneas_4pct",
+        "comorbid",
+        "e0601_failed",
+    ]
     assert found["comorbid"]["enableWhen"] == [
         {"question": "eval_before_test", "operator": "=", "answerBoolean": True},
         {"question": "events", "operator": ">=", "answerInteger": 10},

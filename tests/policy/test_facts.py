@@ -284,3 +284,42 @@ def test_the_payers_own_data_cannot_come_from_a_sender() -> None:
     sent = EvidenceItem(claim("hcpcs|E0601").resource, "PayerClaim/p1", "structured")
     assert fact(used, line(evidence=[sent])).values == (False,)
     assert fact(used, line(evidence=[claim("hcpcs|E0601")])).values == (True,)
+
+
+def _coded(*codes: str) -> dict[str, Any]:
+    return {"coding": [coding for code in codes for coding in concept(code)["coding"]]}
+
+
+@pytest.mark.parametrize(
+    ("more", "counts"),
+    [
+        ({}, True),
+        ({"code": _coded("loinc|59408-5", "loinc|2708-6")}, True),
+        ({"code": _coded("loinc|59408-5", "loinc|89276-0")}, False),
+        ({"component": [{"code": concept("loinc|3151-8"), "valueQuantity": {"value": 2, "code": "L/min"}}]}, False),
+        ({"component": [{"code": concept("loinc|8867-4")}, {"code": concept("loinc|3151-8")}]}, False),
+        ({"component": [{"code": concept("loinc|8867-4")}]}, True),
+        ({"component": "none"}, True),
+    ],
+    ids=["plain", "two codings", "in exercise", "on oxygen", "second component", "pulse", "malformed"],
+)
+def test_unless_passes_over_what_was_measured_otherwise(more: dict[str, Any], counts: bool) -> None:
+    model = {**SPO2, "unless": ["loinc|89276-0", "loinc|3151-8"], **ASKED}
+    item = spo2(86)
+    found = fact(model, line(evidence=[item._replace(resource={**item.resource, **more})]))
+    assert found.provenance == ("structured" if counts else "missing")
+    assert counts or "taken under other conditions" in found.notes[0]
+
+
+def test_unless_leaves_the_other_readings() -> None:
+    model = {**SPO2, "unless": ["loinc|3151-8"]}
+    oxygen = {"component": [{"code": concept("loinc|3151-8")}]}
+    found = fact(model, line(evidence=[spo2(80, name="a", **oxygen), spo2(91, name="b")]))
+    assert (found.values, found.evidence) == ((91,), ("Observation/b",))
+
+
+def test_unless_is_about_results() -> None:
+    with pytest.raises(ValueError, match="goes with from: Observation"):
+        fact_policy({**DX, "unless": ["sct|70995007"]})
+    with pytest.raises(ValueError, match="whole codes of LOINC or SNOMED CT"):
+        fact_policy({**SPO2, "unless": ["loinc|3151*"]})

@@ -140,7 +140,7 @@ def _item(policy: CompiledPolicy, name: str, number: int, required: bool, shown:
     model = policy.fact_models[name]
     ask = model.ask
     assert ask is not None
-    unit = ask.unit or model.unit
+    unit = model.unit if ask.unit is None else ask.unit or None  # unit: "" asks for a plain number
     kind: Kind = "quantity" if ask.type == "decimal" and unit is not None else ask.type
     return Item(
         link_id=name,

@@ -170,10 +170,15 @@ def _needed(policy: CompiledPolicy, tree: Tree, truth: bool) -> frozenset[str]:
 
 
 def _reaches(policy: CompiledPolicy, leaf: Leaf, truth: bool, without: str) -> bool:
-    """Whether the leaf can become ``truth`` although ``without`` stays unknown; yes when it is too much to try."""
+    """Whether the leaf can become ``truth`` although nobody answers ``without``; yes when it is too much to try.
+
+    A fact that has a value without an answer (``absent``) has that value then.
+    """
     others = [name for name in leaf.facts if name != without]
     choices = [policy.probe.values[name] for name in others]
     if policy.probe.classes[leaf] is None or prod(map(len, choices)) > _BUDGET:
         return True
-    unknown: dict[str, Any] = {without: None}
-    return any(leaf.truth({**unknown, **dict(zip(others, row, strict=True))})[0] is truth for row in product(*choices))
+    unanswered: dict[str, Any] = {without: policy.fact_models[without].absent}
+    return any(
+        leaf.truth({**unanswered, **dict(zip(others, row, strict=True))})[0] is truth for row in product(*choices)
+    )

@@ -191,6 +191,7 @@ class _Template:
             ]
         if not self._filtered():
             conditions.append(self._coded(source))
+        conditions += self._unless()
         if self.fact.within is not None:
             window = Window.parse(self.fact.within)
             at = expr.day(self._day(kind))
@@ -203,6 +204,16 @@ class _Template:
             inner = expr.exists(expr.query(expr.path("T", "coding"), "X", self._codes()))
             return expr.exists(expr.query(expr.path("R", source.codes[0]), "T", inner))
         return expr.exists(expr.query(expr.path("R", f"{source.codes[0]}.coding"), "X", self._codes()))
+
+    def _unless(self) -> list[Expr]:
+        """Neither a further coding nor one of a component is what the fact passes over."""
+        if not self.fact.unless:
+            return []
+        codes = _literally(tuple(map(CodePattern.parse, self.fact.unless)))
+        own = expr.exists(expr.query(expr.path("R", "code.coding"), "X", codes))
+        inner = expr.exists(expr.query(expr.path("T", "code.coding"), "X", codes))
+        component = expr.exists(expr.query(expr.path("R", "component"), "T", inner))
+        return [expr.not_(own), expr.not_(component)]
 
     def _codes(self) -> Expr:
         """Any of the patterns, codes compared as the rules do: in capitals, ICD-10-CM without the dot."""
@@ -227,6 +238,21 @@ class _Template:
             found = expr.cast(expr.path("R", element), whole) if whole else expr.path("R", element)
             days.append(expr.of(found, f"{part}.value" if part else "value"))
         return Expr(f"({expr.coalesce(days).cql})", expr.coalesce(days).elm)
+
+
+def _literally(patterns: Sequence[CodePattern]) -> Expr:
+    """One of the codes of a system that writes each in one way only (LOINC, SNOMED CT)."""
+    by_system: dict[str, list[str]] = {}
+    for pattern in patterns:
+        by_system.setdefault(pattern.system, []).append(pattern.code)
+    parts = [
+        expr.all_of(
+            expr.equal(expr.path("X", "system.value"), expr.text(system)),
+            expr.member(expr.path("X", "code.value"), codes),
+        )
+        for system, codes in by_system.items()
+    ]
+    return expr.any_of(*parts)
 
 
 def normal_code(pattern: CodePattern) -> str:

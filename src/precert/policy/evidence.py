@@ -115,6 +115,11 @@ class Evidence:
             self._codes = tuple(found)
         return self._codes
 
+    def component_codes(self) -> Iterator[Code]:
+        """The codings of an Observation's components (US Core pulse oximetry: flow and concentration of oxygen)."""
+        for component in elements(self.resource.get("component")):
+            yield from map(normal, codes(component.get("code")))
+
     @property
     def day(self) -> date | None:
         """The clinically relevant day; ``None`` if the resource has none."""

@@ -74,12 +74,13 @@ class CompiledFact:
     Raises precert.fhir.path.PathSyntaxError when ``value`` or ``where`` is not FHIRPath.
     """
 
-    __slots__ = ("_codes", "_kind", "_past", "_value", "_where", "_window", "model", "name")
+    __slots__ = ("_codes", "_kind", "_past", "_unless", "_value", "_where", "_window", "model", "name")
 
     def __init__(self, name: str, model: Fact, value_sets: ValueSets | None = None) -> None:
         self.name = name
         self.model = model
         self._codes = CodeSet(model.code, value_sets) if model.code else None
+        self._unless = CodeSet(model.unless, value_sets) if model.unless else None
         self._window = Window.parse(model.within) if model.within else None
         self._where = Expression(model.where, facts_only=False) if model.where else None
         self._value = Expression(model.value, facts_only=False) if model.value else None
@@ -212,6 +213,9 @@ class CompiledFact:
             if day > context.received:
                 note(f"{name}: dated {day}, after the request was received")
                 return
+        if self._unless is not None and self._unless.matches((*evidence.codes, *evidence.component_codes())):
+            note(f"{name}: says by a further code that it was taken under other conditions")
+            return
         if self._where is not None:
             environment = {FOCUS: evidence.resource, "asof": context.received.isoformat()}
             try:

@@ -203,7 +203,8 @@ def written_codes(policy: CompiledPolicy) -> Iterator[tuple[KeyPath, str]]:
     yield from ((("applies", "diagnosis", n), written) for n, written in enumerate(applies.diagnosis))
     yield from ((("applies", "place", n), written) for n, written in enumerate(applies.place))
     for name, fact in policy.model.facts.items():
-        yield from ((("facts", name, "code", n), written) for n, written in enumerate(fact.code))
+        for key, patterns in (("code", fact.code), ("unless", fact.unless)):
+            yield from ((("facts", name, key, n), written) for n, written in enumerate(patterns))
 
 
 def _codes(policy: CompiledPolicy, value_sets: ValueSets | None, check_code: CodeCheck | None) -> Iterator[Raw]:

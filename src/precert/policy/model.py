@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from precert.fhir.coding import CodePattern
+from precert.fhir.coding import LOINC, SNOMED, CodePattern
 from precert.policy.periods import Period, Window
 
 Role = Literal["benefit", "exemption", "clinical", "limit", "site-of-care", "network"]
@@ -165,6 +165,7 @@ class Fact(_Strict):
 
     sources: tuple[NonBlank, ...] = Field(default=(), alias="from")
     code: tuple[Pattern, ...] = ()
+    unless: tuple[Pattern, ...] = ()
     within: Annotated[str, AfterValidator(_window)] | None = None
     unit: str | None = None
     convert: dict[str, Decimal] = Field(default_factory=dict)
@@ -198,6 +199,12 @@ class Fact(_Strict):
             raise ValueError("convert needs unit, the unit to convert to")
         if not self.sources and (self.code or self.within or self.where or self.value or self.unit):
             raise ValueError("code, within, unit, where and value say how to search; they need from")
+        if self.unless and set(self.sources) != {"Observation"}:
+            raise ValueError("unless passes over results by their further codes; it goes with from: Observation")
+        if any(
+            pattern.prefix or pattern.system not in (LOINC, SNOMED) for pattern in map(CodePattern.parse, self.unless)
+        ):
+            raise ValueError("unless names whole codes of LOINC or SNOMED CT")
         return self
 
 
