@@ -149,6 +149,15 @@ def for_a_person(bench: Bench, reason: str) -> Judged:
     return _hand_over(bench, determination)
 
 
+def for_a_physician(bench: Bench, judged: Judged, reason: str) -> Judged:
+    """``judged``, unless it approves: then the line is handed over instead, and the yes is a physician's."""
+    met = next((event.determination for event in judged.events if event.ev == "criteria_met"), None)
+    if met is None:
+        return judged
+    referred = msgspec.structs.replace(met, outcome=Outcome.REFER.value, reason=reason)
+    return _hand_over(bench, referred)
+
+
 def engine_failure(bench: Bench) -> Judged:
     """The rules could not be evaluated: a person decides, and the record says why."""
     determination = Determination(

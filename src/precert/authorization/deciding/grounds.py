@@ -1,0 +1,137 @@
+"""What the record holds for and against a line, criterion by criterion: what a person who refuses may cite.
+
+A criterion speaks against a request when its recorded result does: a condition that is false, an exclusion that is true.
+What is unknown speaks against nobody; it may be cited once it was asked for and the answer's day has passed, or the
+answer came and did not settle it. Source: 42 CFR 422.566(d), 438.210(b); docs/workbench.md ("Your decision").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from precert.authorization.record.case import Case, Determination, Line, OpenQuestions
+from precert.fhir.types import Element
+from precert.policy.compiled import CompiledPolicy, sections
+from precert.policy.model import Node
+
+Speaks = Literal["for", "against", "unknown"]
+ELIGIBILITY = "ELIGIBILITY"
+"""The reason that stands for coverage that is not active; no policy has a criterion for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The newest question about a criterion: when it was asked, until when it may be answered, when that was done."""
+
+    text: str
+    at: datetime
+    due: datetime | None
+    answered: datetime | None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether the answer may still come in time."""
+        return self.answered is None and (self.due is None or now < self.due)
+
+    @property
+    def sentence(self) -> str:
+        """What was asked, when, and what became of it."""
+        until = f", to be answered by {self.due.date().isoformat()}" if self.due else ""
+        answered = self.answered
+        became = f"The answer of {answered.date().isoformat()} does not settle it." if answered else "No answer came."
+        return f"Asked on {self.at.date().isoformat()}{until}: {self.text} {became}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One criterion as recorded. ``evidence`` is what its result rests on, ``asked`` the newest question about it."""
+
+    id: str
+    text: str
+    speaks: Speaks
+    why_not: str | None = None
+    evidence: tuple[str, ...] = ()
+    asked: Asked | None = None
+
+
+def engine_determination(case: Case, line: Line) -> Determination | None:
+    """What the rules said last about the line; what people said since stands on top of it."""
+    made = (event.determination for event in reversed(case.events) if event.line == line.sequence)
+    return next((d for d in made if d is not None and not d.human), None)
+
+
+def grounds(case: Case, line: Line, policy: CompiledPolicy | None) -> dict[str, Ground]:
+    """Every criterion of the line's record by id. ``policy`` is the version that decided, if it is still there."""
+    made = engine_determination(case, line)
+    trace: Element = made.trace if made else {}
+    unmet = {str(id) for id in trace.get("unmet", ())}
+    weight = _weights(policy, str(trace.get("digest", "")))
+    evidence = {str(fact.get("name")): tuple(map(str, fact.get("evidence", ()))) for fact in trace.get("facts", ())}
+    found: dict[str, Ground] = {}
+    for entry in trace.get("criteria", ()):
+        id = str(entry.get("id"))
+        found[id] = Ground(
+            id=id,
+            text=str(entry.get("text") or id),
+            speaks="against" if id in unmet else _speaks(entry.get("result"), weight.get(id)),
+            why_not=entry.get("why_not"),
+            evidence=tuple(e for fact in entry.get("facts", ()) for e in evidence.get(str(fact), ())),
+            asked=_asked(case, line, id),
+        )
+    if made is not None and ELIGIBILITY in made.reasons:
+        found[ELIGIBILITY] = Ground(ELIGIBILITY, made.reason, "against")
+    return found
+
+
+def _speaks(result: object, weight: bool | None) -> Speaks:
+    if result is None:
+        return "unknown"
+    return "against" if weight is not None and bool(result) is not weight else "for"
+
+
+def _weights(policy: CompiledPolicy | None, digest: str) -> dict[str, bool]:
+    """The result by which each criterion speaks for the request: true, and false for exclusions.
+
+    Those of the exemption are left out: that a request is not exempt is no reason to refuse it. Without the very file
+    that decided nobody can tell; then only what the rules themselves named as unmet counts.
+    """
+    if policy is None or policy.digest != digest:
+        return {}
+    return {
+        node.id: not adverse
+        for section, root in sections(policy.model)
+        if section != "exempt"
+        for node, adverse in _walk(root, section == "exclude")
+        if node.id is not None
+    }
+
+
+def _walk(node: Node, adverse: bool) -> Iterator[tuple[Node, bool]]:
+    yield node, adverse
+    for child in node.children:
+        yield from _walk(child, adverse != (node.none_ is not None))
+
+
+def _asked(case: Case, line: Line, criterion: str) -> Asked | None:
+    """The newest question for ``criterion`` on this line, and when something was answered after it."""
+    asked: Asked | None = None
+    for event in case.events:
+        if event.line != line.sequence:
+            continue
+        if event.ev == "info_received" and asked is not None and asked.answered is None:
+            asked = Asked(asked.text, asked.at, asked.due, event.at)
+        if event.questions is not None:
+            asked = _question(event.questions, criterion) or asked
+    return asked
+
+
+def _question(questions: OpenQuestions, criterion: str) -> Asked | None:
+    texts = [str(q.get("text")) for q in questions.questions if criterion in _serves(q)]
+    return Asked(" ".join(texts), questions.asked, questions.due, None) if texts else None
+
+
+def _serves(question: Mapping[str, object]) -> tuple[str, ...]:
+    criteria = question.get("criteria")
+    return tuple(map(str, criteria)) if isinstance(criteria, (list, tuple)) else ()
