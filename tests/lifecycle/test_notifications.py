@@ -113,11 +113,11 @@ async def test_every_change_is_an_event_of_its_own_in_order(desk: Desk, receiver
     await subscribed(desk, receiver)
     answer = await desk.submit(request("two", [cpap(), cpap(2, 2)], studied=False, requester_npi=WATCHED))
     await desk.approve(case_of(answer), 1)
-    await desk.deny(case_of(answer), 2)
+    await desk.modify(case_of(answer), 1, 2)
     events = await told(receiver, 2)
     assert [event.number for event in events] == [1, 2]
     said = [actions(event.body["entry"][1]["resource"]) for event in events]
-    assert said == [{1: "A1", 2: "A4"}, {1: "A1", 2: "A3"}]
+    assert said == [{1: "A1", 2: "A4"}, {1: "A1", 2: "A6"}]
 
 
 async def test_what_was_answered_at_once_is_no_event(desk: Desk, receiver: Receiver) -> None:

@@ -33,10 +33,9 @@ def line_notes(line: Line, base: str) -> list[str]:
     elif line.state == "exempt" and determination is not None:
         notes.append(determination.reason or f"No authorization is needed for {service}.")
     elif line.state == "cancelled":
-        notes.append(f"{service} is cancelled at the provider's request.")
-        if line.rests_on is not None and determination is not None:  # and what becomes of the authorization it repeated
+        if line.rests_on is not None and determination is not None:  # what becomes of the authorization it repeated
             notes.append(determination.reason)
-        return notes
+        return [*notes, f"{service} is cancelled at the provider's request."]
     elif determination is not None:
         if line.state == "modified":
             notes.append(_in_part(line, service))

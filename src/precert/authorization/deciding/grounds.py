@@ -7,7 +7,7 @@ answer came and did not settle it. Source: 42 CFR 422.566(d), 438.210(b); docs/w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -15,6 +15,7 @@ from typing import Literal
 from precert.authorization.record.case import Case, Determination, Line, OpenQuestions
 from precert.fhir.types import Element
 from precert.policy.compiled import CompiledPolicy, sections
+from precert.policy.logic import combine
 from precert.policy.model import Node
 
 Speaks = Literal["for", "against", "unknown"]
@@ -67,7 +68,8 @@ def grounds(case: Case, line: Line, policy: CompiledPolicy | None) -> dict[str, 
     made = engine_determination(case, line)
     trace: Element = made.trace if made else {}
     unmet = {str(id) for id in trace.get("unmet", ())}
-    weight = _weights(policy, str(trace.get("digest", "")))
+    results = {str(entry.get("id")): entry.get("result") for entry in trace.get("criteria", ())}
+    recorded = _recorded(policy, str(trace.get("digest", "")), results)
     evidence = {str(fact.get("name")): tuple(map(str, fact.get("evidence", ()))) for fact in trace.get("facts", ())}
     found: dict[str, Ground] = {}
     for entry in trace.get("criteria", ()):
@@ -75,7 +77,7 @@ def grounds(case: Case, line: Line, policy: CompiledPolicy | None) -> dict[str, 
         found[id] = Ground(
             id=id,
             text=str(entry.get("text") or id),
-            speaks="against" if id in unmet else _speaks(entry.get("result"), weight.get(id)),
+            speaks="against" if id in unmet else recorded.get(id, "unknown" if entry.get("result") is None else "for"),
             why_not=entry.get("why_not"),
             evidence=tuple(e for fact in entry.get("facts", ()) for e in evidence.get(str(fact), ())),
             asked=_asked(case, line, id),
@@ -85,33 +87,42 @@ def grounds(case: Case, line: Line, policy: CompiledPolicy | None) -> dict[str, 
     return found
 
 
-def _speaks(result: object, weight: bool | None) -> Speaks:
-    if result is None:
-        return "unknown"
-    return "against" if weight is not None and bool(result) is not weight else "for"
+def _recorded(policy: CompiledPolicy | None, digest: str, results: Mapping[str, bool | None]) -> dict[str, Speaks]:
+    """What each criterion's result says for or against the request, by its place in the policy's trees.
 
-
-def _weights(policy: CompiledPolicy | None, digest: str) -> dict[str, bool]:
-    """The result by which each criterion speaks for the request: true, and false for exclusions.
-
-    Those of the exemption are left out: that a request is not exempt is no reason to refuse it. Without the very file
-    that decided nobody can tell; then only what the rules themselves named as unmet counts.
+    The exemption never speaks against it: that a request is not exempt is no reason to refuse it. Without the very file that decided
+    nobody can tell the place; then only what the rules themselves named as unmet speaks against it.
     """
-    if policy is None or policy.digest != digest:
-        return {}
-    return {
-        node.id: not adverse
-        for section, root in sections(policy.model)
-        if section != "exempt"
-        for node, adverse in _walk(root, section == "exclude")
-        if node.id is not None
-    }
+    found: dict[str, Speaks] = {}
+    if policy is not None and policy.digest == digest:
+        for section, root in sections(policy.model):
+            told: dict[str, Speaks] = {}
+            _weigh(root, results, section == "exclude", told)
+            found.update(dict.fromkeys(told, "for") if section == "exempt" else told)
+    return found
 
 
-def _walk(node: Node, adverse: bool) -> Iterator[tuple[Node, bool]]:
-    yield node, adverse
-    for child in node.children:
-        yield from _walk(child, adverse != (node.none_ is not None))
+def _weigh(node: Node, results: Mapping[str, bool | None], adverse: bool, found: dict[str, Speaks]) -> bool | None:
+    """File what ``node`` and its children say in ``found``; returns its result. ``adverse``: its truth speaks against.
+
+    What stands in a group that speaks for the request is settled with it: one of two ways is enough.
+    """
+    below: dict[str, Speaks] = {}
+    children = [_weigh(child, results, adverse != (node.none_ is not None), below) for child in node.children]
+    result = results.get(node.id) if node.id is not None and node.id in results else _combined(node, children)
+    says: Speaks = "unknown" if result is None else "against" if result is adverse else "for"
+    if node.id is not None:
+        below[node.id] = says
+    found.update(dict.fromkeys(below, "for") if says == "for" else below)
+    return result
+
+
+def _combined(node: Node, children: list[bool | None]) -> bool | None:
+    if node.test is not None:
+        return None
+    if node.at_least is not None:
+        return combine("at_least", node.at_least, children)
+    return combine("all" if node.all_ else "any" if node.any_ else "none", 0, children)
 
 
 def _asked(case: Case, line: Line, criterion: str) -> Asked | None:
