@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -31,6 +31,8 @@ from precert.fhir.types import Element, JsonValue, elements, text
 from precert.security.identity import OPEN_CLIENT, Client
 from precert.store.port import Document, Param
 from precert.web.http import check_content_type, read_body, wants_pretty
+from precert.workbench.query import AGE_LABELS, SORT_LABELS, STATE_LABELS, TRACK_LABELS, Query
+from precert.workbench.worklist import Row, worklist
 
 T = TypeVar("T", PersonDecides, PersonRefers)
 _ETAG = re.compile(r'(?:W/)?"(\d+)"')
@@ -66,6 +68,15 @@ def api_router(context: ApiContext) -> APIRouter:
         found = await service.store.search(service.tenant, "Case", params, limit=max(1, min(limit, 200)), page=page)
         listed = [summary(fold(decode(document.body)), document.version) for document in found.documents]
         return json_response(request, {"cases": listed, "next": found.next})
+
+    @router.get("/worklist", summary="All open work, expedited first, then by the day to decide by")
+    async def work(request: Request) -> Response:
+        context.identify(request)
+        given = dict(request.query_params)
+        check_query(given)
+        found = await worklist(service, Query.read(given), service.runtime.now())
+        head = {"queue": found.query.state, "total": found.total, "page": found.query.page, "pages": found.pages}
+        return json_response(request, head | {"more": found.more, "rows": [row_json(row) for row in found.rows]})
 
     @router.get("/cases/{case}", summary="One record with its whole explanation")
     async def case(request: Request, case: str) -> Response:
@@ -157,6 +168,43 @@ def check_person(client: Client, said: PersonDecides | PersonRefers) -> None:
     if said.role not in client.roles:
         message = f"This client signs in nobody as {said.role}. Its registration names the roles it may use."
         raise FhirError(403, Issue("error", "forbidden", message, "role", rule="role-not-registered"))
+
+
+_CHOICES: dict[str, Iterable[str]] = {
+    "queue": STATE_LABELS,
+    "track": TRACK_LABELS,
+    "age": AGE_LABELS,
+    "sort": SORT_LABELS,
+}
+
+
+def check_query(given: Mapping[str, str]) -> None:
+    """400 for a filter that is not known, or a value that it does not have: nobody must take one list for another."""
+    for name, value in given.items():
+        choices = _CHOICES.get(name)
+        known = name in ("find", "page", "_pretty", "_format") if choices is None else value in set(choices)
+        if not known:
+            said = (
+                f"one of {', '.join(choices)}" if choices else f"no filter of the worklist; use {', '.join(_CHOICES)}"
+            )
+            text = f"{name}={value[:40]!r}: {name} is {said}."
+            raise FhirError(400, Issue("error", "invalid", text, name, rule="worklist-filter"))
+
+
+def row_json(row: Row) -> Element:
+    """A row of the worklist."""
+    return {
+        "id": row.id,
+        "case": row.number,
+        "member": {"number": row.member_number, "name": row.member},
+        "plan": row.plan,
+        "requester": row.requester,
+        "track": row.track,
+        "received": instant(row.received),
+        "open": row.open,
+        "due": instant(row.due.at),
+        "lines": [{"sequence": line.sequence, "service": line.service, "state": line.state} for line in row.lines],
+    }
 
 
 def expected_version(request: Request) -> int | None:
