@@ -135,9 +135,9 @@ def check(decides: PersonDecides, reviewed: Reviewed) -> Terms | None:
     _known_reasons(decides, reviewed)
     match decides.outcome:
         case "deny":
-            _adverse(decides, reviewed)
             if not decides.reasons:
                 raise Incomplete("reasons", "A denial names the criterion that is not met.")
+            _adverse(decides, reviewed)
             return None
         case "modify":
             return _modify(decides, reviewed)
@@ -196,8 +196,6 @@ def _known_reasons(decides: PersonDecides, reviewed: Reviewed) -> None:
 
 def _adverse(decides: PersonDecides, reviewed: Reviewed) -> None:
     """What any adverse decision needs, whatever it is called."""
-    if not decides.license:
-        raise Incomplete("license", "An adverse decision names the physician's licence.")
     if not _speaks(decides.rationale, RATIONALE_LENGTH, RATIONALE_WORDS):
         raise Incomplete(
             "rationale",
@@ -205,6 +203,8 @@ def _adverse(decides: PersonDecides, reviewed: Reviewed) -> None:
             f"and {RATIONALE_WORDS} different words.",
             "incomplete" if not decides.rationale else "rationale",
         )
+    if not decides.license:
+        raise Incomplete("license", "An adverse decision names the physician's licence.")
     for reason in decides.reasons:
         _citable(reviewed.grounds[reason], reviewed.now)
 
@@ -248,7 +248,8 @@ def _modify(decides: PersonDecides, reviewed: Reviewed) -> Terms:
     measure, terms = _terms(decides, reviewed)
     if not measure.less(terms):
         asked = f"{measure.needed_quantity} {measure.unit or 'units'} to {measure.needed_end}"
-        raise Incomplete("authorized", f"This grants no less than was asked ({asked}): approve instead.", "not-less")
+        field = "authorized.units" if decides.authorized.units is not None else "authorized.period"
+        raise Incomplete(field, f"This grants no less than was asked ({asked}): approve instead.", "not-less")
     _adverse(decides, reviewed)
     return terms
 

@@ -47,7 +47,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """One criterion as recorded. ``evidence`` is what its result rests on, ``asked`` the newest question about it."""
+    """One criterion as recorded. ``evidence`` is what its result rests on, ``asked`` the newest question about it,
+    ``group``: it is made of others."""
 
     id: str
     text: str
@@ -55,6 +56,7 @@ class Ground:
     why_not: str | None = None
     evidence: tuple[str, ...] = ()
     asked: Asked | None = None
+    group: bool = False
 
 
 def engine_determination(case: Case, line: Line) -> Determination | None:
@@ -81,6 +83,7 @@ def grounds(case: Case, line: Line, policy: CompiledPolicy | None) -> dict[str, 
             why_not=entry.get("why_not"),
             evidence=tuple(e for fact in entry.get("facts", ()) for e in evidence.get(str(fact), ())),
             asked=_asked(case, line, id),
+            group=bool(entry.get("group")),
         )
     if made is not None and ELIGIBILITY in made.reasons:
         found[ELIGIBILITY] = Ground(ELIGIBILITY, made.reason, "against")
