@@ -90,6 +90,15 @@ LESS, EQUAL, MORE, BOTH = (True, False), (False, False), (False, True), (True, T
         (measure(12, end=date(2027, 3, 31)), None, "2027-01-04/2027-03-30", LESS),
         (measure(12, end=date(2028, 6, 30)), None, None, MORE),
         (measure(12, end=date(2028, 6, 30)), None, "12 months", LESS),
+        # one day is when it begins
+        (measure(12, end=START), None, None, EQUAL),
+        (measure(12, end=START), None, "2027-01-04/2027-01-04", LESS),
+        (measure(12, end=START), None, "1 weeks", LESS),
+        (measure(1, "units", VISITS, end=START), None, None, EQUAL),
+        (measure(1, "units", VISITS, end=START), None, "59 days", LESS),
+        (measure(1, "units", None, end=START), None, None, EQUAL),
+        (measure(1, "units", None, end=START), None, "90 days", EQUAL),
+        (measure(1, "units", None, end=START), None, "2 years", MORE),
         # no amount asked: what the policy gives
         (measure(None, None), None, None, EQUAL),
         (measure(None, None), 12, None, EQUAL),

@@ -82,11 +82,15 @@ class Measure:
         return grant_end(self.start, self.grant)
 
     @property
+    def written_end(self) -> date | None:
+        """The last day as the request writes it. One day alone (``servicedDate``) says when the service begins."""
+        start, end = self.line.service_start, self.line.service_end
+        return end if end is not None and end != start else None
+
+    @property
     def asked_end(self) -> date | None:
         """The last day asked for: as written, or by an amount that is counted in time."""
-        if self.line.service_end is not None:
-            return self.line.service_end
-        return span_end(self.start, self.line.quantity, self.line.unit)
+        return self.written_end or span_end(self.start, self.line.quantity, self.line.unit)
 
     @property
     def allowed_end(self) -> date | None:
@@ -101,8 +105,8 @@ class Measure:
         Three months asked and twelve weeks granted by the policy for three months: the twelve weeks are what was asked.
         """
         asked, policy, allowed = self.asked_end, self.policy_end, self.allowed_end
-        if self.line.service_end is not None or policy is None or asked is None:
-            return asked or policy
+        if self.written_end is not None or policy is None or asked is None:
+            return asked or policy or self.line.service_end
         return min(asked, policy) if allowed is not None and asked <= allowed else asked
 
     @property
