@@ -205,6 +205,12 @@ def test_a_denial_cites_what_is_recorded_against_the_request(reason: str, expect
     assert judged(reviewed(), **(denial | {"role": "nurse"}), reasons=[reason]) == "403 adverse-needs-physician"
 
 
+@pytest.mark.parametrize("outcome", ["deny", "pend"])
+def test_what_grants_nothing_names_no_amount(outcome: str) -> None:
+    given = {"outcome": outcome, "role": "physician", "note": "Which?", "reasons": ["FALSE"], **ADVERSE}
+    assert judged(reviewed(), **given, authorized={"units": 1}) == "422 incomplete authorized"
+
+
 def test_a_denial_without_a_criterion() -> None:
     assert judged(reviewed(), outcome="deny", role="physician", **ADVERSE) == "422 incomplete reasons"
 

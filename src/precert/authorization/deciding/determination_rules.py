@@ -132,6 +132,8 @@ def check(decides: PersonDecides, reviewed: Reviewed) -> Terms | None:
             f"{decides.license[:40]!r} is no licence number: at least 4 letters and digits, with a digit, as MD-12345.",
             "license",
         )
+    if decides.authorized is not None and decides.outcome not in ("approve", "modify"):
+        raise Incomplete("authorized", f"The outcome {decides.outcome} grants nothing: leave authorized out.")
     _known_reasons(decides, reviewed)
     match decides.outcome:
         case "deny":

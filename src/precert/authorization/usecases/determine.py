@@ -36,6 +36,7 @@ from precert.authorization.record.case import (
     decode,
     fold,
 )
+from precert.authorization.record.codes import code_table
 from precert.authorization.record.numbers import NumberKind, issue, reservation
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission
@@ -103,13 +104,14 @@ async def _change(
     recorder = Recorder(case.events)
     for event in events:
         recorder.append(event)
-    case = fold(recorder.events)
+    before, case = _answers(case), fold(recorder.events)
     rendered = service.changed(case, submission)
+    news = before != _answers(case) or any(event.determination is not None for event in events)
     action, by, role, client = audit
     commit = Commit(
         tenant=service.tenant,
         puts=[record_put(case, rendered, now, document.version), *rendered.puts],
-        outgoing=rendered.outgoing,
+        outgoing=rendered.outgoing if news else (),  # a referral alone changes no answer
         audit=[Audit(action, by, case.number, now, {"line": str(sequence), "role": role, "client": client})],
         reserve=[reservation(number) for number in numbers],
     )
@@ -119,6 +121,11 @@ async def _change(
         raise Stale(clash.actual) from clash
     service.settled()
     return case, document.version + 1
+
+
+def _answers(case: Case) -> list[object]:
+    """What the answer says of each line."""
+    return [code_table().review.get(line.state) for line in case.ordered]
 
 
 def reviewed(

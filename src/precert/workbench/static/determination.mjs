@@ -91,7 +91,7 @@ async function send(event) {
   clear(form);
   const made = decision(form);
   const refers = made.outcome === "refer";
-  const lacking = [["by", "Say who decides."], ["outcome", "Choose a decision."]].filter(([name]) => !made[name]);
+  const lacking = [["by", "Say who decides."], ["outcome", "Choose a decision."]].filter(([name]) => form.elements[name] && !made[name]);
   if (lacking.length) {
     refuse(form, 0, lacking.map(([name, text]) => ({ expression: [name], details: { text } })));
     return;
