@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from precert.authorization.deciding.judge import grant_end
 from precert.authorization.record.case import LineRequest
 from precert.fhir.dates import parse_date, parse_last_day
+from precert.policy.amounts import Amount, unit_of
 from precert.policy.periods import Period
 from precert.policy.types import Grant
 
@@ -27,18 +27,9 @@ FREE_START_DAYS = 30
 UNASKED_DAYS = 366
 """What may be granted without an exception when neither the request nor the policy names a time."""
 
-_TIME = {
-    **dict.fromkeys(("d", "da", "day", "days"), "days"),
-    **dict.fromkeys(("w", "wk", "week", "weeks"), "weeks"),
-    **dict.fromkeys(("mo", "month", "months"), "months"),
-    **dict.fromkeys(("a", "y", "yr", "year", "years"), "years"),
-}
-_DAYS_IN = {"days": 1, "weeks": 7, "months": 30, "years": 365}
-_COUNTED = {
-    **dict.fromkeys(("vs", "visit", "visits", "{visit}"), "visits"),
-    **dict.fromkeys(("h", "hr", "hur", "hour", "hours"), "hours"),
-    **dict.fromkeys(("", "1", "u", "un", "unit", "units", "{unit}", "ea", "each"), "units"),
-}
+_MONTHS = {"months": 1, "quarters": 3, "years": 12}
+_DAYS = {"days": 1, "weeks": 7}
+_DAYS_IN = _DAYS | {"months": 30, "quarters": 91, "years": 365}
 
 
 class Impossible(ValueError):
@@ -79,7 +70,7 @@ class Measure:
     @property
     def policy_end(self) -> date | None:
         """The last day of the policy's period."""
-        return grant_end(self.start, self.grant)
+        return self.grant.last_day(self.start) if self.grant else None
 
     @property
     def written_end(self) -> date | None:
@@ -118,9 +109,10 @@ class Measure:
 
     @property
     def usual(self) -> Terms:
-        """What is granted when the person names nothing: all that was asked, for the policy's time at least."""
+        """What is granted when the person names nothing: all that was asked; for the policy's time at least, if the
+        request writes no last day."""
         ends = [end for end in (self.needed_end, self.policy_end) if end is not None]
-        return Terms(self.start, max(ends, default=None), self.needed_quantity, self.unit)
+        return Terms(self.start, self.written_end or max(ends, default=None), self.needed_quantity, self.unit)
 
     def from_day(self, day: date) -> Measure:
         """The same, granted from ``day``."""
@@ -230,40 +222,34 @@ class Measure:
 
 def span_end(start: date, amount: Decimal | None, unit: str | None) -> date | None:
     """The last day of ``amount`` days, weeks, months or years from ``start``; ``None`` if ``unit`` counts no time."""
-    kind = _TIME.get((unit or "").strip().lower())
-    if amount is None or kind is None:
+    kind = unit_of(unit)
+    if amount is None or kind not in _DAYS_IN:
         return None
     if not amount.is_finite() or amount > 100_000:
         return date.max
     if amount <= 0:
         return start
     whole = int(amount)
-    days = int((amount - whole) * _DAYS_IN[kind])
-    if kind in ("months", "years"):
-        end = grant_end(start, Grant(period_months=whole * (12 if kind == "years" else 1))) if whole else None
-        end = end or start - timedelta(days=1)
-    else:
-        days += whole * _DAYS_IN[kind]
-        end = start - timedelta(days=1)
+    days = int((amount - whole) * _DAYS_IN[kind]) + whole * _DAYS.get(kind, 0)
+    months = whole * _MONTHS.get(kind, 0)
+    end = Grant(period_months=months).last_day(start) if months else None
+    end = end or start - timedelta(days=1)
     return date.max if (date.max - end).days <= days else max(start, end + timedelta(days=days))
 
 
 def exceeds(amount: Decimal, unit: str | None, most: Decimal, most_unit: str | None, start: date) -> bool | None:
-    """Whether ``amount`` is more than ``most``, each in its own unit; ``None`` when the units cannot be compared.
+    """Whether ``amount`` is more than ``most``, each in its own unit; ``None`` when the two cannot be compared.
 
-    Times are compared by their last day from ``start``, so that 52 weeks are less than 12 months. "Units" (and none)
-    are whatever the other side counts.
+    Times are compared by their last day from ``start``, so that 52 weeks are less than 12 months.
     """
-    one, other = _kind(unit), _kind(most_unit)
-    if one == other or "units" in (one, other):
-        return amount > most
+    mine, theirs = unit_of(unit), unit_of(most_unit)
+    if mine is None or theirs is None:
+        return None
     end, limit = span_end(start, amount, unit), span_end(start, most, most_unit)
-    return None if end is None or limit is None else end > limit
-
-
-def _kind(unit: str | None) -> str:
-    written = (unit or "").strip().lower()
-    return _TIME.get(written) or _COUNTED.get(written) or written
+    if end is not None and limit is not None and mine != theirs:
+        return end > limit
+    within = Amount(amount, mine).within(Amount(most, theirs))
+    return None if within is None else not within
 
 
 def _written(period: str, start: date) -> tuple[date, date | None]:
@@ -279,4 +265,4 @@ def _written(period: str, start: date) -> tuple[date, date | None]:
         length = Period.parse(period.strip().lower())
     except ValueError as error:
         raise Impossible("authorized.period", "impossible-period", f"{error}.") from error
-    return start, grant_end(start, Grant(period_days=length.days, period_months=length.months))
+    return start, Grant(period_days=length.days, period_months=length.months).last_day(start)
