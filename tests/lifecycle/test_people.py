@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from tools.make_examples import answered
 from tools.requests import REQUESTER_NPI
 
+from cdex.cdex_support import answered as filled_in
+from cdex.cdex_support import attachment, parameters
 from crd.building import hook, infos, order
 from lifecycle.steps import (
+    HEADERS,
     NEW,
     NO_APNEA,
     NURSE,
@@ -249,6 +252,22 @@ async def test_no_machine_grants_again_what_a_physician_cut(desk: Desk, months: 
         )
     )
     assert actions(answer) == {1: "A4"}
+    assert refusal(await desk.decide(case, outcome="approve", rationale="Looks fine to me.", **NURSE))[0] == 403
+
+
+async def test_nor_when_the_answer_to_a_question_comes_afterwards(desk: Desk) -> None:
+    """Cut, asked for otherwise, asked about, and then answered well enough for the rules."""
+    body, case, _ = await cut(desk)
+    item = {"servicedDate": "2027-01-05", "quantity": {"value": 3, "unit": "months"}}
+    await desk.submit(update(body, "otherwise", lambda c: c["item"][0].update(item)))
+    assert (await desk.decide(case, outcome="pend", note="Since when?", **PHYSICIAN)).status_code == 200
+    assert (await line_of(desk, case)).state == "pended_info"
+    task = (await desk.inquire(inquiry("ask")))[0]
+    assert actions(task) == {1: "A4"}
+    study = parameters(case, attachment(filled_in()), member="MA-0001")
+    sent = await desk.client.post("/fhir/$submit-attachment", content=json.dumps(study), headers=HEADERS)
+    assert sent.status_code == 200, sent.text
+    assert (await line_of(desk, case)).state == "nurse_review"
     assert refusal(await desk.decide(case, outcome="approve", rationale="Looks fine to me.", **NURSE))[0] == 403
 
 

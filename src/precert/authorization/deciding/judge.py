@@ -6,6 +6,7 @@ ends in a clinical denial: what the rules cannot approve is asked about or hande
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -27,6 +28,7 @@ from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from precert.runtime import Runtime
 
 _NONE_ASKED = "No coverage policy asks for authorization of this service."
+_BY_PEOPLE = frozenset({"nurse_approves", "md_approves", "md_modifies", "md_denies"})
 INFO_DAYS = 5
 """Calendar days given to answer an information request."""
 
@@ -149,13 +151,17 @@ def for_a_person(bench: Bench, reason: str) -> Judged:
     return _hand_over(bench, determination)
 
 
-def for_a_physician(bench: Bench, judged: Judged, reason: str) -> Judged:
-    """``judged``, unless it approves: then the line is handed over instead, and the yes is a physician's."""
+def after_a_cut(bench: Bench, judged: Judged, events: Iterable[Event]) -> Judged:
+    """``judged``, unless it approves a line of which a physician granted less: then the yes is a physician's again.
+
+    ``events`` are those of the record; what people decided last about the line counts.
+    """
+    decided = [e.ev for e in events if e.line == bench.line.sequence and e.ev in _BY_PEOPLE]
     met = next((event.determination for event in judged.events if event.ev == "criteria_met"), None)
-    if met is None:
+    if met is None or decided[-1:] != ["md_modifies"]:
         return judged
-    referred = msgspec.structs.replace(met, outcome=Outcome.REFER.value, reason=reason)
-    return _hand_over(bench, referred)
+    reason = "A physician granted less of this than was asked; more of it is a physician's decision again."
+    return _hand_over(bench, msgspec.structs.replace(met, outcome=Outcome.REFER.value, reason=reason))
 
 
 def engine_failure(bench: Bench) -> Judged:

@@ -51,8 +51,6 @@ DENIED = frozenset({"denied", "denied_admin"})
 GONE = frozenset({"cancelled", "dismissed"})
 _OPEN = frozenset({"pended_info", "nurse_review", "md_review", "exempt", "repeated"})
 
-_AFTER_A_CUT = "A physician granted less of this than was asked; more of it is a physician's decision again."
-
 
 @dataclass(slots=True)
 class _Change:
@@ -267,9 +265,9 @@ def _revise(
         repeated=repeated,
         counted=change.seen.counted(wanted),
     )
-    if known.state in lifecycle().adverse:  # a physician granted less
-        bench = judge.Bench(wanted, service.runtime, now, reference=known.reference)
-        judged = judge.for_a_physician(bench, judged, _AFTER_A_CUT)
+    state = change.recorder.state(known.sequence)
+    bench = judge.Bench(wanted, service.runtime, now, state=state, reference=known.reference)
+    judged = judge.after_a_cut(bench, judged, change.recorder.events)
     _record(change, judged.events, judged.numbers)
 
 
