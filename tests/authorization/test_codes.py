@@ -14,7 +14,7 @@ TABLE = code_table()
 STATES = lifecycle().states
 
 
-@pytest.mark.parametrize("state", sorted(STATES - {"received", "closed", "dismissed"}))
+@pytest.mark.parametrize("state", sorted(STATES - {"received", "dismissed"}))
 def test_every_state_that_can_be_answered_has_a_code(state: str) -> None:
     assert state in TABLE.review
 
@@ -46,9 +46,9 @@ def test_whatever_is_not_an_approval_or_cancellation_gives_a_reason() -> None:
 
 def test_adverse_states_are_answered_as_such() -> None:
     table = lifecycle()
-    for state in (*table.adverse, *table.adverse_admin, *table.lapse):
+    for state in (*table.adverse, *table.adverse_admin):
         assert TABLE.review[state].result in ("denied", "modified"), state
-    adverse = {*table.adverse, *table.adverse_admin, *table.lapse}
+    adverse = {*table.adverse, *table.adverse_admin}
     assert {s for s, c in TABLE.review.items() if c.result in ("denied", "modified")} <= adverse
 
 

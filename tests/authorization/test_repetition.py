@@ -121,7 +121,7 @@ def test_what_asks_for_anything_else_is_not(changes: dict[str, Any]) -> None:
     assert not repeats(asked(**changes), granted(), TODAY)
 
 
-@pytest.mark.parametrize("state", ["cancelled", "closed", "exhausted", "repeated", "pended_info", "denied"])
+@pytest.mark.parametrize("state", ["cancelled", "repeated", "pended_info", "nurse_review", "exempt", "denied"])
 def test_only_what_is_in_force_is_repeated(state: str) -> None:
     assert not repeats(asked(), granted(state=state), TODAY)
 

@@ -15,6 +15,7 @@ from tools.requests import SD, item, request_bundle, uid
 from precert.authorization.record.case import Case, decode, fold
 from precert.fhir import json
 from support.answers import Decided, bundle, claim_response, decisions
+from support.app import FrozenClock
 
 Json = dict[str, Any]
 NEW, OLD = "/fhir", "/fhir/v2.0"
@@ -24,9 +25,11 @@ PHYSICIAN = {
     "by": "dr.lind",
     "role": "physician",
     "npi": "1500000009",
-    "license": "MD-1",
+    "license": "MD-12345",
     "specialty": "sleep medicine",
 }
+NO_APNEA = "No sleep study came for this member, and without one no apnea is shown."
+SHORTER = "A shorter trial comes first for this member; the rest can be asked for afterwards."
 NURSE = {"by": "nurse.hale", "role": "nurse"}
 HEADERS = {"Content-Type": "application/fhir+json"}
 
@@ -67,16 +70,25 @@ class Desk:
         answer = await self.decide(case, line, outcome="approve", rationale="Confirmed by telephone.", **PHYSICIAN)
         assert answer.status_code == 200, answer.text
 
+    def forward(self, **by: float) -> None:
+        """Move the server's clock on, for example ``forward(days=3)``."""
+        assert self.app is not None
+        clock = self.app.state.service.runtime.now
+        assert isinstance(clock, FrozenClock)
+        clock.forward(**by)
+
     async def deny(self, case: str, line: int = 1) -> None:
-        reasons = (await self.criteria(case, line))[:1]
-        answer = await self.decide(
-            case, line, outcome="deny", rationale="The study shows no apnea.", reasons=reasons, **PHYSICIAN
-        )
+        """Deny for want of what was asked, once the answer is overdue."""
+        self.forward(days=6)
+        asked = (await self.record(case)).lines[line].questions
+        assert asked is not None
+        reasons = sorted({c for question in asked.questions for c in question["criteria"]})
+        answer = await self.decide(case, line, outcome="deny", rationale=NO_APNEA, reasons=reasons, **PHYSICIAN)
         assert answer.status_code == 200, answer.text
 
     async def modify(self, case: str, units: float, line: int = 1) -> None:
         answer = await self.decide(
-            case, line, outcome="modify", rationale="A shorter trial first.", authorized={"units": units}, **PHYSICIAN
+            case, line, outcome="modify", rationale=SHORTER, authorized={"units": units}, **PHYSICIAN
         )
         assert answer.status_code == 200, answer.text
 

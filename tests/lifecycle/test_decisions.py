@@ -6,7 +6,20 @@ from datetime import date
 
 import pytest
 
-from lifecycle.steps import NEW, NURSE, OLD, PHYSICIAN, Desk, actions, by_sequence, case_of, cpap, inquiry, request
+from lifecycle.steps import (
+    NEW,
+    NO_APNEA,
+    NURSE,
+    OLD,
+    PHYSICIAN,
+    Desk,
+    actions,
+    by_sequence,
+    case_of,
+    cpap,
+    inquiry,
+    request,
+)
 from support.answers import claim_response, extension
 
 
@@ -65,7 +78,7 @@ async def test_denied_by_a_physician_with_reason_note_and_reviewer(desk: Desk) -
     (line,) = by_sequence(now).values()
     assert (line.action, line.number) == ("A3", None)
     assert line.reason is not None
-    assert "The study shows no apnea." in line.notes
+    assert NO_APNEA in line.notes
     assert any("appeal" in note for note in line.notes)
     reviewer = extension(claim_response(now), "extension-claimResponseReviewer")
     assert extension(reviewer, "wasHumanReviewedFlag") is True
@@ -76,7 +89,7 @@ async def test_denied_by_a_physician_with_reason_note_and_reviewer(desk: Desk) -
 @pytest.mark.parametrize("outcome", ["deny", "modify"])
 async def test_a_nurse_neither_denies_nor_cuts(desk: Desk, outcome: str) -> None:
     answer = await desk.submit(request("r", [cpap()], studied=False))
-    refused = await desk.decide(case_of(answer), outcome=outcome, rationale="No.", license="RN-1", **NURSE)
+    refused = await desk.decide(case_of(answer), outcome=outcome, rationale="No.", license="RN-1234", **NURSE)
     assert refused.status_code == 403
     assert actions(await current(desk)) == {1: "A4"}
 

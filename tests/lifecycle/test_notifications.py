@@ -113,11 +113,22 @@ async def test_every_change_is_an_event_of_its_own_in_order(desk: Desk, receiver
     await subscribed(desk, receiver)
     answer = await desk.submit(request("two", [cpap(), cpap(2, 2)], studied=False, requester_npi=WATCHED))
     await desk.approve(case_of(answer), 1)
-    await desk.deny(case_of(answer), 2)
+    await desk.modify(case_of(answer), 1, 2)
     events = await told(receiver, 2)
     assert [event.number for event in events] == [1, 2]
     said = [actions(event.body["entry"][1]["resource"]) for event in events]
-    assert said == [{1: "A1", 2: "A4"}, {1: "A1", 2: "A3"}]
+    assert said == [{1: "A1", 2: "A4"}, {1: "A1", 2: "A6"}]
+
+
+async def test_a_referral_that_changes_no_answer_is_no_event(desk: Desk, receiver: Receiver) -> None:
+    await subscribed(desk, receiver)
+    answer = await desk.submit(request("over", [cpap(13)], requester_npi=WATCHED))
+    refers = {"by": "nurse.hale", "role": "nurse", "reason": "More than the policy grants."}
+    referred = await desk.client.post(f"/api/cases/{case_of(answer)}/lines/1/referral", json=refers)
+    assert referred.status_code == 200, referred.text
+    await desk.approve(case_of(answer))
+    (event,) = await told(receiver)
+    assert (event.number, actions(event.body["entry"][1]["resource"])) == (1, {1: "A1"})
 
 
 async def test_what_was_answered_at_once_is_no_event(desk: Desk, receiver: Receiver) -> None:

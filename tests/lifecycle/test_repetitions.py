@@ -23,6 +23,7 @@ from lifecycle.steps import (
     cancel,
     case_of,
     certify,
+    chair,
     claim_of,
     cpap,
     inquiry,
@@ -484,7 +485,7 @@ async def test_an_update_that_is_refused_gives_nothing_up(desk: Desk) -> None:
     assert number
     asked = cpap()
     named(asked, number)
-    second = request("two", [asked, cpap(13, 2)])
+    second = request("two", [asked, chair(2)])
     await desk.deny(case_of(await desk.submit(second)), 2)
 
     def both(claim: Json) -> None:

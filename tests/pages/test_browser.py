@@ -275,7 +275,7 @@ def test_a_physician_denies_with_everything_that_it_takes(open_page: Open, live:
     assert "criterion" in refused("reasons")
     page.check("[name=reasons][value=PAP-AHI-15]")
     assert "sentence" in refused("rationale")
-    page.fill("[name=rationale]", "The sleep study shows 3 events an hour.")
+    page.fill("[name=rationale]", "The sleep study of this member shows 3 events an hour.")
     assert "licence" in refused("license")
     page.fill("[name=license]", "MD D00123")
     page.click("text=Record the decision")
@@ -304,6 +304,25 @@ def test_a_physician_grants_less(open_page: Open, live: str) -> None:
     page.click("text=Record the decision")
     page.wait_for_url("**?decided=1")
     assert "3 months" in page.inner_text("main")
+
+
+def test_a_nurse_refers_to_a_physician(open_page: Open, live: str) -> None:
+    case = submitted(live, "refer")
+    page = open_page(f"/workbench/cases/{case}")
+    page.fill("[name=by]", "N. Ruiz, RN")
+    page.check("[name=outcome][value=refer]")
+    page.fill("[name=rationale]", "No.")
+    page.click("text=Record the decision")
+    until(page, "document.getElementById('d1-rationale-error').textContent !== ''")
+    page.fill("[name=rationale]", "The study shows mild apnea only.")
+    page.fill("[name=note]", "Is a shorter trial enough?")
+    page.click("text=Record the decision")
+    page.wait_for_url("**?decided=1")
+    assert "with a physician" in page.inner_text("#decided")
+    assert "Referred to a physician by N. Ruiz, RN" in page.inner_text("main")
+    assert page.is_disabled("[name=outcome][value=refer]")
+    page.goto("/workbench?state=physician")
+    assert case in page.inner_text("main")
 
 
 def test_questions_go_out(open_page: Open, live: str) -> None:

@@ -114,10 +114,10 @@ def test_due_times(track: str, received: str, expected: str) -> None:
 
     opened: Any = Opened()
     opened.track, opened.received = track, datetime.fromisoformat(received)
-    target = due(opened, "America/New_York", opened.received)
+    target = due(opened.received, opened.track, "America/New_York", opened.received)
     assert written(target.at, "America/New_York") == expected
     assert target.tone == "calm"
-    assert due(opened, "America/New_York", target.at + timedelta(seconds=1)).tone == "bad"
+    assert due(opened.received, opened.track, "America/New_York", target.at + timedelta(seconds=1)).tone == "bad"
 
 
 def test_an_unknown_time_zone_costs_nothing() -> None:

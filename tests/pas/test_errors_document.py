@@ -22,7 +22,13 @@ def trees() -> dict[str, ast.Module]:
 
 def positions() -> dict[str, int]:
     """Where functions of the source take a rule: name of the function to place of its parameter ``rule``."""
-    found = {"Issue": 4, "Forbidden": 0, "report": 1}  # report: either of fault and warn
+    found = {
+        "Issue": 4,
+        "Forbidden": 0,
+        "Incomplete": 2,
+        "Impossible": 1,
+        "report": 1,
+    }  # report: either of fault and warn
     for tree in trees().values():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -8,11 +8,11 @@ from __future__ import annotations
 from precert.authorization.deciding.standing import describe
 from precert.authorization.record.case import Case, Line
 from precert.authorization.record.codes import code_table
+from precert.authorization.record.lifecycle import lifecycle
 from precert.policy.withheld import RULES_UNAVAILABLE
 
-_REVIEW = frozenset(
-    {"screening", "auto_review", "nurse_review", "md_review", "p2p_open", "appeal_l1", "external_review"}
-)
+_REVIEW = frozenset({"screening", "auto_review", "nurse_review", "md_review"})
+_APPEAL = "You or the member may appeal this decision to the health plan."
 
 
 def line_notes(line: Line, base: str) -> list[str]:
@@ -32,13 +32,29 @@ def line_notes(line: Line, base: str) -> list[str]:
             notes.append(determination.reason)
     elif line.state == "exempt" and determination is not None:
         notes.append(determination.reason or f"No authorization is needed for {service}.")
+    elif line.state == "cancelled":
+        if line.rests_on is not None and determination is not None:  # what becomes of the authorization it repeated
+            notes.append(determination.reason)
+        return [*notes, f"{service} is cancelled at the provider's request."]
     elif determination is not None:
+        if line.state == "modified":
+            notes.append(_in_part(line, service))
         notes.extend(determination.notes or ([determination.reason] if determination.reason else []))
-        if line.state in ("denied", "denied_admin"):
-            notes.append("You or the member may appeal this decision; the notice says how and until when.")
+        table = lifecycle()
+        if line.state in table.adverse or line.state in table.adverse_admin:
+            notes.append(_APPEAL)
     if determination is not None and determination.policy:
         notes.append(f"Coverage policy: {determination.title}, {base}/policies/{determination.policy}")
     return notes
+
+
+def _in_part(line: Line, service: str) -> str:
+    """What was granted of what was asked."""
+    asked = line.requested
+    amount = f" {asked.quantity} {asked.unit or ''}".rstrip() if asked.quantity is not None else ""
+    until = f" to {asked.service_end.isoformat()}" if asked.service_end else ""
+    wanted = f" Asked for:{amount}{until}." if amount or until else ""
+    return f"In part. {_approved(line, service)}{wanted}"
 
 
 def _approved(line: Line, service: str) -> str:

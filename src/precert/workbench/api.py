@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from precert.authorization.deciding.determination_rules import OPEN_STATES, Closed, Forbidden, Incomplete, PersonDecides
+from precert.authorization.deciding.determination_rules import (
+    OPEN_STATES,
+    Closed,
+    Forbidden,
+    Incomplete,
+    PersonDecides,
+    PersonRefers,
+)
 from precert.authorization.record.case import Case, decode, fold
 from precert.authorization.record.explain import explain_case
 from precert.authorization.record.numbers import is_valid
 from precert.authorization.usecases.dependencies import AuthorizationService
-from precert.authorization.usecases.determine import Stale, determine
+from precert.authorization.usecases.determine import Stale, determine, refer
 from precert.fhir import json
 from precert.fhir.dates import instant
 from precert.fhir.json import Limits
@@ -23,7 +31,10 @@ from precert.fhir.types import Element, JsonValue, elements, text
 from precert.security.identity import OPEN_CLIENT, Client
 from precert.store.port import Document, Param
 from precert.web.http import check_content_type, read_body, wants_pretty
+from precert.workbench.query import AGE_LABELS, SORT_LABELS, STATE_LABELS, TRACK_LABELS, Query
+from precert.workbench.worklist import Row, worklist
 
+T = TypeVar("T", PersonDecides, PersonRefers)
 _ETAG = re.compile(r'(?:W/)?"(\d+)"')
 
 
@@ -58,6 +69,15 @@ def api_router(context: ApiContext) -> APIRouter:
         listed = [summary(fold(decode(document.body)), document.version) for document in found.documents]
         return json_response(request, {"cases": listed, "next": found.next})
 
+    @router.get("/worklist", summary="All open work, expedited first, then by the day to decide by")
+    async def work(request: Request) -> Response:
+        context.identify(request)
+        given = dict(request.query_params)
+        check_query(given)
+        found = await worklist(service, Query.read(given), service.runtime.now())
+        head = {"queue": found.query.state, "total": found.total, "page": found.query.page, "pages": found.pages}
+        return json_response(request, head | {"more": found.more, "rows": [row_json(row) for row in found.rows]})
+
     @router.get("/cases/{case}", summary="One record with its whole explanation")
     async def case(request: Request, case: str) -> Response:
         context.identify(request)
@@ -66,31 +86,46 @@ def api_router(context: ApiContext) -> APIRouter:
         body = summary(record, document.version) | explain_case(record, case)
         return json_response(request, body, headers={"ETag": f'W/"{document.version}"'})
 
-    @router.post("/cases/{case}/lines/{sequence}/determination", summary="A person decides one line")
-    async def decide(request: Request, case: str, sequence: int) -> Response:
+    async def act(
+        request: Request,
+        case: str,
+        sequence: int,
+        kind: type[T],
+        do: Callable[[AuthorizationService, Document, int, T, str], Awaitable[tuple[Case, int]]],
+    ) -> Response:
+        """One act of a person on one line: who it is, what it is, done once on the version that was read."""
         client = context.identify(request)
         check_content_type(request)
-        decides = parse(await read_body(request, context.limits))
-        check_role(client, decides)
+        said = parse(await read_body(request, context.limits), kind, client)
+        check_person(client, said)
         document = await find(service, case)
         if (wanted := expected_version(request)) is not None and wanted != document.version:
             raise stale(document.version)
         try:
-            record, version = await determine(service, document, sequence, decides)
+            record, version = await do(service, document, sequence, said, client.id)
         except KeyError as error:
             raise FhirError(
                 404, Issue("error", "not-found", f"The case has no line {sequence}.", rule="no-line")
             ) from error
         except Forbidden as error:
-            raise FhirError(403, Issue("error", "forbidden", str(error), "role", rule=error.rule)) from error
+            raise FhirError(403, Issue("error", "forbidden", str(error), error.field, rule=error.rule)) from error
         except Closed as error:
             raise FhirError(409, Issue("error", "conflict", str(error), rule="line-closed")) from error
         except Incomplete as error:
-            raise FhirError(422, Issue("error", "required", str(error), error.field, rule="incomplete")) from error
+            code = "required" if error.rule == "incomplete" else "business-rule"
+            raise FhirError(422, Issue("error", code, str(error), error.field, rule=error.rule)) from error
         except Stale as error:
             raise stale(error.current) from error
         body = summary(record, version) | {"line": explain_case(record, case)["lines"][_position(record, sequence)]}
         return json_response(request, body, headers={"ETag": f'W/"{version}"'})
+
+    @router.post("/cases/{case}/lines/{sequence}/determination", summary="A person decides one line")
+    async def decide(request: Request, case: str, sequence: int) -> Response:
+        return await act(request, case, sequence, PersonDecides, determine)
+
+    @router.post("/cases/{case}/lines/{sequence}/referral", summary="A nurse refers one line to a physician")
+    async def referral(request: Request, case: str, sequence: int) -> Response:
+        return await act(request, case, sequence, PersonRefers, refer)
 
     return router
 
@@ -99,10 +134,17 @@ def _position(case: Case, sequence: int) -> int:
     return sorted(case.lines).index(sequence)
 
 
-def parse(body: bytes) -> PersonDecides:
-    """The determination in the body. Raises FhirError(400) that names every field at fault."""
+def parse(body: bytes, kind: type[T], client: Client) -> T:
+    """What the person says. Where somebody logs in, ``by`` and a single role come from the login.
+
+    Raises FhirError(400) that names every field at fault.
+    """
+    said = json.loads(body, Limits())
+    if client != OPEN_CLIENT and isinstance(said, dict):
+        login = {"by": client.id, **({"role": next(iter(client.roles))} if len(client.roles) == 1 else {})}
+        said = login | said
     try:
-        return PersonDecides.model_validate(json.loads(body, Limits()))
+        return kind.model_validate(said)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise FhirError(
@@ -114,11 +156,55 @@ def parse(body: bytes) -> PersonDecides:
         ) from error
 
 
-def check_role(client: Client, decides: PersonDecides) -> None:
-    """403 when the client may not sign in people of this role. In open mode everybody says who they are."""
-    if client != OPEN_CLIENT and decides.role not in client.roles:
-        message = f"This client signs in nobody as {decides.role}. Its registration names the roles it may use."
+def check_person(client: Client, said: PersonDecides | PersonRefers) -> None:
+    """403 when the login is not this person, or may not act in this role. In open mode everybody says who they are."""
+    if client == OPEN_CLIENT:
+        return
+    if said.by != client.id:
+        message = (
+            f'The login is {client.id!r}; nobody acts in another\'s name. Leave "by" out: it comes from the login.'
+        )
+        raise FhirError(403, Issue("error", "forbidden", message, "by", rule="by-not-login"))
+    if said.role not in client.roles:
+        message = f"This client signs in nobody as {said.role}. Its registration names the roles it may use."
         raise FhirError(403, Issue("error", "forbidden", message, "role", rule="role-not-registered"))
+
+
+_CHOICES: dict[str, Iterable[str]] = {
+    "queue": STATE_LABELS,
+    "track": TRACK_LABELS,
+    "age": AGE_LABELS,
+    "sort": SORT_LABELS,
+}
+
+
+def check_query(given: Mapping[str, str]) -> None:
+    """400 for a filter that is not known, or a value that it does not have: nobody must take one list for another."""
+    for name, value in given.items():
+        choices = _CHOICES.get(name)
+        known = name in ("find", "page", "_pretty", "_format") if choices is None else value in set(choices)
+        if not known:
+            said = (
+                f"one of {', '.join(choices)}" if choices else f"no filter of the worklist; use {', '.join(_CHOICES)}"
+            )
+            text = f"{name}={value[:40]!r}: {name} is {said}."
+            raise FhirError(400, Issue("error", "invalid", text, name, rule="worklist-filter"))
+
+
+def row_json(row: Row) -> Element:
+    """A row of the worklist."""
+    return {
+        "id": row.id,
+        "case": row.number,
+        "member": {"number": row.member_number, "name": row.member},
+        "plan": row.plan,
+        "requester": row.requester,
+        "track": row.track,
+        "received": instant(row.received),
+        "open": row.open,
+        "due": instant(row.due.at),
+        "lines": [{"sequence": line.sequence, "service": line.service, "state": line.state} for line in row.lines],
+    }
 
 
 def expected_version(request: Request) -> int | None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from precert.authorization.deciding.determination_rules import OPEN_STATES
+from precert.authorization.deciding.determination_rules import OPEN_STATES, Reviewed
+from precert.authorization.deciding.grounds import Ground
 from precert.authorization.record.case import Case, Line, decode, fold
 from precert.authorization.record.explain import explain_case, explain_event
 from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.determine import reviewed
 from precert.eligibility.model import HistoryEntry, Member
 from precert.fhir import json
 from precert.fhir.coding import CodePattern
@@ -49,6 +51,7 @@ class CaseLine:
     choices: tuple[FormCriterion, ...]
     quantity: str
     unit: str
+    referral: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,10 @@ async def case_view(service: AuthorizationService, document: Document, now: date
         return "#request" if reference.startswith(("Claim.", "diagnosis[", "Item.")) else None
 
     explanation = explanation_view(explain_case(case, case.number), catalogue, link)
-    lines = tuple(_line(line, view) for line, view in zip(case.ordered, explanation.lines, strict=True))
+    lines = tuple(
+        _line(line, view, reviewed(catalogue, case, line, now))
+        for line, view in zip(case.ordered, explanation.lines, strict=True)
+    )
     return CaseView(
         row=row(service, case, now),
         version=document.version,
@@ -185,8 +191,7 @@ def _request(case: Case) -> list[tuple[str, str]]:
     ]
 
 
-def _line(line: Line, view: LineView) -> CaseLine:
-    criteria: list[Element] = (line.determination.trace.get("criteria") if line.determination else None) or []
+def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
     asked = line.requested
     quantity = words.value(asked.quantity) if asked.quantity is not None else ""
     pairs = [
@@ -211,13 +216,23 @@ def _line(line: Line, view: LineView) -> CaseLine:
         explained=view,
         open_questions=tuple(questions.questions) if questions else (),
         answer_due=words.when(questions.due) if questions and questions.due else None,
-        choices=tuple(_choice(entry) for entry in criteria if not entry.get("group")),
+        choices=tuple(_choice(ground) for ground in found.grounds.values() if not ground.group),
+        referral=_referral(view.raw.get("referral") or {}),
         quantity=quantity,
         unit=asked.unit or "units",
     )
 
 
-def _choice(entry: Element) -> FormCriterion:
-    result = entry.get("result")
-    word, tone = ("unknown", "wait") if result is None else ("met", "good") if result else ("not met", "bad")
-    return FormCriterion(str(entry.get("id")), str(entry.get("text") or ""), word, tone)
+_SPEAKS = {"against": ("not met", "bad"), "unknown": ("unknown", "wait"), "for": ("met", "good")}
+
+
+def _choice(ground: Ground) -> FormCriterion:
+    return FormCriterion(ground.id, ground.text, *_SPEAKS[ground.speaks])
+
+
+def _referral(told: Element) -> str | None:
+    """Who referred the line to a physician, when, and why."""
+    if not told:
+        return None
+    question = f" Question: {told['question']}" if told.get("question") else ""
+    return f"Referred to a physician by {told['by']}, {words.when(told['at'])}: {told['reason']}{question}"

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from precert.authorization.record.case import CaseOpened
 from precert.workbench import words
 
 EXPEDITED = timedelta(hours=72)
@@ -31,16 +30,16 @@ class Due:
         return "bad" if self.used >= 1 else "warn" if self.used >= 0.8 else "wait" if self.used >= 0.5 else "calm"
 
 
-def due(opened: CaseOpened, zone: str, now: datetime) -> Due:
+def due(received: datetime, track: str, zone: str, now: datetime) -> Due:
     """The target of one request."""
-    if opened.track == "expedited":
-        at = opened.received + EXPEDITED
+    if track == "expedited":
+        at = received + EXPEDITED
     else:
-        local = opened.received.astimezone(_zone(zone))
+        local = received.astimezone(_zone(zone))
         last = local.date() + timedelta(days=STANDARD_DAYS)
         at = datetime.combine(last, time(23, 59, 59), _zone(zone)).astimezone(UTC)
-    whole = (at - opened.received).total_seconds()
-    used = (now - opened.received).total_seconds() / whole if whole > 0 else 1.0
+    whole = (at - received).total_seconds()
+    used = (now - received).total_seconds() / whole if whole > 0 else 1.0
     return Due(at, used, span(at - now))
 
 

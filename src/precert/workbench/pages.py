@@ -26,10 +26,11 @@ from precert.workbench.examples import Examples, shipped_examples
 from precert.workbench.explain_view import explanation_view
 from precert.workbench.explanations import explanation
 from precert.workbench.policy_view import current_policies, policies_json, policy_json, policy_view, standing
+from precert.workbench.query import AGE_LABELS, SORT_LABELS, STATE_LABELS, TRACK_LABELS, Query
 from precert.workbench.reports import Reports, none_reported, report_views
 from precert.workbench.start import api_operations, demo_members, links, operations
 from precert.workbench.templating import Pages, static_file, wants_html
-from precert.workbench.worklist import AGE_LABELS, SORT_LABELS, STATE_LABELS, TRACK_LABELS, Query, worklist
+from precert.workbench.worklist import worklist
 
 log = structlog.get_logger(__name__)
 

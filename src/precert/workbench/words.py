@@ -33,32 +33,20 @@ STATES = {
     "pended_info": "waiting for information",
     "nurse_review": "with a nurse",
     "md_review": "with a physician",
-    "p2p_open": "peer-to-peer call",
-    "review_due": "continued stay review due",
     "approved": "approved",
     "active": "approved",
-    "exhausted": "approved, all used",
     "repeated": "approved before",
-    "effectuating": "approved on appeal",
     "modified": "approved in part",
     "denied": "denied",
     "denied_admin": "denied (administrative)",
-    "untimely": "not decided in time",
-    "ending": "ending",
     "exempt": "no authorization needed",
-    "appeal_l1": "in appeal",
-    "appeal_upheld": "denied on appeal",
-    "external_review": "external review",
-    "reopened": "reopened",
     "cancelled": "cancelled",
-    "withdrawn": "withdrawn",
     "dismissed": "rejected: could not be processed",
-    "closed": "closed",
 }
-_GOOD = frozenset({"approved", "active", "exhausted", "repeated", "effectuating", "exempt", "review_due"})
-_BAD = frozenset({"denied", "denied_admin", "untimely", "ending", "appeal_upheld", "dismissed"})
+_GOOD = frozenset({"approved", "active", "repeated", "exempt"})
+_BAD = frozenset({"denied", "denied_admin", "dismissed"})
 _PART = frozenset({"modified"})
-_GONE = frozenset({"cancelled", "withdrawn", "closed"})
+_GONE = frozenset({"cancelled"})
 
 DECISIONS = {
     "A1": ("approved", "good"),
@@ -111,8 +99,6 @@ EVENTS = {
     "revised": "The line was changed by the provider",
     "evidence": "Documents arrived",
     "info_received": "The information arrived",
-    "member_info": "The member sent information",
-    "info_time_out": "The information did not come in time",
     "ask_more": "A nurse asked for more information",
     "ask_more_md": "A physician asked for more information",
     "nurse_takes_up": "A nurse decides on the file as it is",
@@ -124,8 +110,8 @@ EVENTS = {
     "md_denies": "A physician denied",
     "notified": "The decision was announced",
     "cancel": "Cancelled by the provider",
-    "withdraw": "Withdrawn by the provider",
     "narrowed": "The provider asks for less",
+    "extend": "The provider asks for more",
     "note": "A note",
 }
 PROVENANCE = {

@@ -3,92 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any
+
+import msgspec
 
 from precert.authorization.deciding.determination_rules import OPEN_STATES
 from precert.authorization.record.case import Case, Line, decode, fold
 from precert.authorization.usecases.dependencies import AuthorizationService
-from precert.fhir.types import elements
+from precert.fhir.types import Element, elements
 from precert.store.port import Document, Param
 from precert.workbench import words
 from precert.workbench.deadlines import Due, due, written
+from precert.workbench.query import STATES, Query, Sort
 from precert.workbench.speak import person_name
-
-StateFilter = Literal["open", "info", "nurse", "physician", "decided", "all"]
-TrackFilter = Literal["all", "standard", "expedited"]
-AgeFilter = Literal["any", "1", "3", "7"]
-Sort = Literal["due", "oldest", "newest", "member"]
 
 PAGE = 25
 MOST = 500
-"""Records read for one list. Open ones are read in the order of their last change, so what is left out is the newest."""
-
-_STATES: dict[StateFilter, frozenset[str]] = {
-    "open": OPEN_STATES,
-    "info": frozenset({"pended_info"}),
-    "nurse": frozenset({"nurse_review"}),
-    "physician": frozenset({"md_review"}),
-    "decided": frozenset(
-        {"approved", "active", "repeated", "modified", "denied", "denied_admin", "exempt", "cancelled"}
-    ),
-    "all": frozenset(),
-}
-STATE_LABELS: dict[StateFilter, str] = {
-    "open": "Open (all queues)",
-    "info": "Waiting for information",
-    "nurse": "With a nurse",
-    "physician": "With a physician",
-    "decided": "Decided",
-    "all": "Everything",
-}
-TRACK_LABELS: dict[TrackFilter, str] = {"all": "All", "expedited": "Expedited", "standard": "Standard"}
-AGE_LABELS: dict[AgeFilter, str] = {"any": "Any", "1": "Over 1 day", "3": "Over 3 days", "7": "Over 7 days"}
-SORT_LABELS: dict[Sort, str] = {
-    "due": "Decide first",
-    "oldest": "Received, oldest first",
-    "newest": "Received, newest first",
-    "member": "Member",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What the reviewer asked to see. Unknown values from the URL fall back to the first choice."""
-
-    state: StateFilter = "open"
-    track: TrackFilter = "all"
-    age: AgeFilter = "any"
-    sort: Sort = "due"
-    find: str = ""
-    page: int = 1
-
-    @classmethod
-    def read(cls, given: dict[str, str]) -> Query:
-        """The query in URL parameters."""
-        state, track, age, sort = given.get("state"), given.get("track"), given.get("age"), given.get("sort")
-        page = given.get("page", "1")
-        return cls(
-            state=state if state in get_args(StateFilter) else "open",  # type: ignore[arg-type]
-            track=track if track in get_args(TrackFilter) else "all",  # type: ignore[arg-type]
-            age=age if age in get_args(AgeFilter) else "any",  # type: ignore[arg-type]
-            sort=sort if sort in get_args(Sort) else "due",  # type: ignore[arg-type]
-            find=given.get("find", "").strip()[:80],
-            page=min(int(page), 10_000) if page.isascii() and page.isdigit() and page != "0" else 1,
-        )
-
-    def parameters(self, page: int) -> dict[str, str]:
-        """The same query for another page, for a link."""
-        return {
-            "state": self.state,
-            "track": self.track,
-            "age": self.age,
-            "sort": self.sort,
-            **({"find": self.find} if self.find else {}),
-            "page": str(page),
-        }
+"""Decided records read for one list, of each state, the newest. Open ones are read all: none may be on no page."""
+_READ_AT_ONCE, _BREATH = 200, 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,69 +68,136 @@ class Worklist:
     more: bool
 
 
+class _Opened(msgspec.Struct):
+    """What the order of the list depends on; the rest of a record is read for the rows that are shown only."""
+
+    number: str
+    received: datetime
+    track: str
+    patient: dict[str, Any]
+    plan: str | None = None
+
+
+class _Event(msgspec.Struct):
+    opened: _Opened | None = None
+
+
+_HEADS = msgspec.json.Decoder(list[_Event])
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One record of the list, as far as its place in it goes."""
+
+    id: str
+    number: str
+    member: str
+    track: str
+    received: datetime
+    due: datetime
+    open: bool
+
+
 async def worklist(service: AuthorizationService, query: Query, now: datetime) -> Worklist:
-    """Read, filter, sort and cut into pages."""
-    documents, more = await _read(service, query)
-    rows = []
-    for document in documents:
-        rows.append(row(service, fold(decode(document.body)), now))
-        await asyncio.sleep(0)  # a long list must not keep the hooks waiting, where a clinician sits
-    kept = [r for r in rows if _kept(r, query, now)]
+    """Read, filter, sort and cut into pages. Every open record is on exactly one page, whatever their number."""
+    entries, more = await (_found(service, query, now) if query.find else _listed(service, query, now))
+    kept = [entry for entry in entries if _kept(entry, query, now)]
     kept.sort(key=_order(query.sort), reverse=query.sort == "newest")
     pages = max(1, -(-len(kept) // PAGE))
     page = min(query.page, pages)
-    shown = tuple(kept[(page - 1) * PAGE : page * PAGE])
-    return Worklist(query if page == query.page else _with_page(query, page), shown, len(kept), pages, more)
+    shown = [await service.store.get(service.tenant, "Case", e.id) for e in kept[(page - 1) * PAGE : page * PAGE]]
+    rows = tuple(row(service, fold(decode(document.body)), now) for document in shown if document is not None)
+    return Worklist(query if page == query.page else _with_page(query, page), rows, len(kept), pages, more)
 
 
 def _with_page(query: Query, page: int) -> Query:
     return Query(query.state, query.track, query.age, query.sort, query.find, page)
 
 
-async def _read(service: AuthorizationService, query: Query) -> tuple[list[Document], bool]:
-    states = sorted(_STATES[query.state])
-    params = [Param("state", states)] if states else []
-    found: dict[str, Document] = {}
-    if query.find:
-        written = query.find.upper()
-        spellings = list(dict.fromkeys((query.find, written, written.replace("-", "").replace(" ", ""))))
-        for name in ("number", "member"):  # either may be meant; people write our numbers in any case and with hyphens
-            page = await service.store.search(service.tenant, "Case", [*params, Param(name, spellings)], limit=200)
-            found |= {document.id: document for document in page.documents}
-        return list(found.values()), False
-    oldest_first = query.state in ("open", "info", "nurse", "physician")
+async def _listed(service: AuthorizationService, query: Query, now: datetime) -> tuple[list[_Entry], bool]:
+    """The records in the states of the query, and whether there are more of the decided ones.
+
+    One state at a time: those are streamed in their order, whatever their number. Open ones are read oldest first: what
+    changes meanwhile moves to the end, so it is met again and never missed.
+    """
+    found: dict[str, _Entry] = {}
+    more = False
+    for state in sorted(STATES[query.state], key=lambda state: state not in OPEN_STATES):
+        is_open = state in OPEN_STATES
+        left = None if is_open else MOST
+        async for document in _documents(service, [Param("state", [state])], newest_first=not is_open):
+            if left == 0:
+                more = True
+                break
+            left = left - 1 if left is not None else None
+            if document.id not in found:
+                found[document.id] = _entry(service, document, is_open, now)
+                if len(found) % _BREATH == 0:
+                    await asyncio.sleep(0)  # a long list must not keep the hooks waiting, where a clinician sits
+    return list(found.values()), more
+
+
+async def _found(service: AuthorizationService, query: Query, now: datetime) -> tuple[list[_Entry], bool]:
+    """The records that a number or member number leads to; people write both in any case and ours with hyphens."""
+    written = query.find.upper()
+    spellings = list(dict.fromkeys((query.find, written, written.replace("-", "").replace(" ", ""))))
+    found: dict[str, _Entry] = {}
+    for name in ("number", "member"):
+        async for document in _documents(service, [Param(name, spellings)], newest_first=False):
+            states = {line.state for line in fold(decode(document.body)).ordered}
+            if states & STATES[query.state]:
+                found[document.id] = _entry(service, document, bool(states & OPEN_STATES), now)
+            await asyncio.sleep(0)
+    return list(found.values()), False
+
+
+async def _documents(
+    service: AuthorizationService, params: list[Param], *, newest_first: bool
+) -> AsyncIterator[Document]:
     token: str | None = None
-    while len(found) < MOST:
+    while True:
         page = await service.store.search(
-            service.tenant, "Case", params, newest_first=not oldest_first, limit=100, page=token
+            service.tenant, "Case", params, newest_first=newest_first, limit=_READ_AT_ONCE, page=token
         )
-        found |= {document.id: document for document in page.documents}
-        token = page.next
-        if token is None:
-            return list(found.values()), False
-    return list(found.values()), True
+        for document in page.documents:
+            yield document
+        if (token := page.next) is None:
+            return
 
 
-def _kept(row: Row, query: Query, now: datetime) -> bool:
-    if query.track not in ("all", row.track):
+def _entry(service: AuthorizationService, document: Document, is_open: bool, now: datetime) -> _Entry:
+    opened = next(event.opened for event in _HEADS.decode(document.body) if event.opened is not None)
+    deadline = due(opened.received, opened.track, zone_of(service, opened.plan), now)
+    member = patient_name(opened.patient)
+    return _Entry(document.id, opened.number, member, opened.track, opened.received, deadline.at, is_open)
+
+
+def _kept(entry: _Entry, query: Query, now: datetime) -> bool:
+    if query.track not in ("all", entry.track):
         return False
-    return query.age == "any" or now - row.received > timedelta(days=int(query.age))
+    return query.age == "any" or now - entry.received > timedelta(days=int(query.age))
 
 
-def _order(sort: Sort) -> Callable[[Row], Any]:
-    if sort == "due":
-        return lambda row: (not row.open, row.due.at, row.number)
+def _order(sort: Sort) -> Callable[[_Entry], Any]:
+    if sort == "due":  # an expedited request is read before any other, late or not
+        return lambda entry: (not entry.open, entry.track != "expedited", entry.due, entry.number)
     if sort == "member":
-        return lambda row: (row.member.casefold(), row.received)
-    return lambda row: row.received
+        return lambda entry: (entry.member.casefold(), entry.received, entry.number)
+    return lambda entry: (entry.received, entry.number)
+
+
+def zone_of(service: AuthorizationService, plan: str | None) -> str:
+    """The time zone of a plan, by its id."""
+    known = service.directory().plans.get(plan or "")
+    return known.zone if known else "America/New_York"
 
 
 def row(service: AuthorizationService, case: Case, now: datetime) -> Row:
     """A record as a row."""
     opened = case.opened
     plan = service.directory().plans.get(opened.plan or "")
-    zone = plan.zone if plan else "America/New_York"
-    deadline = due(opened, zone, now)
+    zone = zone_of(service, opened.plan)
+    deadline = due(opened.received, opened.track, zone, now)
     return Row(
         id=case.id,
         number=case.number,
@@ -214,12 +216,13 @@ def row(service: AuthorizationService, case: Case, now: datetime) -> Row:
 
 def member_name(case: Case) -> str:
     """The member's name as it came with the request."""
-    names = (person_name(name) for name in _names(case))
+    return patient_name(case.opened.patient)
+
+
+def patient_name(patient: Element) -> str:
+    """The first name of a Patient that says something."""
+    names = (person_name(name) for name in elements(patient.get("name")))
     return next((name for name in names if name), "unnamed member")
-
-
-def _names(case: Case) -> Iterable[dict[str, object]]:
-    return elements(case.opened.patient.get("name"))
 
 
 def _why(line: Line) -> str:

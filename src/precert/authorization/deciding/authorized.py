@@ -18,12 +18,10 @@ from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import identify
 from precert.authorization.deciding.standing import Standing, service_day
 from precert.authorization.record.case import Authorization, Case, Line, LineRequest, Party
+from precert.authorization.record.lifecycle import lifecycle
 from precert.fhir.coding import codes
 from precert.fhir.types import Element
 from precert.policy.amounts import Amount, unit_of
-
-IN_FORCE = frozenset({"active", "approved", "modified"})
-"""The states of a line whose authorization may be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def covers(held: Held, ask: Ask, who: Standing, today: date, left: Decimal | Non
         and in_force(held.line, today)
         and same_service(held.line.requested, line)
         and _same_performer(held.line.requested.provider, ask)
-        and _days_within(held.line.requested, granted, line, today)
+        and _days_within(held.line, granted, line, today)
         and _units_within(granted, line, left)
     )
 
@@ -125,7 +123,7 @@ def covers(held: Held, ask: Ask, who: Standing, today: date, left: Decimal | Non
 def in_force(line: Line, today: date) -> bool:
     """Whether the line's authorization is open and has not expired."""
     granted = line.authorization
-    return granted is not None and line.state in IN_FORCE and (granted.end is None or granted.end >= today)
+    return granted is not None and line.state in lifecycle().in_force and (granted.end is None or granted.end >= today)
 
 
 def same_service(earlier: LineRequest, wanted: LineRequest) -> bool:
@@ -154,9 +152,10 @@ def _same_performer(given: Party | None, ask: Ask) -> bool:
     return named is not None and given.name is not None and given.name == named.name
 
 
-def _days_within(earlier: LineRequest, granted: Authorization, wanted: LineRequest, today: date) -> bool:
-    days = (wanted.service_start, wanted.service_end)
-    if wanted.service_start is not None and days == (earlier.service_start, earlier.service_end):
+def _days_within(earlier: Line, granted: Authorization, wanted: LineRequest, today: date) -> bool:
+    asked, days = earlier.requested, (wanted.service_start, wanted.service_end)
+    whole = earlier.state not in lifecycle().adverse  # an approval in part may have cut the very days that were asked
+    if whole and wanted.service_start is not None and days == (asked.service_start, asked.service_end):
         return True
     first = service_day(wanted, today)
     last = wanted.service_end or first

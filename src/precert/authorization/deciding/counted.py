@@ -15,11 +15,12 @@ from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import identify
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.record.case import Case, Line, LineRequest
+from precert.authorization.record.lifecycle import lifecycle
 from precert.fhir.types import Element, Resource
 from precert.policy.amounts import read
 from precert.policy.types import Counted, EvidenceItem
 
-COUNTS = frozenset({"approved", "active", "modified", "exhausted", "closed", "exempt"})
+COUNTS = lifecycle().in_force | {"exempt"}
 """The states of lines whose units are used up or free of authorization: what was denied or given up counts for nothing."""
 
 

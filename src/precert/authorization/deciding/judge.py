@@ -6,6 +6,7 @@ ends in a clinical denial: what the rules cannot approve is asked about or hande
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -27,6 +28,7 @@ from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from precert.runtime import Runtime
 
 _NONE_ASKED = "No coverage policy asks for authorization of this service."
+_BY_PEOPLE = frozenset({"nurse_approves", "md_approves", "md_modifies", "md_denies"})
 INFO_DAYS = 5
 """Calendar days given to answer an information request."""
 
@@ -147,6 +149,19 @@ def for_a_person(bench: Bench, reason: str) -> Judged:
     """Something only people decide."""
     determination = Determination(id=bench.runtime.new_id(), at=bench.at, outcome=Outcome.REFER_NURSE, reason=reason)
     return _hand_over(bench, determination)
+
+
+def after_a_cut(bench: Bench, judged: Judged, events: Iterable[Event]) -> Judged:
+    """``judged``, unless it approves a line of which a physician granted less: then the yes is a physician's again.
+
+    ``events`` are those of the record; what people decided last about the line counts.
+    """
+    decided = [e.ev for e in events if e.line == bench.line.sequence and e.ev in _BY_PEOPLE]
+    met = next((event.determination for event in judged.events if event.ev == "criteria_met"), None)
+    if met is None or decided[-1:] != ["md_modifies"]:
+        return judged
+    reason = "A physician granted less of this than was asked; more of it is a physician's decision again."
+    return _hand_over(bench, msgspec.structs.replace(met, outcome=Outcome.REFER.value, reason=reason))
 
 
 def engine_failure(bench: Bench) -> Judged:

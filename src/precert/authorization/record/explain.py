@@ -59,10 +59,21 @@ def explain_line(line: Line, events: Sequence[Event]) -> Element:
             "quantity": authorization.quantity,
             "unit": authorization.unit,
         }
+    if referred := _referral(events, line.sequence):
+        explained["referral"] = referred
     if line.reference:
         explained["reference"] = line.reference
     explained["events"] = [explain_event(event) for event in events if event.line == line.sequence]
     return explained
+
+
+def _referral(events: Sequence[Event], sequence: int) -> Element | None:
+    """The newest referral of the line to a physician: who referred it, when, why and with which question."""
+    referred = [event for event in events if event.line == sequence and event.ev == "refer_up"]
+    if not referred:
+        return None
+    last = referred[-1]
+    return {"by": last.by, "role": last.actor, "at": instant(last.at), **last.detail}
 
 
 def explain_event(event: Event) -> Element:

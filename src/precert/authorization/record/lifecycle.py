@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Actor = Literal["system", "nurse", "physician", "provider"]
 
 
 def _listed(value: object) -> object:
@@ -18,29 +20,30 @@ def _listed(value: object) -> object:
 
 
 class Transition(BaseModel):
-    """One rule: ``ev`` by ``by`` takes a line from any of ``sources`` to ``to`` with the effects ``fx``."""
+    """One rule: ``ev`` by ``by`` takes a line from any of ``sources`` to ``to``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ev: str
     sources: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(alias="from")
     to: str
-    by: str
-    guard: str = ""
-    fx: tuple[str, ...] = ()
+    by: Actor
 
 
 class Lifecycle(BaseModel):
-    """The whole table."""
+    """The whole table.
+
+    ``open``: a person may decide. ``in_force``: what was authorized may be used, an approval in part as any other.
+    ``adverse``: less than was asked, on clinical grounds; ``adverse_admin``: for want of coverage.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     initial: str
-    terminal: tuple[str, ...]
-    adverse: tuple[str, ...]
-    adverse_admin: tuple[str, ...]
-    lapse: tuple[str, ...]
-    actors: tuple[str, ...]
+    open: frozenset[str]
+    in_force: frozenset[str]
+    adverse: frozenset[str]
+    adverse_admin: frozenset[str]
     transitions: tuple[Transition, ...]
 
     @property

@@ -1,13 +1,30 @@
-"""The use case "determination by a person": checked, recorded, numbered, rendered and announced in one commit."""
+"""The use case "determination by a person": checked, recorded, numbered, rendered and announced in one commit.
+
+The referral of a line to a physician, by which nothing is decided, is the other half (:func:`refer`).
+"""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
 from precert.authorization.deciding import judge
-from precert.authorization.deciding.determination_rules import NURSE, PHYSICIAN, Incomplete, PersonDecides, check
+from precert.authorization.deciding.determination_rules import (
+    NURSE,
+    PHYSICIAN,
+    Incomplete,
+    PersonDecides,
+    PersonRefers,
+    Reviewed,
+    check,
+    check_referral,
+    plain_name,
+)
+from precert.authorization.deciding.grounds import Ground, engine_determination, grounds
+from precert.authorization.deciding.standing import service_day
+from precert.authorization.deciding.terms import Measure, Terms
 from precert.authorization.record.case import (
     Authorization,
     Case,
@@ -19,13 +36,14 @@ from precert.authorization.record.case import (
     decode,
     fold,
 )
-from precert.authorization.record.numbers import reservation
+from precert.authorization.record.codes import code_table
+from precert.authorization.record.numbers import NumberKind, issue, reservation
 from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.submit import record_put
-from precert.fhir.dates import parse_date
 from precert.fhir.types import Element
-from precert.policy.periods import Period
-from precert.policy.types import Grant
+from precert.policy.catalogue import Catalogue
+from precert.policy.types import Grant, Outcome
 from precert.store.port import Audit, Commit, Conflict, Document
 
 
@@ -38,31 +56,63 @@ class Stale(Exception):
 
 
 async def determine(
-    service: AuthorizationService, document: Document, sequence: int, decides: PersonDecides
+    service: AuthorizationService, document: Document, sequence: int, decides: PersonDecides, client: str
 ) -> tuple[Case, int]:
     """Record a person's decision on one line of the record in ``document``; returns the record and its new version.
 
-    Raises KeyError (no such line), people.Closed / Forbidden / Incomplete, Stale (somebody was faster) and the store's.
+    ``client`` is the system through which the person acts; the audit names both. Raises KeyError (no such line), Closed,
+    Forbidden and Incomplete of the determination rules, Stale (somebody was faster) and the store's.
     """
+
+    def step(reviewed: Reviewed) -> tuple[list[Event], list[str]]:
+        terms = check(decides, reviewed)
+        numbers: list[str] = []
+        return _events(service, reviewed, decides, terms, numbers), numbers
+
+    audit = (f"determination-{decides.outcome}", decides.by, decides.role, client)
+    return await _change(service, document, sequence, step, audit)
+
+
+async def refer(
+    service: AuthorizationService, document: Document, sequence: int, refers: PersonRefers, client: str
+) -> tuple[Case, int]:
+    """Hand one line to a physician, with the reason. Returns and raises as :func:`determine` does."""
+
+    def step(reviewed: Reviewed) -> tuple[list[Event], list[str]]:
+        check_referral(refers, reviewed)
+        detail = {"reason": refers.reason, **({"question": refers.question} if refers.question else {})}
+        names = ["nurse_takes_up"] if reviewed.line.state == "pended_info" else []
+        events = [_event(name, reviewed, refers) for name in (*names, "refer_up")]
+        events[-1] = msgspec.structs.replace(events[-1], detail=detail)
+        return events, []
+
+    return await _change(service, document, sequence, step, ("referral", refers.by, refers.role, client))
+
+
+async def _change(
+    service: AuthorizationService,
+    document: Document,
+    sequence: int,
+    step: Callable[[Reviewed], tuple[list[Event], list[str]]],
+    audit: tuple[str, str, str, str],
+) -> tuple[Case, int]:
     case = fold(decode(document.body))
     line = case.lines[sequence]
-    check(decides, line)
     now = service.runtime.now()
-    recorder = Recorder(case.events)
-    numbers: list[str] = []
-    for event in _events(service, line, decides, now, numbers):
-        recorder.append(event)
-    case = fold(recorder.events)
     submission = await service.submission_of(case)
+    events, numbers = step(reviewed(service.catalogue(), case, line, now, parties(case, submission)))
+    recorder = Recorder(case.events)
+    for event in events:
+        recorder.append(event)
+    before, case = _answers(case), fold(recorder.events)
     rendered = service.changed(case, submission)
-    audit = Audit(
-        f"determination-{decides.outcome}", decides.by, case.number, now, {"line": str(sequence), "role": decides.role}
-    )
+    news = before != _answers(case) or any(event.determination is not None for event in events)
+    action, by, role, client = audit
     commit = Commit(
         tenant=service.tenant,
         puts=[record_put(case, rendered, now, document.version), *rendered.puts],
-        outgoing=rendered.outgoing,
-        audit=[audit],
+        outgoing=rendered.outgoing if news else (),  # a referral alone changes no answer
+        audit=[Audit(action, by, case.number, now, {"line": str(sequence), "role": role, "client": client})],
         reserve=[reservation(number) for number in numbers],
     )
     try:
@@ -73,50 +123,100 @@ async def determine(
     return case, document.version + 1
 
 
+def _answers(case: Case) -> list[object]:
+    """What the answer says of each line."""
+    return [code_table().review.get(line.state) for line in case.ordered]
+
+
+def reviewed(
+    catalogue: Catalogue, case: Case, line: Line, now: datetime, involved: frozenset[str] = frozenset()
+) -> Reviewed:
+    """The line as the rules for people see it. ``involved`` are the parties that may not decide."""
+    engine = engine_determination(case, line)
+    policy = catalogue.get(engine.policy, engine.version) if engine and engine.policy and engine.version else None
+    grant, known = _policy_grant(catalogue, engine)
+    measure = Measure(line.requested, grant, known, service_day(line.requested, now.date()))
+    return Reviewed(line, measure, now, engine, grounds(case, line, policy), involved)
+
+
+def parties(case: Case, submission: Submission) -> frozenset[str]:
+    """The NPIs and names of who asks for, orders or renders something in the request."""
+    named = [case.opened.requester, submission.requester]
+    named += [line.requested.provider for line in case.ordered if line.requested.provider is not None]
+    npis = [*submission.requester_npis, *submission.care_team_npis]
+    npis += [npi for order in submission.orders.values() for npi in order.npis]
+    said = [*npis, *(party.npi for party in named), *(party.name for party in named)]
+    return frozenset(plain_name(one) for one in said if one)
+
+
+def _policy_grant(catalogue: Catalogue, engine: Determination | None) -> tuple[Grant | None, bool]:
+    """What the policy grants, from the version that decided, and whether that can be told.
+
+    The governing policy's terms; where it has none, those of the first policy beside it that has. Display values in the
+    trace are never read back: they leave out what they do not show.
+    """
+    if engine is None or engine.policy is None or engine.version is None:
+        return None, False
+    beside = [e for e in engine.trace.get("considered", ()) if e.get("outcome") != Outcome.NOT_APPLICABLE]
+    for name, version in [(engine.policy, engine.version), *((e.get("policy"), e.get("version")) for e in beside)]:
+        policy = catalogue.get(str(name), str(version))
+        if policy is None:
+            return None, False
+        if policy.grant is not None:
+            return policy.grant, True
+    return None, True
+
+
+def _event(ev: str, reviewed: Reviewed, person: PersonDecides | PersonRefers) -> Event:
+    return Event(seq=0, at=reviewed.now, ev=ev, actor=person.role, by=person.by, line=reviewed.line.sequence)
+
+
 def _events(
-    service: AuthorizationService, line: Line, decides: PersonDecides, now: datetime, numbers: list[str]
+    service: AuthorizationService, reviewed: Reviewed, decides: PersonDecides, terms: Terms | None, numbers: list[str]
 ) -> list[Event]:
     """The lifecycle events of the decision, from whatever open state the line is in."""
-
-    def event(ev: str, actor: str = decides.role, **content: object) -> Event:
-        by = decides.by if actor != "system" else "precert"
-        made = Event(seq=0, at=now, ev=ev, actor=actor, by=by, line=line.sequence)
-        return msgspec.structs.replace(made, **content)
-
-    determination = _determination(service, line, decides, now)
+    line, now, role = reviewed.line, reviewed.now, decides.role
+    determination = _determination(service, reviewed, decides)
     events: list[Event] = []
-    if decides.role == PHYSICIAN:
-        if line.state != "md_review":
-            events.append(event("md_takes_up"))
-    elif line.state == "pended_info":
-        events.append(event("nurse_takes_up"))
-    match decides.outcome, decides.role:
-        case "pend", role:
-            questions = _questions(service, line, decides, now)
-            events.append(
-                event("ask_more" if role == NURSE else "ask_more_md", determination=determination, questions=questions)
-            )
-        case "deny", _:
-            events.append(event("md_denies", determination=determination))
-        case outcome, role:
-            authorization = _grant(service, line, decides, now)
-            numbers.append(authorization.number)
-            name = {"modify": "md_modifies"}.get(outcome, "nurse_approves" if role == NURSE else "md_approves")
-            events.append(event(name, determination=determination, authorization=authorization))
-            if outcome == "approve":  # a modified line stays so until its notices are out
-                events.append(event("notified", "system"))
+
+    def add(ev: str, **content: object) -> None:
+        events.append(msgspec.structs.replace(_event(ev, reviewed, decides), **content))
+
+    if role == PHYSICIAN and line.state != "md_review":
+        add("md_takes_up")
+    elif role == NURSE and line.state == "pended_info":
+        add("nurse_takes_up")
+    if decides.outcome == "pend":
+        questions = _questions(service, reviewed, decides)
+        add("ask_more" if role == NURSE else "ask_more_md", determination=determination, questions=questions)
+    elif terms is None:
+        add("md_denies", determination=determination)
+    else:
+        authorization = Authorization(
+            number=issue(NumberKind.AUTHORIZATION, service.runtime),
+            issued=now.date(),
+            start=terms.start,
+            end=terms.end,
+            quantity=terms.quantity,
+            unit=terms.unit,
+        )
+        numbers.append(authorization.number)
+        ev = "md_modifies" if decides.outcome == "modify" else "nurse_approves" if role == NURSE else "md_approves"
+        add(ev, determination=determination, authorization=authorization)
+        if decides.outcome == "approve":  # one in part stays modified: in force, and its answer says what was cut
+            events.append(Event(seq=0, at=now, ev="notified", actor="system", by="precert", line=line.sequence))
     return events
 
 
-def _determination(service: AuthorizationService, line: Line, decides: PersonDecides, now: datetime) -> Determination:
+def _determination(service: AuthorizationService, reviewed: Reviewed, decides: PersonDecides) -> Determination:
     """The person's decision on top of the engine's trace, which stays as the grounds it was made on."""
-    engine = line.determination
+    engine = reviewed.engine
     notes = [text for text in (decides.rationale, decides.note) if text]
     if decides.outcome in ("deny", "modify"):
-        notes += _why_not(line, decides.reasons)
+        notes += [sentence for id in decides.reasons for sentence in _why_not(reviewed.grounds[id])]
     return Determination(
         id=service.runtime.new_id(),
-        at=now,
+        at=reviewed.now,
         outcome=decides.outcome,
         by=decides.by,
         role=decides.role,
@@ -134,16 +234,17 @@ def _determination(service: AuthorizationService, line: Line, decides: PersonDec
     )
 
 
-def _why_not(line: Line, reasons: list[str]) -> list[str]:
-    """The policy's own plain sentences for the criteria that the physician cites."""
-    trace = line.determination.trace if line.determination else {}
-    texts = {c["id"]: c.get("why_not") or c.get("text") for c in trace.get("criteria", ())}
-    return [f"{texts[reason]} ({reason})" for reason in reasons if texts.get(reason)]
+def _why_not(ground: Ground) -> Sequence[str]:
+    """The policy's own plain sentence for a criterion that the physician cites; what was asked, if it is not known."""
+    if ground.speaks == "unknown" and ground.asked is not None:
+        return [f"Not shown: {ground.text} ({ground.id})", ground.asked.sentence]
+    return [f"{ground.why_not or ground.text} ({ground.id})"]
 
 
-def _questions(service: AuthorizationService, line: Line, decides: PersonDecides, now: datetime) -> OpenQuestions:
-    engine = line.determination
-    asked = [{("linkId" if k == "link_id" else k): v for k, v in q.items()} for q in _asked_by_engine(line)]
+def _questions(service: AuthorizationService, reviewed: Reviewed, decides: PersonDecides) -> OpenQuestions:
+    """What goes out: the rules' own questions (of the criteria that are named, if any are) and the person's."""
+    engine = reviewed.engine
+    asked = [{("linkId" if k == "link_id" else k): v for k, v in q.items()} for q in _asked_by_engine(engine)]
     if decides.reasons:
         asked = [q for q in asked if set(q.get("criteria", ())) & set(decides.reasons)]
     if decides.note:
@@ -151,53 +252,17 @@ def _questions(service: AuthorizationService, line: Line, decides: PersonDecides
             *asked,
             {"linkId": "note", "text": decides.note, "type": "text", "who": "clinical", "criteria": decides.reasons},
         ]
+    if not asked:
+        raise Incomplete("note", "The rules have no question for these criteria: write one in note.")
     return OpenQuestions(
         id=service.runtime.new_id(),
-        asked=now,
-        due=now + timedelta(days=judge.INFO_DAYS),
+        asked=reviewed.now,
+        due=reviewed.now + timedelta(days=judge.INFO_DAYS),
         policy=(engine.policy if engine else None) or "",
         version=(engine.version if engine else None) or "",
         questions=tuple(asked),
     )
 
 
-def _asked_by_engine(line: Line) -> list[Element]:
-    return list(line.determination.trace.get("questions", ())) if line.determination else []
-
-
-def _grant(service: AuthorizationService, line: Line, decides: PersonDecides, now: datetime) -> Authorization:
-    """What the person grants: what was asked, unless they say otherwise; the policy's period where they name none."""
-    grant = _policy_grant(line)
-    authorization = judge.authorize(line.requested, grant, service.runtime, now)
-    given = decides.authorized
-    if given is None:
-        return authorization
-    start, end = authorization.start, authorization.end
-    if given.period:
-        try:
-            start, end = period_dates(given.period, start)
-        except ValueError as error:
-            raise Incomplete("authorized.period", str(error)) from error
-    quantity = given.units if given.units is not None else authorization.quantity
-    return msgspec.structs.replace(authorization, start=start, end=end, quantity=quantity)
-
-
-def _policy_grant(line: Line) -> Grant | None:
-    shown = line.determination.trace.get("grant") if line.determination else None
-    if not isinstance(shown, dict):
-        return None
-    return Grant(period_days=shown.get("period_days"), period_months=shown.get("period_months"), unit=shown.get("unit"))
-
-
-def period_dates(written: str, start: date) -> tuple[date, date | None]:
-    """``2026-12-01/2027-02-28`` or ``12 weeks`` (from ``start``). Raises ValueError on anything else."""
-    first, slash, last = written.partition("/")
-    if slash:
-        begin, finish = parse_date(first.strip()), parse_date(last.strip())
-        if begin is None or finish is None or finish < begin:
-            raise ValueError(
-                f"{written!r} is not a period: give start/end dates in order, or a length such as '12 weeks'"
-            )
-        return begin, finish
-    period = Period.parse(written)
-    return start, judge.grant_end(start, Grant(period_days=period.days, period_months=period.months))
+def _asked_by_engine(engine: Determination | None) -> list[Element]:
+    return list(engine.trace.get("questions", ())) if engine else []

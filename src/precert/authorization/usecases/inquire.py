@@ -13,6 +13,7 @@ from datetime import date, timedelta
 import msgspec
 
 from precert.authorization.record.case import Case, Line, decode, fold
+from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission
 from precert.store.port import Param
@@ -75,7 +76,7 @@ async def followed(service: AuthorizationService, case: Case) -> Case:
         theirs = owner.lines.get(given) if given is not None else None
         if theirs is None or line.state != "repeated":
             continue
-        if theirs.state in ("active", "approved"):
+        if theirs.state in lifecycle().in_force:
             case.lines[line.sequence] = msgspec.structs.replace(line, authorization=theirs.authorization)
         else:
             kept = ("state", "determination", "authorization", "reference", "questions")

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.deciding.authorized import IN_FORCE, Held, Use, Used, covers, order_key
+from precert.authorization.deciding.authorized import Held, Use, Used, covers, order_key
 from precert.authorization.deciding.counted import COUNTS, CountedLines
 from precert.authorization.deciding.counted import on_record as counted_on_record
 from precert.authorization.deciding.judge import Repeated
@@ -28,6 +28,7 @@ from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import identify
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest, decode, fold
+from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Ordered, Submission
 from precert.fhir import json
@@ -106,7 +107,7 @@ async def member_record(
     held = [
         found
         for case, line in lines
-        if line.state in IN_FORCE and wanted & frozenset(identify(line.requested.item).codes)
+        if line.state in lifecycle().in_force and wanted & frozenset(identify(line.requested.item).codes)
         if (found := Held.of(case, line)) is not None
     ]
     uses, versions = await _uses(store, tenant, [each.authorization.number for each in held])

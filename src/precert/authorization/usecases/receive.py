@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from precert.authorization.deciding import judge
 from precert.authorization.record.case import Case, Event, Recorder, decode, fold
 from precert.authorization.record.numbers import reservation
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
@@ -106,6 +107,8 @@ async def _apply(service: AuthorizationService, case: Case, received: Received) 
             repeated=seen.repeated(line.requested),
             counted=seen.counted(line.requested),
         )
+        bench = judge.Bench(line.requested, service.runtime, now, state="auto_review", reference=line.reference)
+        judged = judge.after_a_cut(bench, judged, recorder.events)
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)

@@ -14,6 +14,7 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from precert.authorization.deciding import judge
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import (
     Authorization,
@@ -26,6 +27,7 @@ from precert.authorization.record.case import (
     decode,
     fold,
 )
+from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.record.numbers import reservation
 from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Renderer, bound_versions
 from precert.authorization.usecases.give_up import CANCELLABLE, GivenUp, given_up, last_word
@@ -45,8 +47,8 @@ from precert.store.port import Audit, Busy, Commit, Conflict, Document, Param, R
 
 log = structlog.get_logger(__name__)
 _ATTEMPTS = 25
-DENIED = frozenset({"denied", "denied_admin", "untimely", "appeal_upheld", "ending"})
-GONE = frozenset({"cancelled", "withdrawn", "closed", "dismissed"})
+DENIED = frozenset({"denied", "denied_admin"})
+GONE = frozenset({"cancelled", "dismissed"})
 _OPEN = frozenset({"pended_info", "nurse_review", "md_review", "exempt", "repeated"})
 
 
@@ -238,7 +240,7 @@ def _revise(
         return
     changed = differs(known.requested, wanted)
     repeated = change.seen.repeated(wanted) if known.state in _OPEN else None
-    if known.state == "active" and changed and _asks_less(known, wanted):
+    if known.state in lifecycle().in_force and changed and _asks_less(known, wanted):
         _narrow(change, known, wanted, submission, now)
         return
     if known.state == "pended_info" and not changed:
@@ -246,7 +248,7 @@ def _revise(
     elif known.state in _OPEN and (changed or (known.state == "repeated" and repeated is None)):
         # an authorization that was repeated may have ended since
         change.recorder.append(_provider_event("revised", now, submission, line=known.sequence))
-    elif changed and known.state in ("active", "exhausted"):
+    elif changed and known.state in lifecycle().in_force:
         change.recorder.append(_provider_event("extend", now, submission, line=known.sequence))
     else:
         change.recorder.append(_provider_event("evidence", now, submission, line=known.sequence))
@@ -263,6 +265,9 @@ def _revise(
         repeated=repeated,
         counted=change.seen.counted(wanted),
     )
+    state = change.recorder.state(known.sequence)
+    bench = judge.Bench(wanted, service.runtime, now, state=state, reference=known.reference)
+    judged = judge.after_a_cut(bench, judged, change.recorder.events)
     _record(change, judged.events, judged.numbers)
 
 

@@ -20,11 +20,20 @@ function decision(form) {
   return made;
 }
 
+/** A referral says why and what is asked of the physician, under names of its own. */
+const REFERRAL = { by: "by", role: "role", npi: "npi", rationale: "reason", note: "question" };
+
+function referral(made) {
+  const named = Object.entries(REFERRAL).filter(([field]) => made[field]);
+  return Object.fromEntries(named.map(([field, name]) => [name, made[field]]));
+}
+
 /** Only the fields that the chosen outcome uses, only the outcomes that the role may choose. The server checks all of it. */
 function follow(form) {
   const nurse = form.elements.role.value === "nurse";
   for (const radio of form.elements.outcome) {
-    radio.disabled = nurse && (radio.value === "deny" || radio.value === "modify");
+    const referable = nurse && !("withPhysician" in form.dataset);
+    radio.disabled = radio.value === "refer" ? !referable : nurse && (radio.value === "deny" || radio.value === "modify");
     if (radio.disabled) radio.checked = false;
     radio.closest("label").classList.toggle("off", radio.disabled);
   }
@@ -50,7 +59,8 @@ function refuse(form, status, issues) {
   let first = null;
   const general = [];
   for (const issue of issues) {
-    const field = (issue.expression ?? [])[0];
+    const said = (issue.expression ?? [])[0];
+    const field = { reason: "rationale", question: "note" }[said] ?? said;
     const text = issue.details?.text ?? issue.diagnostics ?? issue.code;
     const place = field && document.getElementById(`${prefix}${field}-error`);
     const input = field && form.querySelector(`[name="${field}"]:not(:disabled)`);
@@ -79,8 +89,9 @@ async function send(event) {
   const { case: number, line, version } = form.dataset;
   const says = form.querySelector(".sending");
   clear(form);
-  const body = decision(form);
-  const lacking = [["by", "Say who decides."], ["outcome", "Choose a decision."]].filter(([name]) => !body[name]);
+  const made = decision(form);
+  const refers = made.outcome === "refer";
+  const lacking = [["by", "Say who decides."], ["outcome", "Choose a decision."]].filter(([name]) => form.elements[name] && !made[name]);
   if (lacking.length) {
     refuse(form, 0, lacking.map(([name, text]) => ({ expression: [name], details: { text } })));
     return;
@@ -89,10 +100,10 @@ async function send(event) {
   button.disabled = true;
   says.textContent = "Sending …";
   try {
-    const response = await fetch(`/api/cases/${encodeURIComponent(number)}/lines/${line}/determination`, {
+    const response = await fetch(`/api/cases/${encodeURIComponent(number)}/lines/${line}/${refers ? "referral" : "determination"}`, {
       method: "POST",
       headers: { "Content-Type": "application/json", Accept: "application/json", "If-Match": `W/"${version}"` },
-      body: JSON.stringify(body),
+      body: JSON.stringify(refers ? referral(made) : made),
     });
     if (response.ok) {
       window.location.assign(`${window.location.pathname}?decided=${line}`);
