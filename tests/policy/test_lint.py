@@ -228,7 +228,7 @@ def test_codes_that_look_right(written: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "says"),
-    [("hcpcs|601", "a letter and four digits"), ("cpt|721", "five characters"), ("icd10|4733", "for example I27"),
+    [("hcpcs|601", "a letter from A to V and four digits"), ("cpt|721", "five characters"), ("icd10|4733", "for example I27"),
      ("loinc|59408-6", "check digit"), ("loinc|59408", "hyphen"), ("sct|185349004", "check digit"), ("hcpc|E0601", "neither a URL")],
 )  # fmt: skip
 def test_codes_that_cannot_be_right(written: str, says: str) -> None:

@@ -6,9 +6,9 @@ rules. Out: :class:`Decided`. Pure; a rule that fails raises what it raises, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.service import Service, identify, normalized
@@ -20,12 +20,21 @@ from precert.authorization.deciding.standing import (
     service_day,
 )
 from precert.eligibility.directory import Directory
+from precert.eligibility.model import Member
+from precert.fhir.coding import Code, CodePattern
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
+from precert.policy.codeset import normal
 from precert.policy.types import Decision, LineContext, Outcome
 
 SERVICE_UNKNOWN = "service-unknown"
 """Reason code of a decision about a service that nobody could identify."""
+
+_RENEWING = ("renewal", "extension")
+_RENEWABLE = timedelta(days=731)
+_NARROW = "The request says what kind of service it is, but not by a code that is billed which service."
+_UNLISTED = "No coverage policy names this service; the plan has a nurse look at such requests."
+_NOTHING_TO_RENEW = "Nothing of this service is on record that this {kind} could continue: reviewed as a first request."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,8 @@ class Rules:
 class Decided:
     """What is said about one ask. ``inactive`` says why the member is not covered on ``day``, and then nothing is decided.
 
-    ``who`` is how the member stands on the day of service.
+    ``who`` is how the member stands on the day of service. ``on_record``: something of the same service is on record for
+    the member, an authorization or a paid claim.
     """
 
     day: date
@@ -48,6 +58,7 @@ class Decided:
     service: Service = field(default_factory=Service)
     decision: Decision | None = None
     inactive: str | None = None
+    on_record: bool = False
 
 
 def decide(
@@ -58,47 +69,87 @@ def decide(
     received: date,
     *,
     bound: Mapping[str, str] | None = None,
+    renews: bool = False,
 ) -> Decided:
-    """Decide about ``ask``. ``bound`` are the policy versions that a case is decided under (policy id to version)."""
+    """Decide about ``ask``.
+
+    ``bound`` are the policy versions that a case is decided under (policy id to version). ``renews``: precert's own records
+    hold an authorization of the same service for the member; what the plan's history holds is looked up here.
+    """
     day = service_day(ask.line, received)
     who = who.on(day)
-    service = identify(ask.line.item)
+    service = service_of(ask, rules, day)
     inactive = who.inactive(day)
     if inactive is not None:
         return Decided(day, who, service, inactive=inactive)
     if not service.known:
         return Decided(day, who, service, _MESSAGE if ask.communication else _unknown(service))
-    context = line_context(ask, subject, who, rules.directory, received, bound=bound, service=service)
-    return Decided(day, who, service, rules.catalogue.decide(context))
+    on_record = renews or in_history(who.member, service.codes, day)
+    context = line_context(ask, subject, who, rules, received, bound=bound, service=service, renews=renews)
+    decision = rules.catalogue.decide(context)
+    if decision.outcome is Outcome.NOT_APPLICABLE and service.narrow:
+        return Decided(day, who, service, _unknown(service), on_record=on_record)
+    if decision.outcome is Outcome.NOT_APPLICABLE and who.plan is not None and who.plan.unlisted == "review":
+        decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNLISTED, reason_code="unlisted")
+    if not on_record and ask.line.request in _RENEWING:
+        decision = replace(decision, remarks=(_NOTHING_TO_RENEW.format(kind=ask.line.request),))
+    return Decided(day, who, service, decision, on_record=on_record)
+
+
+def service_of(ask: Ask, rules: Rules, day: date) -> Service:
+    """The service asked for, as of ``day`` (of service): by its codes, the crosswalk, and what the policies name."""
+    return identify(ask.line.item, rules.directory.crosswalk, day).named_by(rules.catalogue.names)
+
+
+def in_history(member: Member | None, codes: Sequence[Code], day: date) -> bool:
+    """Whether the plan's history holds an authorization or a claim of the service that began in the two years before
+    ``day``: something that can be renewed or extended."""
+    if member is None or not member.history:
+        return False
+    wanted = frozenset(map(normal, codes))
+    earliest = day - _RENEWABLE
+    for entry in member.history:
+        pattern = CodePattern.parse(entry.code)
+        if normal(Code(pattern.system, pattern.code)) in wanted and earliest <= entry.day(day) <= day:
+            return True
+    return False
 
 
 def line_context(
     ask: Ask,
     subject: Subject,
     who: Standing,
-    directory: Directory,
+    rules: Rules,
     received: date,
     *,
     bound: Mapping[str, str] | None = None,
     service: Service | None = None,
+    renews: bool = False,
 ) -> LineContext:
-    """What the rules may read about one line: as the member stands on the day of service."""
+    """What the rules may read about one line: as the member stands on the day of service.
+
+    A renewal or extension of something that is not on record is a first request, whatever the sender calls it.
+    """
     day = service_day(ask.line, received)
     who = who.on(day)
-    item = normalized(ask.line.item, service or identify(ask.line.item))
+    service = service or service_of(ask, rules, day)
+    item = normalized(ask.line.item, service)
+    on_record = renews or in_history(who.member, service.codes, day)
     # a revision is judged like the first request: policies name initial, renewal and extension
-    item["request"] = "initial" if ask.line.request == "revision" else ask.line.request
+    first = ask.line.request == "revision" or (ask.line.request in _RENEWING and not on_record)
+    item["request"] = "initial" if first else ask.line.request
     return LineContext(
         item=item,
         service_date=day,
         received=received,
         patient=patient_view(who.member.patient if who.member else subject.patient, day),
         coverage=who.coverage,
-        requester=_requester(ask, directory, item),
+        requester=_requester(ask, rules.directory, item),
         diagnoses=ask.line.diagnoses,
         evidence=[*subject.evidence, *payer_evidence(who.member, received)],
         answers=subject.answers,
         bound=bound or {},
+        on_record=on_record,
     )
 
 
@@ -117,4 +168,4 @@ _MESSAGE = Decision(Outcome.NOT_APPLICABLE, "A request to send a message is no s
 
 def _unknown(service: Service) -> Decision:
     """A service that nobody identified is not "not needed": a person looks at it, or the provider names it."""
-    return Decision(Outcome.REFER_NURSE, service.trouble, reason_code=SERVICE_UNKNOWN)
+    return Decision(Outcome.REFER_NURSE, service.trouble or _NARROW, reason_code=SERVICE_UNKNOWN)

@@ -15,6 +15,7 @@ import structlog
 
 from precert.authorization.deciding.decide import Rules, decide
 from precert.authorization.deciding.request import Ask, Subject
+from precert.authorization.deciding.service import service_keys
 from precert.authorization.deciding.standing import (
     Standing,
     service_day,
@@ -23,7 +24,6 @@ from precert.authorization.deciding.standing import (
 from precert.authorization.record.case import Authorization, Line, decode, fold
 from precert.authorization.record.numbers import NumberKind, issue
 from precert.eligibility.directory import Directory, Found, NoMember
-from precert.fhir.coding import codes
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Outcome
 from precert.runtime import Runtime
@@ -42,7 +42,7 @@ Trouble = Literal["no-member-found", "coverage-not-found", "no-active-coverage",
 
 def services(ask: Ask) -> frozenset[str]:
     """The codes that name the service, as ``system|code``."""
-    return frozenset(str(code) for code in codes(ask.line.item.get("productOrService")))
+    return service_keys(ask.line)
 
 
 @dataclass(frozen=True, slots=True)
