@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from precert.authorization.deciding.request import Ask, Subject
+from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest
 from precert.authorization.usecases.ask import Consulted, ConsultService
 from precert.dtr import urls
@@ -134,6 +135,10 @@ def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Res
         if consulted.trouble is not None:
             failed = True
             resolved.note("warning", "processing", consulted.text, consulted.trouble, order.path)
+        elif consulted.decision is not None and consulted.decision.reason_code is not None:
+            failed = True  # no policy was asked, or none fits: that is not the same as "nothing is needed"
+            reason_code = consulted.decision.reason_code
+            resolved.note("warning", "not-supported", consulted.decision.reason, reason_code, order.path)
         for evaluation in consulted.decision.applied if consulted.decision is not None else ():
             form = forms.form(evaluation.policy, evaluation.version, day) if evaluation.questions else None
             if form is not None:
@@ -147,7 +152,8 @@ def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Res
 
 def _consulted(order: Order, insured: Insured, consult: ConsultService) -> Consulted:
     """What the rules say of the order under one coverage."""
-    line = LineRequest(sequence=1, code=str(order.codes[0]), item={"productOrService": order.concepts[0]})
+    item = {"productOrService": order.service}
+    line = LineRequest(sequence=1, code=line_code(item, consult.directory().crosswalk), item=item)
     return consult.ask(Ask(line), Subject({}, insured.coverage), insured.identified)
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from precert.authorization.deciding.decide import Rules, decide
 from precert.authorization.deciding.request import Ask, Subject
-from precert.authorization.deciding.service import service_keys
+from precert.authorization.deciding.service import Service, service_keys
 from precert.authorization.deciding.standing import (
     Standing,
     service_day,
@@ -91,6 +91,7 @@ class Consulted:
     text: str = ""
     held: Held | None = None
     plan: str | None = None
+    service: Service = field(default_factory=Service)  # as it was identified
     expiry: date | None = None  # the day after which the assertion cannot hold: coverage or policy ends
 
     @property
@@ -178,6 +179,7 @@ class ConsultService:
             day,
             decision=decided.decision,
             plan=decided.who.plan.id if decided.who.plan else None,
+            service=decided.service,
             expiry=self._expiry(decided.decision, who.ends(day), today),
         )
 
