@@ -59,6 +59,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no why_not": ({"criteria": {**LEAF, "why_not": None}}, "why-not", "error"),
     "unused question": ({"facts": {"ok": YES, "more": YES}}, "fact-unused", "error"),
     "unused fact": ({"facts": {"ok": YES, "more": {"from": "Item", "value": "quantity"}}}, "fact-unused", "warning"),
+    **{
+        f"raw {path}": ({"facts": {"ok": YES, "x": {"from": "Item", "value": path}}, "criteria": {**LEAF, "test": "%ok and %x = 'E0601'"}}, "raw-element", "error")
+        for path in ("productOrService.coding.code.first()", "modifier.coding.code", "detail.productOrService.text",
+                     "category.coding.where(code = '1').code", "revenue.coding.code", "programCode.coding.code")
+    },
     "exists()": ({"criteria": {**LEAF, "test": "%ok.exists()"}}, "open-world", "error"),
     "contains": ({"criteria": {**LEAF, "test": "%ok contains true"}}, "open-world", "error"),
     "absent": ({"facts": {"ok": {"from": "Condition", "absent": False, **YES}}}, "absent-clinical", "error"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from precert.authorization.deciding.decide import SERVICE_UNKNOWN
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest
@@ -137,8 +138,11 @@ def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Res
             resolved.note("warning", "processing", consulted.text, consulted.trouble, order.path)
         elif consulted.decision is not None and consulted.decision.reason_code is not None:
             failed = True  # no policy was asked, or none fits: that is not the same as "nothing is needed"
-            reason_code = consulted.decision.reason_code
-            resolved.note("warning", "not-supported", consulted.decision.reason, reason_code, order.path)
+            said = consulted.decision.reason
+            if consulted.decision.reason_code == SERVICE_UNKNOWN:
+                resolved.note("warning", "not-supported", said, "service-unknown", order.path)
+            else:
+                resolved.note("warning", "not-supported", said, "review-needed", order.path)
         for evaluation in consulted.decision.applied if consulted.decision is not None else ():
             form = forms.form(evaluation.policy, evaluation.version, day) if evaluation.questions else None
             if form is not None:
