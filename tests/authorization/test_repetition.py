@@ -103,7 +103,7 @@ OTHER: list[dict[str, Any]] = [
     {"service_start": date(2027, 3, 1)},
     {"service_start": date(2027, 1, 4), "service_end": date(2027, 3, 1)},
     {"service_start": None},  # no day is said, and today it does not hold yet
-    {"item": item("E0470", modifiers=("RR",))},
+    {"item": item("E0470", modifiers=("RR",)), "code": f"{HCPCS}|E0470"},
     {"item": item()},
     {"item": item(modifiers=("RR", "KX"))},
     {"item": item(modifiers=("RR",), place="31")},

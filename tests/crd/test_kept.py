@@ -234,13 +234,12 @@ async def test_an_authorization_for_one_of_the_codes_of_an_order_counts(world):
     assert info["satisfied-pa-id"] == number
 
 
-async def test_an_authorization_says_nothing_of_the_other_codes_of_an_order(world):
-    """An order with two billing options is satisfied for the one that is authorized (resp-30)."""
+async def test_an_authorization_does_not_hold_for_an_order_of_several_services(world):
+    """An order with two billing codes may be billed under the one that is not authorized: which is meant has to be said."""
     await authorize(world)
     options = {"code": {"coding": [{"system": CPT, "code": code} for code in ("97110", "72148")]}}
     (info,) = infos(await world.ask(hook(mri() | options, member="COM-0001", version="2.2")))
-    assert info["pa-needed"] == "satisfied"
-    assert info["billingCode"] == [{"system": CPT, "code": "72148"}]
+    assert (info["covered"], info["pa-needed"], info["info-needed"]) == ("conditional", "conditional", ["detail-code"])
 
 
 @pytest.mark.parametrize("performer", ["Organization/nameless", "Organization/gone"])

@@ -98,6 +98,10 @@ async def test_orders_of_a_type_that_has_no_link(desk: Desk) -> None:
     [
         (order("99213", "http://www.ama-assn.org/go/cpt"), ("information", "nothing-needed")),
         (order() | {"codeCodeableConcept": {"text": "oxygen"}}, ("warning", "order-unclear")),
+        (order("E06O1"), ("warning", "service-unknown")),
+        (order("XXXXX", "http://www.ama-assn.org/go/cpt"), ("warning", "service-unknown")),
+        (order("706172005", "http://snomed.info/sct"), ("warning", "service-unknown")),
+        (order("191831", "http://www.nlm.nih.gov/research/umls/rxnorm"), ("warning", "service-unknown")),
     ],
 )
 async def test_an_order_without_a_form(desk: Desk, asked: Json, expected: tuple[str, str]) -> None:

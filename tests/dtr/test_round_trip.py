@@ -27,6 +27,7 @@ from support.answers import bundle
 from support.app import EXAMPLES, NOW, FrozenClock, frozen_runtime, running
 
 LIBRARY = PolicyLibrary(EXAMPLES / "policies", NOW)
+_VIEW = ("productOrService", "request", "quantity", "code", "system", "modifiers")
 MEMBER = {"medicare-advantage": "MA-0001", "commercial": "COM-0001", "medicaid-mco": "MCD-0001"}
 
 
@@ -48,7 +49,9 @@ class Trip:
 
     @property
     def member(self) -> str:
-        return MEMBER[self.context.coverage["lob"]]
+        lob = self.context.coverage["lob"]
+        renewing = self.context.item["request"] in ("renewal", "extension") and lob == "medicare-advantage"
+        return "MA-0002" if renewing else MEMBER[lob]  # who has something on file that can be renewed
 
     def request(self, response: Json | None) -> Json:
         context = self.context
@@ -56,7 +59,7 @@ class Trip:
         coding = written["productOrService"]["coding"][0]
         certification = {"initial": "I", "renewal": "R", "extension": "4"}[written.get("request", "initial")]
         quantity = written.get("quantity", {}).get("value")
-        more = {k: v for k, v in written.items() if k not in ("productOrService", "request", "quantity")}
+        more = {k: v for k, v in written.items() if k not in _VIEW}
         day = context.service_date.isoformat()
         line = item(1, f"{coding['system']}|{coding['code']}", certification=certification, start=day, **more)
         if quantity is not None:

@@ -36,7 +36,7 @@ def test_optional_files_may_be_missing(folder: Path) -> None:
 
 def test_history_finds_its_member(folder: Path) -> None:
     history = {m.id: [h.id for h in m.history] for m in load_directory(folder).members if m.history}
-    assert history == {"COM-0002": ["CLM-1001"], "MA-0004": ["CLM-1002"]}
+    assert history == {"COM-0002": ["CLM-1001"], "MA-0002": ["AUTH-1003"], "MA-0004": ["CLM-1002"]}
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from precert.fhir.coding import HCPCS, Code
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evaluate import evaluate
+from precert.policy.item import item_view
 from precert.policy.load import load_file
 from precert.policy.types import Answer, LineContext, Outcome
 
 POLICY = Path(__file__).resolve().parents[2] / "examples" / "policies" / "06-hospital-bed.yaml"
-HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 
 
 @pytest.mark.parametrize(
@@ -22,9 +23,8 @@ HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 def test_weight_of_a_heavy_duty_bed(unit: str | None, outcome: Outcome) -> None:
     context = LineContext(
         item={
-            "productOrService": {"coding": [{"system": HCPCS, "code": "E0303"}]},
+            **item_view({"quantity": {"value": 13}}, [Code(HCPCS, "E0303")]),
             "request": "initial",
-            "quantity": {"value": 13},
         },
         service_date=date(2026, 11, 20),
         received=date(2026, 11, 20),

@@ -53,7 +53,7 @@ def verdict(asked: Any, *counted: Counted, complete: bool = True, item: Any = No
         ([beside(None)], "refer"),  # who names no amount asks for all that is granted
         ([beside("one")], "refer-nurse"),
         ([beside(1, "bananas")], "refer-nurse"),
-        ([beside(1, modifiers=(Code(HCPCS, "RR"),))], "approve"),  # another modifier: not a duplicate, and counted
+        ([beside(1, modifiers=("RR",))], "approve"),  # another modifier: not a duplicate, and counted
         ([beside(2, codes=(Code(HCPCS, "E0470"),))], "approve"),  # another service
         ([on_record(3)], "refer"),
         ([on_record(1)], "approve"),

@@ -60,6 +60,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no why_not": ({"criteria": {**LEAF, "why_not": None}}, "why-not", "error"),
     "unused question": ({"facts": {"ok": YES, "more": YES}}, "fact-unused", "error"),
     "unused fact": ({"facts": {"ok": YES, "more": {"from": "Item", "value": "quantity"}}}, "fact-unused", "warning"),
+    **{
+        f"raw {path}": ({"facts": {"ok": YES, "x": {"from": "Item", "value": path}}, "criteria": {**LEAF, "test": "%ok and %x = 'E0601'"}}, "raw-element", "error")
+        for path in ("productOrService.coding.code.first()", "modifier.coding.code", "detail.productOrService.text",
+                     "category.coding.where(code = '1').code", "revenue.coding.code", "programCode.coding.code")
+    },
     "exists()": ({"criteria": {**LEAF, "test": "%ok.exists()"}}, "open-world", "error"),
     "contains": ({"criteria": {**LEAF, "test": "%ok contains true"}}, "open-world", "error"),
     "absent": ({"facts": {"ok": {"from": "Condition", "absent": False, **YES}}}, "absent-clinical", "error"),
@@ -245,7 +250,7 @@ def test_codes_that_look_right(written: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "says"),
-    [("hcpcs|601", "a letter and four digits"), ("cpt|721", "five characters"), ("icd10|4733", "for example I27"),
+    [("hcpcs|601", "a letter from A to V and four digits"), ("cpt|721", "five characters"), ("icd10|4733", "for example I27"),
      ("loinc|59408-6", "check digit"), ("loinc|59408", "hyphen"), ("sct|185349004", "check digit"), ("hcpc|E0601", "neither a URL")],
 )  # fmt: skip
 def test_codes_that_cannot_be_right(written: str, says: str) -> None:

@@ -27,6 +27,7 @@ from precert.fhir.json import load_resource
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Element, elements
 from precert.pas.intake import read_request
+from precert.policy.catalogue import Catalogue
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.explain import explain as as_json
 from precert.policy.folder import VALUE_SET_FOLDER, listing
@@ -231,7 +232,7 @@ async def _stored_lines(settings: Settings, policy: CompiledPolicy) -> list[tupl
             documents = await store.search(TENANT, "Case", limit=200, page=page)
             for document in documents.documents:
                 case = fold(decode(document.body))
-                found += [entry async for entry in _lines_of(store, directory, case, policy.id)]
+                found += [entry async for entry in _lines_of(store, directory, case, policy)]
             page = documents.next
             if page is None:
                 return found
@@ -240,12 +241,12 @@ async def _stored_lines(settings: Settings, policy: CompiledPolicy) -> list[tupl
 
 
 async def _lines_of(
-    store: Store, directory: Directory, case: Case, policy: str
+    store: Store, directory: Directory, case: Case, draft: CompiledPolicy
 ) -> AsyncIterator[tuple[str, LineContext, Outcome]]:
     decided = (event for event in case.events if event.determination and not event.determination.human)
     # what was answered with an authorization on record ("satisfied") was not decided by the rules
     engine = {e.line: e.determination for e in decided if e.determination and e.determination.outcome in set(Outcome)}
-    if not any(d.policy == policy for d in engine.values()):
+    if not any(d.policy == draft.id for d in engine.values()):
         return
     stored = await store.get(TENANT, "Bundle", case.submission)
     if stored is None:
@@ -254,7 +255,10 @@ async def _lines_of(
     who = who_asks(directory, submission, case.opened.received)
     for line in case.ordered:
         determination = engine.get(line.sequence)
-        if determination is not None and determination.policy == policy:
+        if determination is not None and determination.policy == draft.id:
             ask, received = submission.ask(line.requested), case.opened.received.date()
-            context = line_context(ask, submission.subject, who, directory, received)
+            # decided as a renewal, unless it is on record that there was nothing to renew
+            renews = not determination.trace.get("remarks")
+            rules = Rules(directory, Catalogue([draft]))
+            context = line_context(ask, submission.subject, who, rules, received, renews=renews)
             yield f"{case.number} / {line.sequence}", context, Outcome(determination.outcome)

@@ -94,7 +94,8 @@ class _Answering:
         self.gathered = await gather(self.call, self.context, ehr, await self._deadline(ehr))
         orders: list[Order] = []
         if relevant_drafts(self.call, self.context):
-            orders = orders_in_scope(self.call, self.context, self.gathered, on_order=self.shape.ANNOTATE_BASED_ON)
+            crosswalk, on_order = self.consult.directory().crosswalk, self.shape.ANNOTATE_BASED_ON
+            orders = orders_in_scope(self.call, self.context, self.gathered, crosswalk, on_order=on_order)
         if not orders:
             return await self._finish([], [], [])
         decider = Decider(

@@ -63,9 +63,9 @@ def _asserted(
     consulted: Consulted, order: Order, coverage: str, note: str | None, catalogue: Catalogue, setting: Setting
 ) -> CoverageInfo:
     assumed: tuple[Reason, ...] = (Reason(note),) if note else ()
-    base = CoverageInfo(
-        coverage=coverage, covered="covered", assertion="", date=setting.today, billing_codes=order.billing
-    )
+    # what the order names, else what the plan's crosswalk makes of it
+    billing = order.billing or tuple({"system": c.system, "code": c.code} for c in consulted.service.codes)
+    base = CoverageInfo(coverage=coverage, covered="covered", assertion="", date=setting.today, billing_codes=billing)
     if consulted.trouble is not None:
         return _troubled(base, consulted, assumed, setting)
     decision = consulted.decision
@@ -76,7 +76,7 @@ def _asserted(
     assumed += _because_of_network(decision, catalogue)
     base = replace(base, details=details, reasons=assumed, expiry=consulted.expiry)
     if decision.reason_code == SERVICE_UNKNOWN:
-        return _too_coarse(base)
+        return _too_coarse(base, decision)
     if decision.reason_code == RULES_UNAVAILABLE:
         return _technical(base, decision.reason, setting)
     match decision.outcome:
@@ -161,11 +161,8 @@ def _authorized_codes(billing: tuple[Element, ...], authorized: str) -> tuple[El
     return same or billing
 
 
-def _too_coarse(base: CoverageInfo) -> CoverageInfo:
-    text = (
-        "The order names the service by no code that is billed (HCPCS, CPT, RxNorm, NDC or an X12 service type). "
-        "Add one to learn whether authorization is needed."
-    )
+def _too_coarse(base: CoverageInfo, decision: Decision) -> CoverageInfo:
+    text = f"{decision.reason} With the code that is billed you learn whether authorization is needed."
     return replace(
         base,
         covered="conditional",

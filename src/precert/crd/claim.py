@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from precert.crd import urls
-from precert.crd.billing import BILLING_SYSTEMS
 from precert.crd.gather import pointed_to
 from precert.crd.orders import Order
 from precert.crd.prefetch import Pool
 from precert.fhir import json
+from precert.fhir.billing import billed
 from precert.fhir.bundle import Entry, bundle_entry, type_and_id
 from precert.fhir.coding import codes
 from precert.fhir.dates import instant
@@ -177,10 +177,10 @@ def _item(order: Order, request: _Request, trace: str, diagnoses: int, performer
 
 
 def _billed_first(concept: Element) -> Element:
-    """The code that is billed leads: a request is known by its first coding."""
+    """The code that is billed leads: some readers look no further than the first coding."""
     sent = elements(concept.get("coding"))
-    billed = [c for c in sent if any(code.system in BILLING_SYSTEMS for code in codes({"coding": [c]}))]
-    return {**concept, "coding": [*billed, *(c for c in sent if c not in billed)]}
+    leading = [c for c in sent if any(billed(code) for code in codes({"coding": [c]}))]
+    return {**concept, "coding": [*leading, *(c for c in sent if c not in leading)]}
 
 
 def _supporting(pool: Pool, evidence: Iterable[str], patient: Entry) -> list[Entry]:

@@ -106,7 +106,7 @@ class Decider:
         decision, held = one.consulted.decision, one.consulted.held
         if decision is None or held is not None or decision.outcome is not Outcome.APPROVE:
             return one
-        if one.order.unbillable or not one.order.to_be_done:
+        if not one.order.to_be_done:
             return one
         if one.order.asked.performer_known and not one.order.asked.performer_npis:
             return one  # an authorization is for a certain provider

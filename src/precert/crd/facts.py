@@ -9,8 +9,8 @@ from collections.abc import Container, Iterable, Iterator
 from urllib.parse import quote
 
 from precert.fhir.coding import CodePattern
+from precert.fhir.systems import VALUE_SET
 from precert.policy.catalogue import Catalogue
-from precert.policy.codeset import VALUE_SET
 from precert.policy.model import PAYER_SOURCES, REQUEST_SOURCES, Fact
 from precert.policy.types import Decision
 

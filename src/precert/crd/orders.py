@@ -11,10 +11,11 @@ from datetime import date
 from decimal import Decimal
 
 from precert.authorization.deciding.request import Ask
+from precert.authorization.deciding.service import line_code
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.record.case import LineRequest, Party
 from precert.crd import urls
-from precert.crd.billing import bare, billing_codings, leading, modifiers_of
+from precert.crd.billing import bare, billing_codings, modifiers_of
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
 from precert.fhir.coding import PLACE_OF_SERVICE, UCUM, codes
@@ -89,7 +90,6 @@ def read_order(
     service = {**service, "coding": [*elements(service.get("coding")), *offered]} if offered else service
     billing, modifiers = billing_codings(service), modifiers_of(codes(service))
     service = bare(service)
-    named = list(codes(service))
     start, end = _dates(resource)
     quantity, unit, said = _quantity(resource)
     item: Element = {"productOrService": service}
@@ -108,7 +108,7 @@ def read_order(
         performers, performer_npis = [performer], _all_npis([performer], index)
     line = LineRequest(
         sequence=sequence,
-        code=str(leading(named)) if named else "",
+        code=line_code(item),
         service_start=start,
         service_end=end,
         quantity=quantity,

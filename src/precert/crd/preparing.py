@@ -26,7 +26,7 @@ async def order_request(consult: ConsultService, call: HookCall, reference: str)
     context = read_context(call)
     gathered = await gather(call, context, None, Deadline.after(_SECONDS))
     pool = gathered.pool
-    found = orders_in_scope(call, context, gathered, on_order=True)
+    found = orders_in_scope(call, context, gathered, consult.directory().crosswalk, on_order=True)
     order = next((order for order in found if order.reference == reference), None)
     if order is None:
         said = f"The call has no order {reference[:80]!r}; it has {', '.join(o.reference for o in found) or 'none'}."

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from precert.authorization.deciding.request import Ask
+from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest
 from precert.crd.context import HookContext, is_order
 from precert.crd.encounters import encounter_needs
@@ -18,6 +19,7 @@ from precert.crd.gather import Gathered, based_on
 from precert.crd.hooks import ORDER_TYPES
 from precert.crd.orders import Order, read_order, service_concept
 from precert.crd.prefetch import about_another
+from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
 from precert.fhir.coding import Code, codes
 from precert.fhir.types import Element
@@ -35,8 +37,11 @@ def relevant_drafts(call: HookCall, context: HookContext) -> bool:
     return any(entry["resource"].get("resourceType") in kinds for entry in context.drafts)
 
 
-def orders_in_scope(call: HookCall, context: HookContext, gathered: Gathered, *, on_order: bool) -> list[Order]:
+def orders_in_scope(
+    call: HookCall, context: HookContext, gathered: Gathered, crosswalk: Crosswalk, *, on_order: bool
+) -> list[Order]:
     """The services to be answered, numbered from 1. ``on_order``: appointments answer on the order they are based on.
+    ``crosswalk`` is the plan's: a line is known by the code under which it is billed.
 
     Raises FhirError (faults.unobtainable) when what the hook is about cannot be had at all.
     """
@@ -51,11 +56,13 @@ def orders_in_scope(call: HookCall, context: HookContext, gathered: Gathered, *,
             found = _appointments(context, index, on_order=on_order)
         case "encounter":
             found = _encounter(context, gathered)
-    return [_numbered(order, sequence) for sequence, order in enumerate(found, start=1)]
+    return [_numbered(order, sequence, crosswalk) for sequence, order in enumerate(found, start=1)]
 
 
-def _numbered(order: Order, sequence: int) -> Order:
-    line = msgspec.structs.replace(order.asked.line, sequence=sequence)
+def _numbered(order: Order, sequence: int, crosswalk: Crosswalk) -> Order:
+    line = order.asked.line
+    code = line_code(line.item, crosswalk, line.service_start)
+    line = msgspec.structs.replace(line, sequence=sequence, code=code)
     return replace(order, asked=replace(order.asked, line=line))
 
 

@@ -10,8 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from precert.authorization.deciding.service import identify, normalized
 from precert.dtr.form import Form
 from precert.dtr.shape import Shape
+from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.evaluate import evaluate_scoped
 from precert.policy.evidence import EvidenceIndex
@@ -103,5 +105,5 @@ def first_questions(form: Form, service: str | None, shape: Shape, today: date) 
 def bare_context(service: str | None, answers: Mapping[str, Answer], today: date) -> LineContext:
     """A line of which only the service is known, if that."""
     system, _, code = (service or "").rpartition("|")
-    item = {"productOrService": {"coding": [{"system": system, "code": code}]}} if code else {}
-    return LineContext(item=item, service_date=today, received=today, answers=answers)
+    item: Element = {"productOrService": {"coding": [{"system": system, "code": code}]}} if code else {}
+    return LineContext(item=normalized(item, identify(item)), service_date=today, received=today, answers=answers)

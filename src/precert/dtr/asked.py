@@ -54,6 +54,11 @@ class Order:
         return [concept for concept in found if any(codes(concept))]
 
     @property
+    def service(self) -> Element:
+        """All that it names as one concept, as CRD reads an order: several services in it are no single one."""
+        return {"coding": [coding for concept in self.concepts for coding in elements(concept.get("coding"))]}
+
+    @property
     def codes(self) -> tuple[Code, ...]:
         return tuple(code for concept in self.concepts for code in codes(concept))
 

@@ -111,8 +111,8 @@ class Interviewer:
             told = {answer_key(form.id, link_id): answer for link_id, answer in judged.answers.items()}
             submission = replace(submission, answers={**submission.answers, **told})
             who = self.service.who(submission, now)
-            ask, directory = submission.ask(line.requested), self.service.directory()
-            return line_context(ask, submission.subject, who, directory, now.date(), bound=bound_versions(case))
+            ask, rules = submission.ask(line.requested), self.service.rules()
+            return line_context(ask, submission.subject, who, rules, now.date(), bound=bound_versions(case))
         return bare_context(opened.get(urls.SERVICE_IDENTIFIER), judged.answers, now.date())
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
 from precert.authorization.deciding.answers import CONTEXT
+from precert.authorization.deciding.service import line_code
 from precert.authorization.usecases.ask import ConsultService
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.dtr import urls
@@ -93,7 +94,8 @@ class _Building:
     async def bundle(self, wanted: Wanted) -> Resource:
         """The package of one form."""
         served, origin = wanted.served, self.resolved.origin
-        service = str(wanted.orders[0].codes[0]) if wanted.orders else None
+        crosswalk = self.packager.consult.directory().crosswalk
+        service = line_code({"productOrService": wanted.orders[0].service}, crosswalk) if wanted.orders else None
         first: tuple[str, ...] = ()
         if served.manner == "adaptive" and self.shape.SHELL_ASKS:
             first = first_questions(served.form, service, self.shape, self.now.date())

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from precert.authorization.deciding.decide import SERVICE_UNKNOWN
 from precert.authorization.deciding.request import Ask, Subject
+from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest
 from precert.authorization.usecases.ask import Consulted, ConsultService
 from precert.dtr import urls
@@ -134,6 +136,13 @@ def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Res
         if consulted.trouble is not None:
             failed = True
             resolved.note("warning", "processing", consulted.text, consulted.trouble, order.path)
+        elif consulted.decision is not None and consulted.decision.reason_code is not None:
+            failed = True  # no policy was asked, or none fits: that is not the same as "nothing is needed"
+            said = consulted.decision.reason
+            if consulted.decision.reason_code == SERVICE_UNKNOWN:
+                resolved.note("warning", "not-supported", said, "service-unknown", order.path)
+            else:
+                resolved.note("warning", "not-supported", said, "review-needed", order.path)
         for evaluation in consulted.decision.applied if consulted.decision is not None else ():
             form = forms.form(evaluation.policy, evaluation.version, day) if evaluation.questions else None
             if form is not None:
@@ -147,7 +156,8 @@ def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Res
 
 def _consulted(order: Order, insured: Insured, consult: ConsultService) -> Consulted:
     """What the rules say of the order under one coverage."""
-    line = LineRequest(sequence=1, code=str(order.codes[0]), item={"productOrService": order.concepts[0]})
+    item = {"productOrService": order.service}
+    line = LineRequest(sequence=1, code=line_code(item, consult.directory().crosswalk), item=item)
     return consult.ask(Ask(line), Subject({}, insured.coverage), insured.identified)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from precert.eligibility.crosswalk import Crosswalk
 from precert.eligibility.model import Member, Payer, Plan, Provider
 from precert.fhir.coding import NPI, codes, system_url
 from precert.fhir.types import Resource, elements, text
@@ -77,8 +78,10 @@ class Directory:
         providers: Iterable[Provider],
         plans: Mapping[str, Plan],
         mode: Mode = "presented",
+        crosswalk: Crosswalk | None = None,
     ) -> None:
         self.payer = payer
+        self.crosswalk = crosswalk or Crosswalk()
         self.plans = dict(plans)
         self.mode: Mode = mode
         self.members = tuple(members)

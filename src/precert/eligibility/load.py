@@ -1,4 +1,5 @@
-"""Reading the eligibility folder: ``payer.json``, ``plans.yaml``, ``members.json``, ``providers.yaml``, ``history.yaml``.
+"""Reading the eligibility folder: ``payer.json``, ``plans.yaml``, ``members.json``, ``providers.yaml``, ``history.yaml``,
+``crosswalk.csv``.
 
 Members and coverages are FHIR (a Bundle of Patient and Coverage); a Coverage names its plan with the ``plan`` class.
 Every fault is an :class:`EligibilityError` that names the file and the entry.
@@ -14,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from precert.eligibility.crosswalk import CrosswalkError, load_crosswalk
 from precert.eligibility.directory import Directory, Mode
 from precert.eligibility.model import CoverageRecord, HistoryEntry, Member, Payer, Plan, Provider
 from precert.fhir import json
@@ -40,7 +42,12 @@ def load_directory(folder: Path, mode: Mode = "presented") -> Directory:
     members = list(_members(folder / "members.json", plans, history))
     if strangers := history.keys() - {member.id for member in members}:
         raise EligibilityError(f"{folder / 'history.yaml'}: no such member: {', '.join(sorted(strangers))}")
-    return Directory(payer, members, _once(folder / "providers.yaml", Provider, "npi").values(), plans, mode)
+    providers = _once(folder / "providers.yaml", Provider, "npi").values()
+    try:
+        crosswalk = load_crosswalk(folder / "crosswalk.csv")
+    except CrosswalkError as error:
+        raise EligibilityError(str(error)) from error
+    return Directory(payer, members, providers, plans, mode, crosswalk)
 
 
 def _resource(path: Path) -> Resource:

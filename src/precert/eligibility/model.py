@@ -43,6 +43,8 @@ class Plan(BaseModel):
     :mod:`precert.fhir.coverage_terms`: another one would make policies silent about the members of the plan. ``not_eligible`` says what automation may do alone when coverage is not active on
     the service date: ``deny`` (administrative, A3) or ``refer`` to a person; off (``refer``) unless the plan says so.
     ``unsolicited``: an order whose criteria are met is authorized when it is signed (CRD), without a PAS request.
+    ``unlisted`` says what an identified service means that no policy names: ``no-auth`` (needs no authorization), or
+    ``review`` (a nurse looks at it).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +56,7 @@ class Plan(BaseModel):
     funding: Literal["fully-insured", "self-funded"] | None = None
     not_eligible: Automation = "refer"
     unsolicited: bool = True
+    unlisted: Literal["no-auth", "review"] = "no-auth"
     zone: Annotated[str, AfterValidator(_known_zone)] = "America/New_York"
 
     @model_validator(mode="after")

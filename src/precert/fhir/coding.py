@@ -6,67 +6,70 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from precert.fhir.systems import (
+    ALIASES,
+    CDT,
+    CPT,
+    HCPCS,
+    ICD10CM,
+    LOINC,
+    NDC,
+    NPI,
+    PLACE_OF_SERVICE,
+    RXNORM,
+    SHORT_NAMES,
+    SNOMED,
+    UCUM,
+    X12_SERVICE_TYPE,
+)
 from precert.fhir.types import Element, elements
 
-HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
-CPT = "http://www.ama-assn.org/go/cpt"
-ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
-LOINC = "http://loinc.org"
-SNOMED = "http://snomed.info/sct"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-NDC = "http://hl7.org/fhir/sid/ndc"
-NPI = "http://hl7.org/fhir/sid/us-npi"
-UCUM = "http://unitsofmeasure.org"
-X12_SERVICE_TYPE = "https://codesystem.x12.org/005010/1365"
-PLACE_OF_SERVICE = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
+__all__ = [
+    "CPT",
+    "HCPCS",
+    "ICD10CM",
+    "LOINC",
+    "NDC",
+    "NPI",
+    "PLACE_OF_SERVICE",
+    "RXNORM",
+    "SHORT_NAMES",
+    "SNOMED",
+    "UCUM",
+    "X12_SERVICE_TYPE",
+    "Code",
+    "CodePattern",
+    "codes",
+    "procedure",
+    "system_url",
+]
 
-SHORT_NAMES = {
-    "hcpcs": HCPCS,
-    "cpt": CPT,
-    "icd10": ICD10CM,
-    "loinc": LOINC,
-    "sct": SNOMED,
-    "rxnorm": RXNORM,
-    "ndc": NDC,
-    "ucum": UCUM,
-    "x12st": X12_SERVICE_TYPE,
-    "pos": PLACE_OF_SERVICE,
-    "vs": "urn:precert:value-set",
+
+def _folded(url: str) -> str:
+    """What of a URL is compared: no letter case, scheme, ``www.`` or trailing slash; an OID with or without ``urn:oid:``."""
+    lower = url.strip().rstrip("/").lower()
+    for prefix in ("https://", "http://", "urn:oid:"):
+        lower = lower.removeprefix(prefix)
+    return lower.removeprefix("www.")
+
+
+_EXACT = {**{url: url for url in SHORT_NAMES.values()}, **SHORT_NAMES}
+_FOLDED = {
+    **SHORT_NAMES,
+    **{_folded(written): url for url, aliases in ALIASES.items() for written in (url, *aliases)},
+    **{_folded(url): url for url in SHORT_NAMES.values()},
 }
-"""The prefixes that coverage policies may write instead of the full system URL."""
-
-_ALIASES = {
-    "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": HCPCS,
-    "https://www.cms.gov/medicare/coding/hcpcsreleasecodesets": HCPCS,
-    "http://www.cms.gov/medicare/coding/hcpcsreleasecodesets": HCPCS,
-    "urn:oid:2.16.840.1.113883.6.285": HCPCS,
-    "https://bluebutton.cms.gov/resources/codesystem/hcpcs": HCPCS,
-    "http://terminology.hl7.org/CodeSystem/HCPCS-all-codes": HCPCS,
-    "https://www.ama-assn.org/go/cpt": CPT,
-    "https://www.ama-assn.org/practice-management/cpt": CPT,
-    "urn:oid:2.16.840.1.113883.6.12": CPT,
-    "https://hl7.org/fhir/sid/icd-10-cm": ICD10CM,
-    "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
-    "https://loinc.org": LOINC,
-    "urn:oid:2.16.840.1.113883.6.1": LOINC,
-    "https://snomed.info/sct": SNOMED,
-    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
-    "urn:oid:2.16.840.1.113883.4.6": NPI,
-    "https://codesystem.x12.org/external/365": X12_SERVICE_TYPE,
-    "http://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set": PLACE_OF_SERVICE,
-}
-
-
-_KNOWN = {**{url: url for url in SHORT_NAMES.values()}, **_ALIASES, **SHORT_NAMES}
 
 
 def system_url(system: str) -> str:
-    """The canonical URL of a system written as a short name, an alias, an OID or with a trailing slash."""
-    known = _KNOWN.get(system)
+    """The canonical URL of a system, however it is written: a short name, an alias, an OID, in other letter case.
+
+    A system that is not known here comes back as it is, without blanks around it and without a trailing slash.
+    """
+    known = _EXACT.get(system)
     if known is not None:
         return known
-    trimmed = system.strip().rstrip("/")
-    return _KNOWN.get(trimmed, trimmed)
+    return _FOLDED.get(_folded(system)) or system.strip().rstrip("/")
 
 
 class Code(NamedTuple):
@@ -89,19 +92,29 @@ def codes(concepts: object) -> Iterator[Code]:
                 yield Code(system_url(system) if isinstance(system, str) else "", code)
 
 
-_PROCEDURE = re.compile(r"([A-Z]\d{4}|\d{4}[0-9A-Z])((?:[-:, ]?[0-9A-Z]{2})*)", re.ASCII)
+_PROCEDURE = re.compile(
+    r"([A-EGHJ-MP-V]\d{4}|\d{4}[0-9AFMTU])((?:[-:, ]?[0-9A-Z]{2})*)", re.ASCII
+)  # HCPCS level II letters; CPT categories I to III, proprietary laboratory (U), administrative (M) and vaccine (A) codes
+_MODIFIER = re.compile("[0-9A-Z]{2}")
+_PROCEDURES = frozenset({HCPCS, CPT, CDT})
 
 
 def procedure(code: Code) -> tuple[Code, tuple[str, ...]] | None:
-    """A HCPCS or CPT code as the code of its own level and its modifiers; ``None`` if it has not the form of one.
+    """A HCPCS, CPT or CDT code as the code of its own level and its modifiers; ``None`` if it has not the form of one.
 
-    HCPCS level I is CPT, so senders write either system. Modifiers follow the code: ``97110:GP`` (CRD), ``97110-GP``, ``97110GP``.
+    HCPCS level I is CPT and its D codes are CDT, so senders write either system; a code with a letter in front comes back as
+    HCPCS, one of digits as CPT. Modifiers follow the code: ``97110:GP`` (CRD), ``97110-GP``, ``97110GP``.
+    Source: CMS "HCPCS General Information" (a letter A to V and four digits).
     """
-    found = _PROCEDURE.fullmatch(code.code.upper()) if code.system in (HCPCS, CPT) else None
+    if code.system not in _PROCEDURES or not code.code.isascii():
+        return None
+    found = _PROCEDURE.fullmatch(code.code.upper())
     if found is None:
         return None
     base, behind = found.groups()
-    return Code(HCPCS if base[0].isalpha() else CPT, base), tuple(re.findall("[0-9A-Z]{2}", behind))
+    if code.system == CDT and base[0] != "D":
+        return None
+    return Code(HCPCS if base[0].isalpha() else CPT, base), tuple(_MODIFIER.findall(behind))
 
 
 class CodePattern(NamedTuple):

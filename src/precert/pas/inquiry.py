@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 
+from precert.authorization.deciding.service import service_keys
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.dependencies import Rejection
 from precert.authorization.usecases.inquire import Inquiry
@@ -32,6 +33,7 @@ def read_inquiry(submission: Submission) -> Inquiry:
     items = elements(claim.get("item"))
     asked = [frozenset(codes(item.get("productOrService"))) for item in items]
     anything = not asked or any(not c or any(code.code == _ANY_SERVICE for code in c) for c in asked)
+    kept = {key for line in submission.lines for key in service_keys(line)}  # lines are kept under their billing code
     numbers = [
         number
         for element in (claim, *items)
@@ -43,7 +45,7 @@ def read_inquiry(submission: Submission) -> Inquiry:
         npis=submission.requester_npis,
         identifiers=submission.requester_ids,
         numbers=tuple(dict.fromkeys(numbers)),
-        services=None if anything else frozenset(str(code) for c in asked for code in c),
+        services=None if anything else frozenset(kept) | frozenset(str(code) for c in asked for code in c),
         dates=tuple(filter(None, (_dates(line.service_start, line.service_end) for line in submission.lines))),
     )
 

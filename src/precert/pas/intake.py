@@ -67,7 +67,15 @@ def read_request(
     diagnoses = _diagnoses(index, claim, found)
     cancel_all = _certification(resource) == CANCEL
     by_sequence = {d.sequence: d.concept for d in diagnoses}
-    lines = read_items(index, claim, by_sequence, found, MAX_ITEMS, required=not (cancel_all or inquiry))
+    lines = read_items(
+        index,
+        claim,
+        by_sequence,
+        found,
+        MAX_ITEMS,
+        required=not (cancel_all or inquiry),
+        crosswalk=directory.crosswalk,
+    )
     _check_repetition(index, found)
     found.refuse_if_any()
     assert patient is not None

@@ -7,7 +7,9 @@ from datetime import date
 from decimal import Decimal
 
 from precert.authorization.deciding.parties import party
+from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest, Party
+from precert.eligibility.crosswalk import Crosswalk
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes
@@ -41,8 +43,9 @@ def read_items(
     most: int,
     *,
     required: bool = True,
+    crosswalk: Crosswalk | None = None,
 ) -> list[LineRequest]:
-    """Every item as a line. Faults and warnings go to ``found``."""
+    """Every item as a line, kept under its billing code (by ``crosswalk``, too). Faults and warnings go to ``found``."""
     path = f"{claim.path}.item"
     items = claim.resource.get("item")
     if not isinstance(items, list) or not items:
@@ -63,9 +66,8 @@ def read_items(
             found.fault("structure", "item-shape", where, "An item must be a JSON object.")
             continue
         sequence = _sequence(item, where, sequences, position, found)
-        code = _service_code(item, where, found)
-        if sequence is not None and code is not None:
-            lines.append(_line(index, claim, item, where, sequence, code, diagnoses, found))
+        if _names_a_service(item, where, found) and sequence is not None:
+            lines.append(_line(index, claim, item, where, sequence, crosswalk or Crosswalk(), diagnoses, found))
     return lines
 
 
@@ -91,7 +93,8 @@ def _sequence(item: Element, where: str, seen: dict[int, int], position: int, fo
     return sequence
 
 
-def _service_code(item: Element, where: str, found: Findings) -> str | None:
+def _names_a_service(item: Element, where: str, found: Findings) -> bool:
+    """Whether there is a code, with its system, to look at; which service it is, is identified later."""
     path = f"{where}.productOrService"
     concept = item.get("productOrService")
     usable = list(codes(concept))
@@ -102,17 +105,17 @@ def _service_code(item: Element, where: str, found: Findings) -> str | None:
             path,
             "The item names no service. Give productOrService a coding with system and code.",
         )
-        return None
+        return False
     for position, code in enumerate(usable):
         if code.system:
-            return str(code)
+            return True
         found.fault(
             "code-invalid",
             "code-without-system",
             f"{path}.coding[{position}].system",
             f"Code {code.code!r} has no system, so it could mean anything. Add the system, for example the HCPCS, CPT or X12 URL.",
         )
-    return None
+    return False
 
 
 def _line(
@@ -121,7 +124,7 @@ def _line(
     item: Element,
     where: str,
     sequence: int,
-    code: str,
+    crosswalk: Crosswalk,
     diagnoses: Mapping[int, Element],
     found: Findings,
 ) -> LineRequest:
@@ -130,8 +133,8 @@ def _line(
     quantity, unit = _quantity(item, where, found)
     return LineRequest(
         sequence=sequence,
-        code=code,
-        request=_kind(item, certification.code if certification else None),
+        code=line_code(item, crosswalk, start),
+        request=_kind(item, certification.code if certification else None, where, found),
         certification=certification.code if certification else None,
         service_start=start,
         service_end=end,
@@ -143,9 +146,18 @@ def _line(
     )
 
 
-def _kind(item: Element, certification: str | None) -> str:
+def _kind(item: Element, certification: str | None, where: str, found: Findings) -> str:
     """What kind of request the item is. ``infoCancelled`` decides by its value: ``false`` is no cancellation (the
-    published presets carry it on live items), whatever the certification type says."""
+    published presets carry it on live items), whatever the certification type says. A type that is not known is reviewed
+    as a first request."""
+    if certification is not None and certification not in REQUEST_BY_CERTIFICATION:
+        found.warn(
+            "code-invalid",
+            "certification-type",
+            f"{where}.extension.where(url='{urls.CERTIFICATION_TYPE}')",
+            f"The certification type {certification[:40]!r} is none of {', '.join(REQUEST_BY_CERTIFICATION)} (X12 1322); "
+            "the item is reviewed as a first request.",
+        )
     cancelled = extension_value(item, urls.INFO_CANCELLED, modifier=True)
     if cancelled is True:
         return "cancel"

@@ -5,14 +5,19 @@ A note never hints at the likely result of a review that has not ended.
 
 from __future__ import annotations
 
+from precert.authorization.deciding.decide import SERVICE_UNKNOWN
 from precert.authorization.deciding.standing import describe
 from precert.authorization.record.case import Case, Line
 from precert.authorization.record.codes import code_table
 from precert.authorization.record.lifecycle import lifecycle
+from precert.policy.catalogue import NO_RULE
 from precert.policy.withheld import RULES_UNAVAILABLE
 
 _REVIEW = frozenset({"screening", "auto_review", "nurse_review", "md_review"})
 _APPEAL = "You or the member may appeal this decision to the health plan."
+
+_SAID = frozenset({SERVICE_UNKNOWN, NO_RULE, RULES_UNAVAILABLE})
+"""Reason codes of what is pended for no clinical reason: the note says why, because the provider can mend it."""
 
 
 def line_notes(line: Line, base: str) -> list[str]:
@@ -27,9 +32,13 @@ def line_notes(line: Line, base: str) -> list[str]:
         due = f" by {line.questions.due.date().isoformat()}" if line.questions.due else ""
         notes.append(f"More information is needed to decide on {service}. Please answer{due}: {asked}")
     elif line.state in _REVIEW:
-        notes.append(f"A clinical reviewer will decide on {service}. You will be notified; nothing more is needed now.")
-        if determination is not None and determination.trace.get("reason_code") == RULES_UNAVAILABLE:
-            notes.append(determination.reason)
+        trace = determination.trace if determination is not None else {}
+        if determination is not None and trace.get("reason_code") in _SAID:
+            notes.append(f"{determination.reason} A reviewer will look at the request.")
+        else:
+            notes.append(
+                f"A clinical reviewer will decide on {service}. You will be notified; nothing more is needed now."
+            )
     elif line.state == "exempt" and determination is not None:
         notes.append(determination.reason or f"No authorization is needed for {service}.")
     elif line.state == "cancelled":
@@ -43,6 +52,8 @@ def line_notes(line: Line, base: str) -> list[str]:
         table = lifecycle()
         if line.state in table.adverse or line.state in table.adverse_admin:
             notes.append(_APPEAL)
+    if determination is not None:
+        notes += map(str, determination.trace.get("remarks", ()))
     if determination is not None and determination.policy:
         notes.append(f"Coverage policy: {determination.title}, {base}/policies/{determination.policy}")
     return notes

@@ -7,8 +7,9 @@ from datetime import date
 from typing import Any, Literal, get_args
 
 from precert.fhir.coding import CodePattern
+from precert.fhir.systems import VALUE_SET
 from precert.policy.codecheck import format_problem
-from precert.policy.codeset import VALUE_SET, ValueSets
+from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.lint_rules import written_codes
 from precert.policy.load import Problem

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
-from precert.fhir.coding import codes
 from precert.fhir.types import elements
 from precert.policy.amounts import MOST, Amount, read, total, unit_of
 from precert.policy.codeset import normal
@@ -133,7 +132,7 @@ def _out_of_time(run: Run) -> Verdict | None:
 
 def _asked_twice(run: Run) -> Verdict | None:
     """The very service of another line of the request, for the same days."""
-    mine = frozenset(codes(run.context.item.get("modifier")))
+    mine = frozenset(run.context.item.get("modifiers", ()))
     for other in run.context.counted:
         alike = other.same_request and _same_service(run, other) and frozenset(other.modifiers) == mine
         if alike and _same_days(run, other):

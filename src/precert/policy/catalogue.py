@@ -19,12 +19,14 @@ from precert.policy.evaluate import evaluate_scoped, governing_day
 from precert.policy.evidence import EvidenceIndex
 from precert.policy.favour import favour, strictness
 from precert.policy.precedence import clinical_rank, exemption_rank
-from precert.policy.scope import Scope, scope, service_codes
+from precert.policy.scope import Scope, request_type, scope, service_codes
 from precert.policy.service_index import ServiceIndex
 from precert.policy.types import Decision, Evaluation, LineContext, Outcome
 from precert.policy.withheld import Withheld, handed_over, held_back
 
 _ALL_APPLY = ("limit", "site-of-care", "network")
+NO_RULE = "no-rule"
+"""Reason code of a decision where policies name the service, but none of them this kind of request."""
 _YES = (Outcome.NOT_APPLICABLE, Outcome.NO_AUTH, Outcome.APPROVE)
 _NO_POLICY = "No policy asks for authorization of this service."
 
@@ -136,6 +138,10 @@ class Catalogue:
         own = any(one.policy == evaluation.policy and one.counts_for(context) for one in self.withheld)
         return held_back(evaluation) if lacking or own else evaluation
 
+    def names(self, code: Code) -> bool:
+        """Whether any policy names this service by its code (not by ``services: any``), whatever its dates."""
+        return self._index.names(normal(code))
+
     def candidates(self, services: Sequence[Code]) -> list[str]:
         """Ids of the policies that may speak about these services (normalized codes), whatever their dates."""
         return self._index.candidates(services)
@@ -155,6 +161,7 @@ class _Deciding:
         self.index = EvidenceIndex(context)
         self.considered: list[Evaluation] = []
         self.conflicts: list[str] = []
+        self.other_request: list[CompiledPolicy] = []  # that speak about the line, were it another kind of request
 
     def decide(self) -> Decision:
         roles: dict[str, list[tuple[CompiledPolicy, Scope]]] = {}
@@ -174,7 +181,28 @@ class _Deciding:
         applied = [clinical, *applied] if clinical is not None else applied
         for role in _ALL_APPLY:
             applied.extend(self._evaluate(policy, found) for policy, found in roles.get(role, ()))
-        return self._governed([e for e in applied if e.outcome is not Outcome.NOT_APPLICABLE])
+        decision = self._governed([e for e in applied if e.outcome is not Outcome.NOT_APPLICABLE])
+        return self._without_rule(decision) if self._lacks_rule(roles) else decision
+
+    def _lacks_rule(self, roles: Mapping[str, Sequence[object]]) -> bool:
+        """Whether policies ask for authorization of the service and none of them is for this kind of request.
+
+        The kind of request only chooses between policies, it never decides whether authorization is needed: it is the
+        sender's word. A clinical policy cannot be stood in for by a limit or a site of care.
+        """
+        kinds = {policy.model.role for policy in self.other_request}
+        if "clinical" in kinds and not roles.get("clinical"):
+            return True
+        return bool(kinds.intersection(_ALL_APPLY)) and not any(roles.get(r) for r in ("clinical", *_ALL_APPLY))
+
+    def _without_rule(self, decision: Decision) -> Decision:
+        """A person decides, unless something stricter is said already."""
+        if strictness(decision.outcome) > strictness(Outcome.REFER_NURSE):
+            return decision
+        kind = request_type(self.context.item)
+        names = ", ".join(policy.id for policy in self.other_request)
+        reason = f"There is no rule for this kind of request ({kind}) of this service; {names} is for another."
+        return replace(decision, outcome=Outcome.REFER_NURSE, reason=reason, governing=None, reason_code=NO_RULE)
 
     def _selected(self, policy_id: str) -> Iterator[tuple[CompiledPolicy, Scope]]:
         """The version that decides, if it speaks about the line.
@@ -218,6 +246,8 @@ class _Deciding:
         found = scope(policy, self.context, self.services)
         if found.fails is None:
             yield policy, found
+        elif found.fails == "request" and policy not in self.other_request:
+            self.other_request.append(policy)
 
     def _view(self, policy: CompiledPolicy, found: Scope) -> Evaluation:
         return evaluate_scoped(policy, self.context, self.index, found)

@@ -9,6 +9,7 @@ from precert.fhir.coding import (
     HCPCS,
     ICD10CM,
     LOINC,
+    NDC,
     PLACE_OF_SERVICE,
     RXNORM,
     SHORT_NAMES,
@@ -17,13 +18,14 @@ from precert.fhir.coding import (
 )
 
 _FORMATS = {
-    HCPCS: (re.compile(r"[A-Z]\d{4}"), "a letter and four digits"),
-    CPT: (re.compile(r"\d{4}[0-9A-Z]"), "five characters such as 72148"),
+    HCPCS: (re.compile(r"[A-EGHJ-MP-V]\d{4}"), "a letter from A to V and four digits"),
+    CPT: (re.compile(r"\d{4}[0-9AFMTU]"), "five characters such as 72148"),
     ICD10CM: (re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?"), "for example I27 or I27.20"),
     LOINC: (re.compile(r"\d{1,7}-\d"), "digits, a hyphen and a check digit"),
     SNOMED: (re.compile(r"\d{6,18}"), "6 to 18 digits"),
     RXNORM: (re.compile(r"\d{1,8}"), "digits"),
     PLACE_OF_SERVICE: (re.compile(r"\d{2}"), "two digits"),
+    NDC: (re.compile(r"\d{5}-?\d{4}-?\d{2}|\d{4,5}-\d{3,4}-\d{1,2}"), "for example 57894-030-01"),
 }
 _CHECKED = {LOINC, SNOMED}
 

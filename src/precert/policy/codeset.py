@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern, procedure
+from precert.fhir.billing import billed
+from precert.fhir.coding import CPT, HCPCS, ICD10CM, Code, CodePattern
+from precert.fhir.systems import CDT, VALUE_SET
 
 T = TypeVar("T")
 
-VALUE_SET = SHORT_NAMES["vs"]
+_PROCEDURES = frozenset({HCPCS, CPT, CDT})
 ValueSets = Mapping[str, tuple[str, ...]]
 """Expansions: the value set's name (or VSAC OID) to patterns such as ``rxnorm|274783``."""
 
 
 def normal(code: Code) -> Code:
-    """Upper case; ICD-10-CM without the dot, because senders write ``G4733`` as often as ``G47.33``; procedures without their
-    modifiers and in the system of their level."""
-    billed = procedure(code)
-    if billed is not None:
-        return billed[0]
+    """Upper case; billing codes under their one spelling (procedures without modifiers and in the system of their level, NDC
+    as 11 digits); ICD-10-CM without the dot, because senders write ``G4733`` as often as ``G47.33``.
+
+    The beginning of a procedure code (a pattern's prefix) is put into the system of its level as well.
+    """
+    found = billed(code)
+    if found is not None:
+        return found.code
     written = code.code.upper()
     if code.system == ICD10CM:
         written = written.replace(".", "")
+    elif code.system in _PROCEDURES:
+        return Code(HCPCS if written[:1].isalpha() else CPT, written)
     return code if written == code.code else Code(code.system, written)
 
 

@@ -143,6 +143,8 @@ def explain(decision: Decision) -> dict[str, Any]:
         shown = explain_evaluation(governing)
     if decision.reason_code is not None:
         shown["reason_code"] = decision.reason_code
+    if decision.remarks:
+        shown["remarks"] = list(decision.remarks)
     return {
         **shown,
         "outcome": decision.outcome.value,

@@ -24,8 +24,10 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from precert.fhir.coding import CodePattern
+from precert.fhir.coding import CodePattern, codes
 from precert.fhir.types import Element, Resource
+from precert.policy.codeset import normal
+from precert.policy.item import item_view
 from precert.policy.model import Policy
 from precert.policy.types import Answer, EvidenceItem, LineContext
 
@@ -158,7 +160,10 @@ def unfold(given: Mapping[str, Any], policy: Policy) -> LineContext:
         asof = date.fromisoformat(str(given["asof"])) if "asof" in given else DEFAULT_DAY
         written = dict(given["item"])
         code, quantity = written.pop("code"), written.pop("qty", None)
-        item: Element = {"productOrService": _concept(code), "request": written.pop("request", "initial"), **written}
+        request = written.pop("request", "initial")
+        modifiers = [code.code.upper() for code in codes(written.get("modifier"))]
+        named = normal(next(codes(_concept(code))))
+        item = {**item_view(written, [named], modifiers, list(codes(written.get("category")))), "request": request}
         if quantity is not None:
             item["quantity"] = {"value": quantity}
         age = given.get("age", _DEFAULT_AGE)

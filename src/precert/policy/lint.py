@@ -6,6 +6,7 @@
 ``fact-unused``        a fact that nothing reads (an error if it would be asked for)
 ``open-world``         a test that turns "not known" into true or false
 ``absent-clinical``    a clinical fact whose ``absent`` value alone makes a criterion fail
+``raw-element``        an expression that reads the item's service as the sender wrote it, not as it was understood
 ``ask-type``           the question's answer cannot be what the fact delivers
 ``take-any``           several values where a comparison needs one
 ``ma-internal``        Medicare Advantage, internal criteria: basis without public_url, evidence, rationale and gap

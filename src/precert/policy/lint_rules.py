@@ -8,10 +8,12 @@ from datetime import date, timedelta
 from typing import Literal
 
 from precert.fhir.coding import Code, CodePattern
+from precert.fhir.systems import VALUE_SET
 from precert.policy.codecheck import format_problem
-from precert.policy.codeset import VALUE_SET, ValueSets
+from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy, nodes, sections
 from precert.policy.expression import variables
+from precert.policy.item import RAW
 from precert.policy.lint_scope import scope_rules
 from precert.policy.load import KeyPath
 from precert.policy.logic import leaves
@@ -52,6 +54,7 @@ def every_rule(
     yield from scope_rules(policy)
     yield from _leaves(policy)
     yield from _facts(policy)
+    yield from _raw_elements(policy)
     yield from _closed_world(policy)
     yield from _medicare(policy)
     yield from _approval(policy, today)
@@ -117,6 +120,29 @@ def _facts(policy: CompiledPolicy) -> Iterator[Raw]:
         if _searched(fact) and fact.take == "any" and name in compared:
             message = f"{name} may have several values; say which one counts with take (latest, lowest ...)"
             yield path, "take-any", "warning", message
+
+
+_RAW = re.compile(rf"\b({'|'.join(RAW)})\b")
+_INSTEAD = {
+    "modifier": "modifiers, a list of plain modifiers: modifiers contains 'NU'",
+    "detail": "nothing: an item whose details ask for another service goes to a person",
+    "revenue": "applies.services with the revenue code",
+    "category": "applies.services with the service type (x12st|AG)",
+    "programCode": "nothing: it does not say which service is asked for",
+}
+
+
+def _raw_elements(policy: CompiledPolicy) -> Iterator[Raw]:
+    """The service is read once, for all policies; an expression that reads the sender's spelling can be got around."""
+    for name, fact in policy.model.facts.items():
+        if "Item" not in fact.sources:
+            continue
+        for key, expression in (("value", fact.value), ("where", fact.where)):
+            found = _RAW.search(re.sub(r"'[^']*'", "''", expression or ""))
+            if found is not None:
+                instead = _INSTEAD.get(found[1], "code, the billing code in its one spelling, without modifiers")
+                message = f"{found[1]} is what the sender wrote, in one of many spellings; read {instead}"
+                yield ("facts", name, key), "raw-element", "error", message
 
 
 def _searched(fact: Fact) -> bool:

@@ -45,8 +45,6 @@ def scope(policy: CompiledPolicy, context: LineContext, services: tuple[Code, ..
     applies = policy.model.applies
     if not applies.any_service and not policy.services.matches(services):
         return Scope("services")
-    if applies.request and request_type(context.item) not in applies.request:
-        return Scope("request")
     unknown: list[str] = []
     coverage = context.coverage
     for key, allowed in (("lob", applies.lob), ("state", applies.state), ("plan", applies.plan)):
@@ -81,6 +79,8 @@ def scope(policy: CompiledPolicy, context: LineContext, services: tuple[Code, ..
             unknown.append("diagnosis")
         elif not policy.diagnoses.matches(named):
             return Scope("diagnosis")
+    if applies.request and request_type(context.item) not in applies.request:
+        return Scope("request", tuple(unknown))  # last: what fails by this alone names the service all the same
     return Scope(None, tuple(unknown))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from precert.fhir.coding import Code, CodePattern
-from precert.policy.codeset import VALUE_SET, ValueSets, normal
+from precert.fhir.systems import VALUE_SET
+from precert.policy.codeset import ValueSets, normal
 
 K = TypeVar("K")
 
@@ -41,6 +42,11 @@ class ServiceIndex(Generic[K]):
     def _add(keys: list[K], key: K) -> None:
         if key not in keys[-1:]:
             keys.append(key)
+
+    def names(self, code: Code) -> bool:
+        """Whether any key names ``code`` (already :func:`normal`), by itself or by a prefix."""
+        lengths = self._lengths.get(code.system, ())
+        return code in self._exact or any(Code(code.system, code.code[:n]) in self._prefix for n in lengths)
 
     def candidates(self, codes: Sequence[Code]) -> list[K]:
         """The keys that name any of ``codes`` (already :func:`normal`) or every service, each once."""

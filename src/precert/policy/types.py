@@ -73,7 +73,7 @@ class Counted:
     start: date
     end: date | None = None
     quantity: Element | None = None
-    modifiers: tuple[Code, ...] = ()
+    modifiers: tuple[str, ...] = ()
     granted: bool = False
     same_request: bool = False
 
@@ -82,8 +82,8 @@ class Counted:
 class LineContext:
     """Everything that one line of a request offers to the rules.
 
-    ``item`` has the shape of a ``Claim.item`` (productOrService, modifier, quantity, serviced[x], location[x],
-    extension) plus ``request``: ``initial`` | ``renewal`` | ``extension`` | ``revision``. ``patient`` is the Patient plus
+    ``item`` is what :func:`precert.policy.item.item_view` makes of a ``Claim.item`` (``code``, ``modifiers``, quantity,
+    serviced[x], location[x], extension) plus ``request``: ``initial`` | ``renewal`` | ``extension``. ``patient`` is the Patient plus
     ``age`` in years at ``service_date``. ``coverage`` is the payer's view: ``lob``, ``state``, ``plan``, ``funding``.
     ``requester`` likewise: ``npi``, ``network`` (``in``|``out``), ``goldcard``. An absent key is unknown.
     ``service_date`` decides benefit policies' effective dates and ages, ``received`` that of clinical criteria and the
@@ -105,6 +105,7 @@ class LineContext:
     service_end: date | None = None  # the last day asked for, where more than one day is
     counted: Sequence[Counted] = ()  # the other lines of the request and the member's lines on record
     counted_complete: bool = True  # false: more is on record than could be read
+    on_record: bool | None = None  # whether something of the same service can be renewed; None: not looked up
     key: str = ""  # what the auto-approval sample is drawn by (case and line); empty: patient, service and day
 
     def told(self, policy: str) -> LineContext:
@@ -253,7 +254,8 @@ class Decision:
     considered: tuple[Evaluation, ...] = ()
     conflicts: tuple[str, ...] = ()
     applied: tuple[Evaluation, ...] = ()  # the evaluations that the outcome was combined from; the governing one first
-    reason_code: str | None = None  # why nobody asked the rules: ``service-unknown``, ``rules-unavailable``
+    reason_code: str | None = None  # why no policy decides: ``service-unknown``, ``no-rule``
+    remarks: tuple[str, ...] = ()  # what the provider is told beside the outcome
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
-from precert.policy.codeset import VALUE_SET, ValueSets
+from precert.fhir.systems import VALUE_SET
+from precert.policy.codeset import ValueSets
 from precert.policy.model import Policy
 from precert.policy.types import Decision, Evaluation, LineContext, Outcome
 

@@ -14,6 +14,9 @@ from precert.fhir.dates import parse_instant
 _SYSTEMS = {
     "hcpcs": "HCPCS",
     "cpt": "CPT",
+    "cdt": "CDT",
+    "icd10pcs": "ICD-10-PCS",
+    "revenue": "Revenue code",
     "icd10": "ICD-10",
     "loinc": "LOINC",
     "sct": "SNOMED CT",

@@ -15,7 +15,7 @@ from datetime import date
 from decimal import Decimal
 
 from precert.authorization.deciding.request import Ask
-from precert.authorization.deciding.service import identify
+from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import Standing, service_day
 from precert.authorization.record.case import Authorization, Case, Line, LineRequest, Party
 from precert.authorization.record.lifecycle import lifecycle
@@ -128,12 +128,12 @@ def in_force(line: Line, today: date) -> bool:
 
 def same_service(earlier: LineRequest, wanted: LineRequest) -> bool:
     """The same code and modifiers and, where both say one, place. A service that nobody identified is never the same."""
-    one, other = identify(earlier.item), identify(wanted.item)
+    one, other = kept(earlier), kept(wanted)
     places = _coded(earlier.item, "locationCodeableConcept"), _coded(wanted.item, "locationCodeableConcept")
     return (
         one.known
         and one.codes[0] in other.codes
-        and frozenset(m.code for m in one.modifiers) == frozenset(m.code for m in other.modifiers)
+        and frozenset(one.modifiers) == frozenset(other.modifiers)
         and (not all(places) or places[0] == places[1])
     )
 

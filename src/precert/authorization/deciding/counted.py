@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from precert.authorization.deciding.request import Ask
-from precert.authorization.deciding.service import identify
+from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.record.case import Case, Line, LineRequest
 from precert.authorization.record.lifecycle import lifecycle
@@ -62,7 +62,7 @@ def on_record(cases: Iterable[tuple[Case, Line]], complete: bool = True) -> Coun
 
 def _recorded(case: Case, line: Line) -> Counted:
     granted, requested = line.authorization, line.requested
-    service = identify(requested.item)
+    service = kept(requested)
     received = case.opened.received.date()
     quantity = _amount(requested)
     if granted is not None:
@@ -81,7 +81,7 @@ def _recorded(case: Case, line: Line) -> Counted:
 
 
 def _asked(ask: Ask, received: date) -> Counted:
-    service = identify(ask.line.item)
+    service = kept(ask.line)
     return Counted(
         reference=f"line {ask.line.sequence} of this request",
         codes=service.codes,

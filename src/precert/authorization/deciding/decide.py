@@ -6,8 +6,8 @@ rules. Out: :class:`Decided`. Pure; a rule that fails raises what it raises, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
@@ -21,15 +21,24 @@ from precert.authorization.deciding.standing import (
     service_day,
 )
 from precert.eligibility.directory import Directory
+from precert.eligibility.model import Member
+from precert.fhir.coding import Code, CodePattern
 from precert.fhir.dates import parse_date
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
+from precert.policy.codeset import normal
 from precert.policy.types import Decision, LineContext, Outcome
 
 SERVICE_UNKNOWN = "service-unknown"
 """Reason code of a decision about a service that nobody could identify."""
 SERVICE_DATE = "service-date"
 """Reason code of a decision about a service on days that cannot be meant."""
+
+_RENEWING = ("renewal", "extension")
+_RENEWABLE = timedelta(days=731)
+_NARROW = "The request says what kind of service it is, but not by a code that is billed which service."
+_UNLISTED = "No coverage policy names this service; the plan has a nurse look at such requests."
+_NOTHING_TO_RENEW = "Nothing of this service is on record that this {kind} could continue: reviewed as a first request."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,8 @@ class Rules:
 class Decided:
     """What is said about one ask. ``inactive`` says why the member is not covered on ``day``, and then nothing is decided.
 
-    ``who`` is how the member stands on the day of service.
+    ``who`` is how the member stands on the day of service. ``on_record``: something of the same service is on record for
+    the member, an authorization or a paid claim.
     """
 
     day: date
@@ -52,6 +62,7 @@ class Decided:
     service: Service = field(default_factory=Service)
     decision: Decision | None = None
     inactive: str | None = None
+    on_record: bool = False
 
 
 def decide(
@@ -64,11 +75,14 @@ def decide(
     bound: Mapping[str, str] | None = None,
     counted: CountedLines = NOTHING_COUNTED,
 ) -> Decided:
-    """Decide about ``ask``. ``bound`` are the policy versions that a case is decided under (policy id to version),
-    ``counted`` what counts beside the line under limits and maxima."""
+    """Decide about ``ask``.
+
+    ``bound`` are the policy versions that a case is decided under (policy id to version), ``counted`` what counts beside the
+    line under limits and maxima: the other lines of the request, and what precert's own records hold for the member.
+    """
     day = service_day(ask.line, received)
     who = who.on(day)
-    service = identify(ask.line.item)
+    service = service_of(ask, rules, day)
     inactive = who.inactive(day)
     if inactive is not None:
         return Decided(day, who, service, inactive=inactive)
@@ -76,34 +90,69 @@ def decide(
         return Decided(day, who, service, _MESSAGE if ask.communication else _unknown(service))
     if (odd := _implausible(ask, subject, who, received)) is not None:
         return Decided(day, who, service, Decision(Outcome.REFER_NURSE, odd, reason_code=SERVICE_DATE))
-    context = line_context(ask, subject, who, rules.directory, received, bound=bound, counted=counted, service=service)
-    return Decided(day, who, service, rules.catalogue.decide(context))
+    context = line_context(ask, subject, who, rules, received, bound=bound, counted=counted, service=service)
+    on_record = bool(context.on_record)
+    decision = rules.catalogue.decide(context)
+    if decision.outcome is Outcome.NOT_APPLICABLE and service.narrow:
+        return Decided(day, who, service, _unknown(service), on_record=on_record)
+    if decision.outcome is Outcome.NOT_APPLICABLE and who.plan is not None and who.plan.unlisted == "review":
+        decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNLISTED, reason_code="unlisted")
+    if not on_record and ask.line.request in _RENEWING:
+        decision = replace(decision, remarks=(_NOTHING_TO_RENEW.format(kind=ask.line.request),))
+    return Decided(day, who, service, decision, on_record=on_record)
+
+
+def service_of(ask: Ask, rules: Rules, day: date) -> Service:
+    """The service asked for, as of ``day`` (of service): by its codes, the crosswalk, and what the policies name."""
+    return identify(ask.line.item, rules.directory.crosswalk, day).named_by(rules.catalogue.names)
+
+
+def _continues(member: Member | None, codes: Sequence[Code], day: date, counted: CountedLines) -> bool:
+    """Whether something of the service is on record that can be renewed or extended: an authorization of precert's own, or an
+    authorization or claim of the plan's history, that began in the two years before ``day``."""
+    wanted, earliest = frozenset(map(normal, codes)), day - _RENEWABLE
+    for line in counted.lines:
+        if line.granted and wanted & frozenset(map(normal, line.codes)) and (line.end is None or line.end >= earliest):
+            return True
+    for entry in member.history if member is not None else ():
+        pattern = CodePattern.parse(entry.code)
+        if normal(Code(pattern.system, pattern.code)) in wanted and earliest <= entry.day(day) <= day:
+            return True
+    return False
 
 
 def line_context(
     ask: Ask,
     subject: Subject,
     who: Standing,
-    directory: Directory,
+    rules: Rules,
     received: date,
     *,
     bound: Mapping[str, str] | None = None,
     counted: CountedLines = NOTHING_COUNTED,
     service: Service | None = None,
+    renews: bool = False,
 ) -> LineContext:
-    """What the rules may read about one line: as the member stands on the day of service."""
+    """What the rules may read about one line: as the member stands on the day of service.
+
+    A renewal or extension of something that is not on record is a first request, whatever the sender calls it. ``renews``: it
+    is known from elsewhere that something was on record (a stored line that is looked at again as it was decided).
+    """
     day = service_day(ask.line, received)
     who = who.on(day)
-    item = normalized(ask.line.item, service or identify(ask.line.item))
+    service = service or service_of(ask, rules, day)
+    item = normalized(ask.line.item, service)
+    on_record = renews or _continues(who.member, service.codes, day, counted)
     # a revision is judged like the first request: policies name initial, renewal and extension
-    item["request"] = "initial" if ask.line.request == "revision" else ask.line.request
+    first = ask.line.request == "revision" or (ask.line.request in _RENEWING and not on_record)
+    item["request"] = "initial" if first else ask.line.request
     return LineContext(
         item=item,
         service_date=day,
         received=received,
         patient=patient_view(who.member.patient if who.member else subject.patient, day),
         coverage=who.coverage,
-        requester=_requester(ask, directory, item),
+        requester=_requester(ask, rules.directory, item),
         diagnoses=ask.line.diagnoses,
         evidence=[*subject.evidence, *payer_evidence(who.member, received, counted.numbers), *counted.evidence()],
         answers=subject.answers,
@@ -111,6 +160,7 @@ def line_context(
         service_end=ask.line.service_end if ask.line.service_end != ask.line.service_start else None,
         counted=counted.lines,
         counted_complete=counted.complete,
+        on_record=on_record,
     )
 
 
@@ -146,4 +196,4 @@ def _implausible(ask: Ask, subject: Subject, who: Standing, received: date) -> s
 
 def _unknown(service: Service) -> Decision:
     """A service that nobody identified is not "not needed": a person looks at it, or the provider names it."""
-    return Decision(Outcome.REFER_NURSE, service.trouble, reason_code=SERVICE_UNKNOWN)
+    return Decision(Outcome.REFER_NURSE, service.trouble or _NARROW, reason_code=SERVICE_UNKNOWN)

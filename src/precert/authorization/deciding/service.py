@@ -1,80 +1,232 @@
 """Which service is asked for: known by a code that plans are paid by, or unknown.
 
-The one reader of ``productOrService`` and its like. What it returns is normalized (system, case, blanks, modifiers written
-into the code); nobody below reads the raw element again. Only a known service can be said to need no authorization: an
-absent rule says nothing about a service that nobody identified.
+The one reader of ``productOrService`` and its like. What it returns is normalized (system, letter case, blanks, modifiers
+written into the code); nobody below reads the raw element again. Only a known service can be said to need no authorization:
+an absent rule says nothing about a service that nobody identified.
+
+A service is known by one code that is well-formed in a billing system, or that the plan's crosswalk leads to. All codings of
+an item that are understood have to lead to that one service; what is said of parts of it (``detail``, ``subDetail``, a range of
+codes) has to be the same service. Some codes only narrow a service down, or say how it is supplied: a service type or revenue
+code beside the service, an NDC without a crosswalk entry. They identify it only where a policy names them (``weak``).
 
 Source: PAS 2.2.1 item code binding (X12 278 Request Medical Service Code), CRD 2.2.1 ``info-needed`` ``detail-code``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Final
 
-from precert.fhir.coding import CPT, HCPCS, NDC, X12_SERVICE_TYPE, Code, codes, procedure
+from precert.authorization.record.case import LineRequest
+from precert.eligibility.crosswalk import Crosswalk
+from precert.fhir.billing import SYSTEMS_READ, billed
+from precert.fhir.coding import Code, codes
+from precert.fhir.extension import extension_value
+from precert.fhir.systems import ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE
 from precert.fhir.types import Element, elements
+from precert.policy.item import item_view
 
-ICD10PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
-CDT = "http://www.ada.org/cdt"
-REVENUE = "https://www.nubc.org/CodeSystem/RevenueCodes"
-BILLED_IN = frozenset({HCPCS, CPT, NDC, X12_SERVICE_TYPE, ICD10PCS, CDT, REVENUE})
-"""Systems whose codes plans are paid by."""
+_RANGE_END = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-productOrServiceCodeEnd"
+_CATEGORIES = frozenset({X12_SERVICE_TYPE, REVENUE})
+_ABSENT = "data-absent-reason"
+_SHOWN = 3
+_NONE: Final = Crosswalk()
+SYSTEMS = ", ".join(SYSTEMS_READ.values())
+"""The names of the systems that are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``codes`` are the billing codes, normalized, the leading one first; empty when the service is unknown.
+    """``codes`` are the billing codes of the one service, normalized, the leading one first; empty when it is unknown.
 
-    ``modifiers`` are those of ``modifier`` and those written into a code. ``trouble`` says, for people, which coding is not
-    understood and why; it is set exactly when ``codes`` is empty.
+    ``weak`` are codes that identify it only where a policy names them. ``modifiers`` are those of ``modifier`` and those
+    written into a code, upper case, each once. ``trouble`` says, for people, what is not understood or does not fit together;
+    without it, and with ``codes``, the service is known. ``unnamed``: the trouble is only that no code names a service, so
+    that a weak one may. ``narrow``: one did; then it is known to the policies that name it and to nobody else.
     """
 
     codes: tuple[Code, ...] = ()
-    modifiers: tuple[Code, ...] = ()
+    weak: tuple[Code, ...] = ()
+    modifiers: tuple[str, ...] = ()
     trouble: str = ""
+    unnamed: bool = False
+    narrow: bool = False
 
     @property
     def known(self) -> bool:
         """Whether the service is identified."""
-        return bool(self.codes)
+        return bool(self.codes) and not self.trouble
+
+    def named_by(self, named: Callable[[Code], bool]) -> Service:
+        """The same with the ``weak`` codes that ``named`` (a policy's scope) speaks of, where nothing else identifies it."""
+        found = () if self.codes else tuple(code for code in self.weak if named(code))
+        return replace(self, codes=found, trouble="", narrow=True) if found and self.unnamed else self
 
 
-def identify(item: Element) -> Service:
-    """The service of a ``Claim.item`` (or of an order in that shape)."""
-    sent = tuple(codes(item.get("productOrService")))
-    found: list[Code] = []
-    modifiers: list[Code] = list(codes(item.get("modifier")))
-    for code in sent:
-        if code.system in (HCPCS, CPT):
-            billed = procedure(code)
-            if billed is not None:
-                found.append(billed[0])
-                modifiers.extend(Code(CPT, modifier) for modifier in billed[1])
-        elif code.system in BILLED_IN:
-            found.append(Code(code.system, code.code.upper()))
+@dataclass(slots=True)
+class _Read:
+    """The codings of one concept, sorted."""
+
+    direct: dict[Code, None] = field(default_factory=dict)  # procedures
+    categories: dict[Code, None] = field(default_factory=dict)
+    drugs: dict[Code, None] = field(default_factory=dict)  # NDC without an entry in the crosswalk
+    mapped: dict[Code, tuple[Code, ...]] = field(default_factory=dict)
+    foreign: list[Code] = field(default_factory=list)
+    malformed: list[Code] = field(default_factory=list)
+    modifiers: list[str] = field(default_factory=list)
+
+
+def identify(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = None) -> Service:
+    """The service of a ``Claim.item`` (or of an order in that shape) on ``day`` (of service), by the plan's crosswalk.
+
+    Without a ``day`` every entry of the crosswalk counts; so nothing is decided, but a line can be kept and found again.
+    """
+    service = _concept(item.get("productOrService"), crosswalk, day)
+    modifiers = [code.code.upper() for code in codes(item.get("modifier"))]
+    service = replace(service, modifiers=tuple(dict.fromkeys((*modifiers, *service.modifiers))))
+    beside = (*_well_formed(item.get("category"), X12_SERVICE_TYPE), *_well_formed(item.get("revenue"), REVENUE))
+    service = replace(service, weak=tuple(dict.fromkeys((*service.weak, *beside))))
+    for where, part in _parts(item, crosswalk, day):
+        if part.trouble or not part.codes or part.codes[0] not in service.codes:
+            what = part.codes[0].code if part.known else "something else than the item's own service"
+            trouble = f"{where} asks for {what}; a person decides about an item that holds more than one service."
+            return Service(modifiers=service.modifiers, trouble=trouble)
+    return service
+
+
+def _concept(concept: object, crosswalk: Crosswalk, day: date | None) -> Service:
+    """The service that one CodeableConcept names."""
+    read = _sorted(concept, crosswalk, day)
+    modifiers, drugs = tuple(read.modifiers), tuple(read.drugs)
+    beside = (*drugs, *read.categories)
+    if read.malformed:
+        trouble = f"{_named(read.malformed)} is not written like a code of its system. Correct it, or leave it out."
+        return Service(modifiers=modifiers, trouble=trouble)
+    found, trouble = _one(read)
+    if trouble:
+        return Service(modifiers=modifiers, trouble=trouble)
     if found:
-        return Service(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(modifiers)))
-    named = ", ".join(f"{code.code[:40]!r} ({code.system or 'no system'})" for code in sent[:3]) or "no code"
-    return Service(
-        modifiers=tuple(modifiers),
-        trouble=f"The service is not identified by a code that is billed: {named}.",
+        return Service(found, beside, modifiers)
+    if read.categories:
+        several = len({code.system for code in read.categories}) < len(read.categories)
+        why = f"It names several kinds of service: {_named(list(read.categories))}." if several else ""
+        return Service(() if several else tuple(read.categories), drugs, modifiers, why)
+    if len(drugs) > 1:
+        return Service(modifiers=modifiers, trouble=f"It names several drugs: {_named(list(drugs))}.")
+    return Service(weak=drugs, modifiers=modifiers, trouble=_unknown([*drugs, *read.foreign]), unnamed=True)
+
+
+def _sorted(concept: object, crosswalk: Crosswalk, day: date | None) -> _Read:
+    read = _Read()
+    for code in codes(concept):
+        if code.system.lower().endswith(_ABSENT):
+            continue
+        if code.system not in SYSTEMS_READ:
+            if targets := crosswalk.targets(code, day):
+                read.mapped[code] = targets
+            else:
+                read.foreign.append(code)
+            continue
+        found = billed(code)
+        if found is None:
+            read.malformed.append(code)
+        elif code.system == NDC:
+            if targets := crosswalk.targets(found.code, day):
+                read.mapped[found.code] = targets
+            else:
+                read.drugs[found.code] = None
+        elif code.system in _CATEGORIES:
+            read.categories[found.code] = None
+        else:
+            read.direct[found.code] = None
+            read.modifiers += found.modifiers
+    return read
+
+
+def _one(read: _Read) -> tuple[tuple[Code, ...], str]:
+    """The one service that the billing codes and the crosswalk agree about, or why there is none."""
+    procedures = [code for code in read.direct if code.system != ICD10PCS]
+    inpatient = [code for code in read.direct if code.system == ICD10PCS]
+    if len(procedures) > 1 or len(inpatient) > 1:
+        return (), f"It names several services: {_named([*procedures, *inpatient])}. Send an item for each."
+    direct = (*procedures, *inpatient)
+    common: tuple[Code, ...] | None = direct or None
+    for source, targets in read.mapped.items():
+        common = targets if common is None else tuple(code for code in common if code in targets)
+        if not common:
+            billing = ", ".join(code.code for code in targets[:_SHOWN])
+            return (), f"{source.code} is billed as {billing}, which is not the service that the other codes name."
+    if common is None or direct:
+        return direct, ""
+    if len(common) > 1:
+        sources = _named(list(read.mapped))
+        return (), f"{sources} may be billed as {', '.join(code.code for code in common)}: say which of them."
+    return common, ""
+
+
+def _parts(item: Element, crosswalk: Crosswalk, day: date | None) -> Iterator[tuple[str, Service]]:
+    """What else the item asks for, with where it stands: details, their details, the end of a range, program codes."""
+    for n, detail in enumerate(elements(item.get("detail"))):
+        where = f"detail[{n}]"
+        yield where, _concept(detail.get("productOrService"), crosswalk, day)
+        for m, part in enumerate(elements(detail.get("subDetail"))):
+            yield f"{where}.subDetail[{m}]", _concept(part.get("productOrService"), crosswalk, day)
+    end = extension_value(item, _RANGE_END)
+    if end is not None:
+        yield "The range of codes", _concept(end, crosswalk, day)
+    for code in codes(item.get("programCode")):
+        if (found := billed(code)) is not None:
+            yield "programCode", Service((found.code,))
+
+
+def _well_formed(concept: object, system: str) -> list[Code]:
+    found = (billed(code) for code in codes(concept) if code.system == system)
+    return [each.code for each in found if each is not None]
+
+
+def _named(sent: Sequence[Code]) -> str:
+    """Codings for people, with the names of their systems."""
+    return ", ".join(
+        f"{code.code[:40]!r} ({SYSTEMS_READ.get(code.system) or code.system[:100] or 'no system'})"
+        for code in sent[:_SHOWN]
     )
 
 
-def normalized(item: Element, service: Service) -> Element:
-    """``item`` as the rules read it: only the codes that were understood, the leading one first, under one spelling.
+def _unknown(sent: Sequence[Code]) -> str:
+    """Why nothing identifies the service, and what to send."""
+    if not sent:
+        return f"No code says which service it is. Send one of {SYSTEMS}."
+    return (
+        f"The service is not identified by {_named(sent)}: it is in no system that is read here ({SYSTEMS}), or the plan's "
+        "crosswalk has no entry for it on the day of service."
+    )
 
-    ``code`` is the leading code by itself.
-    """
-    view: Element = {
-        **item,
-        "productOrService": {"coding": [{"system": c.system, "code": c.code} for c in service.codes]},
-        "modifier": [{"coding": [{"system": c.system, "code": c.code}]} for c in service.modifiers],
-    }
-    if service.codes:
-        view["code"] = service.codes[0].code
-    if category := [
-        {"system": c.system, "code": c.code} for each in elements(item.get("category")) for c in codes(each)
-    ]:
-        view["category"] = {"coding": category}
-    return view
+
+def line_code(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = None) -> str:
+    """``system|code`` under which a line is kept and found again: its billing code, else the first code that was sent."""
+    service = identify(item, crosswalk, day)
+    leading = next(iter(service.codes), None) or next(codes(item.get("productOrService")), None)
+    return str(leading) if leading is not None else ""
+
+
+def kept(line: LineRequest) -> Service:
+    """The service of a line on record or at an edge: by the billing code under which it is kept, which the crosswalk may have
+    led to, and the modifiers that it was sent with. Unknown for a line that is kept under no billing code."""
+    system, _, code = line.code.partition("|")
+    found = billed(Code(system, code))
+    return Service((found.code,) if found is not None else (), modifiers=identify(line.item).modifiers)
+
+
+def service_keys(line: LineRequest) -> frozenset[str]:
+    """The codes that name a line's service, as ``system|code``: that by which it is kept, and its billing codes. What is
+    compared with the ``code`` of other lines."""
+    return frozenset(filter(None, (line.code, *map(str, identify(line.item).codes))))
+
+
+def normalized(item: Element, service: Service) -> Element:
+    """``item`` as the rules read it; see docs/policies.md ("What a policy can read of a request")."""
+    strong = (*service.codes, *(code for code in service.weak if code.system == NDC and code not in service.codes))
+    categories = [code for code in service.weak if code.system in _CATEGORIES]
+    return item_view(item, strong, service.modifiers, categories)

@@ -17,7 +17,7 @@ from precert.authorization.deciding.authorized import Held, Used, covers
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.decide import Rules, decide
 from precert.authorization.deciding.request import Ask, Subject
-from precert.authorization.deciding.service import identify
+from precert.authorization.deciding.service import Service, kept
 from precert.authorization.deciding.standing import (
     Standing,
     service_day,
@@ -61,6 +61,7 @@ class Consulted:
     held: Held | None = None
     plan: str | None = None
     who: Standing | None = None  # on the day of service
+    service: Service = field(default_factory=Service)  # as it was identified
     expiry: date | None = None  # the day after which the assertion cannot hold: coverage or policy ends
 
     @property
@@ -117,7 +118,7 @@ class ConsultService:
         does not know. Raises the store's errors."""
         if who is None or who.member is None:
             return MemberRecord()
-        wanted = {code for order in orders for code in identify(order.line.item).codes}
+        wanted = {code for order in orders for code in kept(order.line).codes}
         return await member_record(self.store, self.tenant, self.catalogue(), who.member.id, wanted)
 
     def ask(
@@ -152,6 +153,7 @@ class ConsultService:
             who=decided.who,
             decision=decided.decision,
             plan=decided.who.plan.id if decided.who.plan else None,
+            service=decided.service,
             expiry=self._expiry(decided.decision, who.ends(day), today),
         )
 

@@ -25,7 +25,7 @@ from precert.authorization.deciding.counted import COUNTS, CountedLines
 from precert.authorization.deciding.counted import on_record as counted_on_record
 from precert.authorization.deciding.judge import Repeated
 from precert.authorization.deciding.request import Ask
-from precert.authorization.deciding.service import identify
+from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest, decode, fold
 from precert.authorization.record.lifecycle import lifecycle
@@ -107,7 +107,7 @@ async def member_record(
     held = [
         found
         for case, line in lines
-        if line.state in lifecycle().in_force and wanted & frozenset(identify(line.requested.item).codes)
+        if line.state in lifecycle().in_force and wanted & frozenset(kept(line.requested).codes)
         if (found := Held.of(case, line)) is not None
     ]
     uses, versions = await _uses(store, tenant, [each.authorization.number for each in held])
@@ -225,7 +225,7 @@ async def on_record(service: AuthorizationService, submission: Submission, *, ow
         return seen
     mine = own.id if own is not None else None
     member = seen.who.member.id
-    wanted = {code for line in submission.lines for code in identify(line.item).codes}
+    wanted = {code for line in submission.lines for code in kept(line).codes}
     seen.record = await member_record(service.store, service.tenant, service.catalogue(), member, wanted, mine)
     lines = {line.sequence: line for line in submission.lines if line.request in ("initial", "revision")}
     if not lines:
@@ -273,7 +273,7 @@ async def _numbered(
     meant = [each for each in meant if each[1] in lines]
     for sequence, line in lines.items():
         order = submission.orders.get(sequence, Ordered())
-        asked = {str(code) for code in identify(line.item).codes} | {line.code}
+        asked = {str(code) for code in kept(line).codes} | {line.code}
         given = {number for id in order.assertions for code, number in asserted.get(id, ()) if code in asked}
         meant += [(number, sequence, _BY_NUMBER) for number in order.named]
         meant += [(number, sequence, _BY_ORDER_NUMBER) for number in order.carried]
