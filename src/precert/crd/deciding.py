@@ -30,7 +30,7 @@ from precert.crd.ledger import Answered
 from precert.crd.orders import Order
 from precert.crd.render import Shape
 from precert.fhir.bundle import type_and_id
-from precert.fhir.types import Resource, elements, text
+from precert.fhir.types import elements, text
 from precert.policy.types import EvidenceItem, Outcome
 from precert.store.port import StoreError
 
@@ -78,7 +78,7 @@ class Decider:
         return _whole([await self._repeated(one) for one in answered])
 
     async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
-        people = {one.reference: self.inquiry(one.resource) for one in insured}
+        people = {one.reference: self.inquiry(one) for one in insured}
         known = {reference: self.consult.identify(inquiry) for reference, inquiry in people.items()}
         held: dict[str, tuple[Held, ...] | None] = {}
         evidence = self._evidence()
@@ -111,7 +111,7 @@ class Decider:
         pool = self.gathered.pool
         patient = pool.index.resolve(f"Patient/{self.context.patient}")
         user = pool.index.resolve(self.context.user) if self.context.user else None
-        inquiry = self.inquiry(under.resource)
+        inquiry = self.inquiry(under)
         who = self.consult.identify(inquiry)
         if patient is None or not unsolicited.allowed(who):
             return one
@@ -174,20 +174,22 @@ class Decider:
         """What the rules of ``plan`` would say for a patient without Coverage; for cards only."""
         directory = self.consult.directory()
         who = Identified(standing(directory, None, directory.plans.get(plan or ""), {}, ()), presented=True)
-        evidence, inquiry = self._evidence(), self.inquiry({})
+        evidence, inquiry = self._evidence(), self.inquiry(None)
         return [(order, self._ask(order, _for_order(inquiry, order, evidence), who)) for order in orders]
 
-    def inquiry(self, coverage: Resource) -> Subject:
+    def inquiry(self, insured: Insured | None) -> Subject:
         """Who the call is about, under one Coverage."""
         pool = self.gathered.pool
-        patient = pool.index.resolve(f"Patient/{self.context.patient}")
-        subscriber = pool.index.resolve(coverage.get("subscriber")) if coverage else None
+        coverage = insured.resource if insured is not None else {}
+        subscriber = pool.index.resolve(coverage.get("subscriber"), insured.entry) if insured is not None else None
         told = answers(pool.of_patient(self.context.patient))
         return Subject(
-            patient=patient.resource if patient else {"resourceType": "Patient", "id": self.context.patient},
+            patient=pool.patient(self.context.patient).resource,
             coverage=coverage,
             subscriber=subscriber.resource if subscriber else None,
             answers=told,
+            payor_is_us=True if insured is not None and insured.note is None else None,
+            is_beneficiary=insured.is_beneficiary if insured is not None else None,
         )
 
     def _evidence(self) -> list[EvidenceItem]:

@@ -35,7 +35,7 @@ def holding(asked: Asked, origin: Origin | None, consult: ConsultService) -> tup
     found: list[Insured] = []
     troubles: list[Issue] = []
     for path, coverage in _paths(asked):
-        identified = consult.identify(Subject({}, coverage))
+        identified = consult.holder(Subject({}, coverage, payor_is_us=_payor_is_us(coverage, consult.directory())))
         trouble = _trouble(path, coverage, identified, origin, consult)
         if trouble is None:
             found.append(Insured(coverage, identified))
@@ -56,7 +56,7 @@ def _trouble(
 ) -> Issue | None:
     """Why a coverage does not hold; ``None`` when it does."""
     directory = consult.directory()
-    if _elsewhere(coverage, directory):
+    if _payor_is_us(coverage, directory) is False:
         said = f"The coverage is with another payer; this is {directory.payer.name}."
         return Issue("error", "not-found", said, path, "other-payer")
     who = identified.who
@@ -72,14 +72,14 @@ def _trouble(
     return None
 
 
-def _elsewhere(coverage: Resource, directory: Directory) -> bool:
-    """Whether every payor that can be told is somebody else; one that cannot be told is taken as us, as in CRD."""
+def _payor_is_us(coverage: Resource, directory: Directory) -> bool | None:
+    """Whether this payer is among the payors; one that cannot be told is taken as us, as in CRD."""
     contained = {f"#{text(each.get('id'))}": each for each in elements(coverage.get("contained"))}
     told = [
         directory.is_us(contained.get(text(payor.get("reference")) or ""), payor.get("identifier"))
         for payor in elements(coverage.get("payor"))
     ]
-    return bool(told) and all(us is False for us in told)
+    return True if True in told else False if told and None not in told else None
 
 
 def _active(coverage: Resource, identified: Identified, today: date) -> bool:

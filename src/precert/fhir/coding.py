@@ -52,6 +52,8 @@ _ALIASES = {
     "https://snomed.info/sct": SNOMED,
     "urn:oid:2.16.840.1.113883.6.96": SNOMED,
     "urn:oid:2.16.840.1.113883.4.6": NPI,
+    "https://hl7.org/fhir/sid/us-npi": NPI,
+    "http://hl7.org/fhir/us-npi": NPI,
     "https://codesystem.x12.org/external/365": X12_SERVICE_TYPE,
     "http://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set": PLACE_OF_SERVICE,
 }

@@ -73,7 +73,7 @@ def named_coverage(
     if len(insurances) == 1 or len({entry.path for entry in resolved}) == 1:
         return resolved[0] if resolved else None
     focal = [e for e, i in zip(resolved, insurances, strict=False) if i.get("focal") is True] or resolved
-    ours = [entry for entry in focal if _is_ours(index, entry, directory)]
+    ours = [entry for entry in focal if payor_is_us(index, entry, directory)]
     choice = ours or focal
     if len(choice) != 1:
         found.fault(
@@ -87,12 +87,13 @@ def named_coverage(
     return choice[0]
 
 
-def _is_ours(index: BundleIndex, coverage: Entry, directory: Directory) -> bool:
+def payor_is_us(index: BundleIndex, coverage: Entry, directory: Directory) -> bool | None:
+    """Whether this payer is among the Coverage's payors; ``None`` when one of them cannot be told by an identifier."""
+    told = []
     for payor in elements(coverage.resource.get("payor")):
         target = index.resolve(payor, coverage)
-        if directory.is_us(target.resource if target else None, payor.get("identifier")):
-            return True
-    return False
+        told.append(directory.is_us(target.resource if target else None, payor.get("identifier")))
+    return True if True in told else None if not told or None in told else False
 
 
 def provider_npis(index: BundleIndex, requester: Entry | None) -> list[str]:

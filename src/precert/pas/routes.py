@@ -81,7 +81,9 @@ class PasContext:
             raise FhirError(400, refused)
         said = [issue.expression or "" for issue in submission.warnings]
         more = [w for w in warnings if not _told(w.expression or "", said) and not _grandparent(w)]
-        return replace(submission, warnings=(*submission.warnings, *more, *self._answers(bundle, said)))
+        return replace(
+            submission, warnings=(*submission.warnings, *more, *self._answers(bundle, [*said, *submission.not_counted]))
+        )
 
     def _answers(self, bundle: Resource, said: Collection[str]) -> Iterator[Issue]:
         """What is odd about the answers in a request, unless they are not used anyway."""

@@ -7,7 +7,7 @@ rules. Out: :class:`Decided`. Pure; a rule that fails raises what it raises, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from precert.authorization.deciding.request import Ask, Subject
@@ -26,6 +26,8 @@ from precert.policy.types import Decision, LineContext, Outcome
 
 SERVICE_UNKNOWN = "service-unknown"
 """Reason code of a decision about a service that nobody could identify."""
+PERSON_UNCERTAIN = "person-uncertain"
+"""Reason code of a decision that a person must take, because it is not certain who the member is or that they are covered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,11 @@ def decide(
     inactive = who.inactive(day)
     if inactive is not None:
         return Decided(day, who, service, inactive=inactive)
+    doubts = who.uncertain(ask.line, received)
     if not service.known:
-        return Decided(day, who, service, _MESSAGE if ask.communication else _unknown(service))
+        return Decided(day, who, service, doubted(_MESSAGE if ask.communication else _unknown(service), doubts))
     context = line_context(ask, subject, who, rules.directory, received, bound=bound, service=service)
-    return Decided(day, who, service, rules.catalogue.decide(context))
+    return Decided(day, who, service, doubted(rules.catalogue.decide(context), doubts))
 
 
 def line_context(
@@ -110,6 +113,17 @@ def _requester(ask: Ask, directory: Directory, item: Element) -> Element:
         view = {key: value for key, value in view.items() if key != "network"}
         view |= {"network": performer.network} if performer else {}
     return view
+
+
+def doubted(decision: Decision, doubts: tuple[str, ...]) -> Decision:
+    """``decision``, unless it is final and there are ``doubts`` about the person: then a reviewer takes it.
+
+    Questions stay questions, and what a person looks at anyway stays with them.
+    """
+    if not doubts or decision.outcome in (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE):
+        return decision
+    reason = f"A reviewer checks who the member is. {' '.join(doubts)}"
+    return replace(decision, outcome=Outcome.REFER_NURSE, reason=reason, reason_code=PERSON_UNCERTAIN)
 
 
 _MESSAGE = Decision(Outcome.NOT_APPLICABLE, "A request to send a message is no service that is billed.")

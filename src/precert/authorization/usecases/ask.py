@@ -14,6 +14,8 @@ from typing import Literal, TypeVar
 import structlog
 
 from precert.authorization.deciding.decide import Rules, decide
+from precert.authorization.deciding.person import Person, holder, identify
+from precert.authorization.deciding.person import Trouble as Unidentified
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.standing import (
     Standing,
@@ -21,8 +23,9 @@ from precert.authorization.deciding.standing import (
     standing,
 )
 from precert.authorization.record.case import Authorization, Line, decode, fold
+from precert.authorization.record.codes import code_table
 from precert.authorization.record.numbers import NumberKind, issue
-from precert.eligibility.directory import Directory, Found, NoMember
+from precert.eligibility.directory import Directory
 from precert.fhir.coding import codes
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Outcome
@@ -92,6 +95,7 @@ class Consulted:
     held: Held | None = None
     plan: str | None = None
     expiry: date | None = None  # the day after which the assertion cannot hold: coverage or policy ends
+    uncertain: bool = False  # a person has to look who the member is: no authorization on record satisfies the order
 
     @property
     def needs_authorization(self) -> bool:
@@ -104,8 +108,10 @@ class Consulted:
 
     def under(self, held: Sequence[Held]) -> Consulted:
         """The same, with the first of ``held`` that authorizes the order."""
+        if not self.needs_authorization or self.uncertain:
+            return self
         found = next((h for h in held if h.covers(self.order, self.day)), None)
-        return replace(self, held=found) if found is not None and self.needs_authorization else self
+        return replace(self, held=found) if found is not None else self
 
 
 @dataclass(slots=True)
@@ -120,25 +126,34 @@ class ConsultService:
 
     def identify(self, subject: Subject) -> Identified:
         """Find the member. In ``presented`` mode an unknown number is trusted; a wrong birth date never is."""
+        return self._identified(identify(subject, self.directory()), subject)
+
+    def holder(self, subject: Subject) -> Identified:
+        """The member behind a Coverage that came without a Patient: good for choosing a form, never for a yes."""
+        return self._identified(holder(subject, self.directory()), subject)
+
+    def _identified(self, found: Person | Unidentified, subject: Subject) -> Identified:
         directory = self.directory()
-        found = directory.find(subject.patient, subject.coverage, subject.subscriber)
-        if isinstance(found, Found):
+        if isinstance(found, Unidentified):
+            kind: Trouble = "coverage-not-found" if found.key in _OF_COVERAGE else "no-member-found"
+            return Identified(None, kind, code_table().reject[found.key].text)
+        record = None
+        if found.member is not None:
             record = found.member.coverage_on(self.today()) or found.member.last_coverage
             if record is None:
                 return Identified(None, "coverage-not-found", "The member has no coverage on record with this plan.")
-            return Identified(standing(directory, found.member, record.plan, subject.coverage, ()))
-        if directory.mode == "presented" and found.reason in (NoMember.MISSING_ID, NoMember.NOT_FOUND):
-            return Identified(standing(directory, None, None, subject.coverage, ()), presented=True)
-        if found.reason is NoMember.SEVERAL:
-            return Identified(None, "coverage-not-found", "The member number leads to several members of this plan.")
-        return Identified(None, "no-member-found", _NOT_FOUND[found.reason])
+        plan = record.plan if record is not None else None
+        who = standing(
+            directory, found.member, plan, subject.coverage, (), patient=subject.patient, doubts=found.doubts
+        )
+        return Identified(who, presented=found.member is None)
 
     def today(self) -> date:
         return self.runtime.now().date()
 
     async def held(self, who: Standing | None, orders: Iterable[Ask]) -> tuple[Held, ...]:
         """The member's authorizations in force of services in ``orders``. None for members the directory does not know."""
-        if who is None or who.member is None:
+        if who is None or who.member is None or who.doubts:
             return ()
         wanted = sorted(frozenset[str]().union(*(services(order) for order in orders)))
         if not wanted:
@@ -150,6 +165,7 @@ class ConsultService:
         return tuple(
             Held(line, line.authorization, case.number)
             for case in cases
+            if case.opened.member == who.member.id  # a family's number is on the records of all of them
             for line in case.ordered
             if line.authorization is not None and line.state in _IN_FORCE
         )
@@ -179,6 +195,7 @@ class ConsultService:
             decision=decided.decision,
             plan=decided.who.plan.id if decided.who.plan else None,
             expiry=self._expiry(decided.decision, who.ends(day), today),
+            uncertain=bool(who.uncertain(order.line, today)),
         )
 
     def _expiry(self, decision: Decision, coverage_end: date | None, today: date) -> date | None:
@@ -216,8 +233,4 @@ class ConsultService:
         return issue(NumberKind.ASSERTION, self.runtime)
 
 
-_NOT_FOUND = {
-    NoMember.MISSING_ID: "No member number was sent, neither with the Patient nor with the Coverage.",
-    NoMember.NOT_FOUND: "The member number sent is not known to this plan.",
-    NoMember.BIRTH_DATE: "The member number sent belongs to somebody with another birth date.",
-}
+_OF_COVERAGE = frozenset({"member_ambiguous", "other_payer", "other_beneficiary"})

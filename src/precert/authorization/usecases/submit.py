@@ -10,13 +10,14 @@ import msgspec
 import structlog
 
 from precert.authorization.deciding.authorized import OnRecord, on_record
+from precert.authorization.deciding.person import Trouble, identify
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, CaseOpened, Event, LineRequest, Recorder, decode, encode, fold
 from precert.authorization.record.numbers import NumberKind, issue, reservation
 from precert.authorization.usecases.dependencies import AuthorizationService, Budget, Rejection, Rendered, Renderer
 from precert.authorization.usecases.metering import exchange
 from precert.authorization.usecases.submission import Submission
-from precert.eligibility.directory import Directory, Found, NoMember, NotFound, member_numbers
+from precert.eligibility.directory import Directory, member_numbers
 from precert.fhir.types import Element
 from precert.store.port import (
     AlreadyTaken,
@@ -243,24 +244,7 @@ def system_event(
     )
 
 
-_NO_MEMBER = {
-    NoMember.MISSING_ID: Rejection("missing_member_id", "Claim.patient"),
-    NoMember.NOT_FOUND: Rejection("member_not_found", "Claim.patient"),
-    NoMember.SEVERAL: Rejection("member_ambiguous", "Claim.patient"),
-    NoMember.BIRTH_DATE: Rejection("birth_date", "Claim.patient"),
-}
-
-
 def reject(submission: Submission, directory: Directory) -> Rejection | None:
     """Why the request cannot be processed at all (an error, never a denial), or ``None``."""
-    if submission.us is False:
-        return Rejection("other_payer", "Claim.insurer")
-    found = directory.find(submission.patient, submission.coverage, submission.subscriber)
-    if isinstance(found, Found):
-        return None
-    return _no_member(found, directory)
-
-
-def _no_member(found: NotFound, directory: Directory) -> Rejection | None:
-    trusted = directory.mode == "presented" and found.reason in (NoMember.MISSING_ID, NoMember.NOT_FOUND)
-    return None if trusted else _NO_MEMBER[found.reason]
+    found = identify(submission.subject, directory)
+    return Rejection(found.key, found.element) if isinstance(found, Trouble) else None
