@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.deciding.decide import SERVICE_UNKNOWN
+from precert.authorization.deciding.decide import PERSON_UNCERTAIN, SERVICE_UNKNOWN
 from precert.authorization.deciding.judge import grant_end
 from precert.authorization.usecases.ask import Consulted
 from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
@@ -76,6 +76,9 @@ def _asserted(
     base = replace(base, details=details, reasons=assumed, expiry=consulted.expiry)
     if decision.reason_code == SERVICE_UNKNOWN:
         return _too_coarse(base)
+    if decision.reason_code == PERSON_UNCERTAIN:
+        reasons = (*base.reasons, Reason(decision.reason))
+        return replace(base, covered="conditional", pa_needed="conditional", info_needed=("OTH",), reasons=reasons)
     match decision.outcome:
         case Outcome.NOT_APPLICABLE:
             return replace(base, pa_needed="no-auth")

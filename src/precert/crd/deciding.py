@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -45,6 +46,7 @@ _DEPENDABLE = (
     "Appointment",
 )
 
+_TYPES_SHOWN = 5
 _NO_RECORD = "The authorizations on record could not be read, so it cannot be said whether this is authorized already."
 _NO_TIME = "There was no time left to decide about this order. Ask again."
 
@@ -192,6 +194,15 @@ class Decider:
             is_beneficiary=insured.is_beneficiary if insured is not None else None,
         )
 
+    def _left_out(self) -> str | None:
+        """What was not used because it is not about the patient of the call, by type."""
+        others = self.gathered.pool.not_of_patient(self.context.patient)
+        if not others:
+            return None
+        counted = Counter(entry.type for entry in others)
+        listed = ", ".join(f"{type_} ({many})" for type_, many in sorted(counted.items())[:_TYPES_SHOWN])
+        return f"Not used, because it is not said to be about the patient of the call: {listed}."
+
     def _evidence(self) -> list[EvidenceItem]:
         return clinical_evidence(self.gathered.pool.of_patient(self.context.patient))
 
@@ -202,6 +213,7 @@ class Decider:
         return self.consult.ask(order.asked, inquiry, identified)
 
     def _assertion(self, order: Order, consulted: Consulted, coverage: str, note: str | None) -> CoverageInfo:
+        note = " ".join(said for said in (note, self._left_out()) if said) or None
         info = assertion(consulted, order, coverage, note, self.consult.catalogue(), self._setting())
         named = {
             "/".join(found)

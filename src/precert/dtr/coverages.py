@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
 
 from precert.authorization.deciding.request import Subject
 from precert.authorization.usecases.ask import ConsultService, Identified
 from precert.dtr.asked import Asked
 from precert.dtr.origin import Origin
 from precert.eligibility.directory import Directory, member_numbers
-from precert.fhir.dates import parse_last_day
+from precert.eligibility.model import Member
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource, elements, text
 
@@ -63,10 +62,10 @@ def _trouble(
     if identified.trouble is not None or who is None:
         said = identified.text or "The coverage was not found."
         return Issue("error", "not-found", said, path, identified.trouble or "technical")
-    if not _active(coverage, identified, consult.today()):
+    if who.inactive(consult.today()) is not None:
         said = "The coverage is not active today. Send the member's present coverage."
         return Issue("error", "business-rule", said, path, "no-active-coverage")
-    if origin is not None and _somebody_else(coverage, identified, origin):
+    if origin is not None and _somebody_else(coverage, who.member, origin, directory):
         said = "The coverage is of another member than the context is about. Send that member's coverage, or none."
         return Issue("error", "not-found", said, path, "context-other-member")
     return None
@@ -82,18 +81,12 @@ def _payor_is_us(coverage: Resource, directory: Directory) -> bool | None:
     return True if True in told else False if told and None not in told else None
 
 
-def _active(coverage: Resource, identified: Identified, today: date) -> bool:
-    """By our record; for a member whom we do not know, by the coverage's own word."""
-    member = identified.who.member if identified.who else None
-    if member is not None:
-        return member.coverage_on(today) is not None
-    ends = [parse_last_day(period.get("end")) for period in elements(coverage.get("period"))]
-    return not any(end is not None and end < today for end in ends)
-
-
-def _somebody_else(coverage: Resource, identified: Identified, origin: Origin) -> bool:
-    """Whether the numbers of the coverage and of the context have nothing in common. Nobody's numbers say nothing."""
-    member = identified.who.member if identified.who else None
-    numbers = {number.upper() for number in (*member_numbers({}, coverage), *((member.id,) if member else ()))}
+def _somebody_else(coverage: Resource, member: Member | None, origin: Origin, directory: Directory) -> bool:
+    """Whether the coverage cannot be that of the context's member. Nobody's numbers say nothing."""
+    sent = member_numbers({}, coverage)
+    decided = origin.case.opened.member if origin.case is not None else None
+    if decided is not None and member is not None:  # a family shares a number
+        return decided not in {meant.id for number in sent for meant in directory.means(number)}
+    numbers = {number.upper() for number in (*sent, *((member.id,) if member else ()))}
     known = {number.upper() for number in origin.numbers}
     return bool(numbers and known) and not numbers & known

@@ -12,8 +12,8 @@ from precert.authorization.deciding.evidence import unpacked
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.inquire import inquire as find_matches
+from precert.authorization.usecases.inquire import refused as refuse_inquiry
 from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.submit import reject
 from precert.authorization.usecases.submit import submit as submit_request
 from precert.authorization.usecases.update import update as update_request
 from precert.fhir.bundle import BundleIndex
@@ -122,8 +122,9 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
         raw, bundle = await read_resource(request, context.limits)
         root = context.root(request)
         asked = context.admit(raw, bundle, client, root, shape, inquiry=True)
-        rejection = reject(asked, service.directory())
-        matches = [] if rejection else await find_matches(service, read_inquiry(asked))
+        directory = service.directory()
+        rejection = refuse_inquiry(asked, directory)
+        matches = [] if rejection else await find_matches(service, read_inquiry(asked, directory))
         runtime = service.runtime
         answer = inquiry_answer(matches, asked, shape, root, runtime.now(), runtime.new_id, rejection)
         return fhir_response(request, answer)

@@ -167,7 +167,13 @@ def decide(
     who = service.who(submission, now)
     number = issue(NumberKind.CASE, service.runtime)
     recorder = Recorder()
-    recorder.append(system_event("opened", now, opened=_opened(service, submission, who, number, now)))
+    opened = _opened(service, submission, who, number, now)
+    if rejection is not None and rejection.key not in _NUMBERS_STAND:
+        opened = msgspec.structs.replace(opened, member_numbers=())  # nobody's record is to be found under them
+    recorder.append(system_event("opened", now, opened=opened))
+    if submission.not_counted:
+        said = [issue.text for issue in submission.warnings if issue.rule in ("other-subject", "no-subject")]
+        recorder.append(system_event("note", now, detail={"notCounted": said}))
     numbers = [number]
     for line in submission.lines:
         recorder.append(system_event("requested", now, line=line.sequence, requested=line))
@@ -242,6 +248,10 @@ def system_event(
         requested=requested,
         detail=detail or {},
     )
+
+
+_NUMBERS_STAND = frozenset({"member_not_found", "missing_member_id"})
+"""Rejections of requests whose member numbers are nobody else's."""
 
 
 def reject(submission: Submission, directory: Directory) -> Rejection | None:
