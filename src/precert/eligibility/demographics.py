@@ -16,7 +16,7 @@ from precert.fhir.types import Resource, as_list, elements, text
 
 _UNDECOMPOSED = str.maketrans({"ø": "o", "đ": "d", "ð": "d", "ł": "l", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})
 _FULL = len("2026-11-20")
-_GENDERS = frozenset({"male", "female"})
+_GENDERS = ("male", "female")
 
 
 class Likeness(StrEnum):

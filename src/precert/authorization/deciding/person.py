@@ -24,7 +24,7 @@ from precert.fhir.coding import system_url
 from precert.fhir.dates import parse_date
 from precert.fhir.types import Resource, elements, text
 
-CURRENT_COVERAGE = frozenset({"active"})
+CURRENT_COVERAGE = ("active",)
 
 _REJECTIONS = {
     NoMember.MISSING_ID: "missing_member_id",
@@ -76,10 +76,10 @@ def identify(subject: Subject, directory: Directory) -> Person | Trouble:
             *_coverage_doubts(subject, found.member, directory),
         )
         return Person(found.member, tuple(dict.fromkeys(doubts)))
+    if found.reason in _UNKNOWN and subject.payor_is_us is False:
+        return Trouble("other_payer", "Claim.insurance.coverage.payor")
     if found.reason not in _UNKNOWN or directory.mode != "presented":
         return Trouble(_REJECTIONS[found.reason])
-    if subject.payor_is_us is False:
-        return Trouble("other_payer", "Claim.insurance.coverage.payor")
     return Person(None, (*odd, *_presented_doubts(subject, found.reason)))
 
 
