@@ -450,7 +450,8 @@ URN = f"urn:uuid:{UUID}"
         (EHR, "http://ehr.example:8443/fhir/Patient/p1", True),
         (EHR, "https://other.example/fhir/Patient/p1", False),
         (EHR, "https://ehr.example/tenant-b/fhir/Patient/p1", False),
-        (EHR, "https://ehr.example/fhir/Patient/p3", None),
+        (EHR, "https://ehr.example/fhir/Patient/p3", False),  # another id on the same server
+        (EHR, "Patient/p3", False),
         (EHR, "https://[broken/Patient/p1", False),
         (EHR, "#p1", None),
     ],
@@ -468,6 +469,8 @@ def test_whom_a_reference_means(url: str, reference: str, own: bool | None) -> N
         ("Patient/p1", None),
         ({"identifier": number("MA-0001")}, True),
         ({"identifier": number("MA-0002")}, False),
+        ({"identifier": {"value": "MA-0001"}}, True),
+        ({"identifier": {"value": "MA-0002"}}, None),
         ({"identifier": {"system": "urn:ehr", "value": "9"}}, None),
         ({"reference": URN, "identifier": number("MA-0002")}, False),
         ({"reference": "Patient/elsewhere", "identifier": number("MA-0001")}, True),

@@ -39,6 +39,8 @@ def links(sent: Resource | None, orders: Sequence[Order], origin: Origin | None)
     member: Element = {"value": origin.member} if origin is not None and origin.member else {}
     if subject is None:
         subject = {"type": "Patient", **({"identifier": member} if member else {"display": "The patient"})}
+    elif member and "identifier" not in subject:  # the request may call its patient otherwise than the chart does
+        subject = {**subject, "identifier": member}
     id = text(coverage.get("id"))
     if id is not None:
         covered: Element = {"reference": f"Coverage/{id}"}

@@ -62,19 +62,20 @@ def read_request(
     claim = _claim(bundle, index, found)
     resource = claim.resource
     patient = named_party(index, claim, "patient", ("Patient",), found)
+    whose = Patient(patient.resource, patient.full_url) if patient is not None else None
     if patient is not None:
         check_birth_date(patient, found)
     requester = named_party(index, claim, "provider", ("Organization", "Practitioner", "PractitionerRole"), found)
     insurer = named_party(index, claim, "insurer", ("Organization",), found)
     coverage = named_coverage(index, claim, directory, found, required=not inquiry)
-    diagnoses = _diagnoses(index, claim, patient, found)
+    diagnoses = _diagnoses(index, claim, whose, found)
     cancel_all = _certification(resource) == CANCEL
     by_sequence = {d.sequence: d.concept for d in diagnoses}
     lines = read_items(index, claim, by_sequence, found, MAX_ITEMS, required=not (cancel_all or inquiry))
     _check_repetition(index, found)
     found.refuse_if_any()
     assert patient is not None
-    whose = Patient(patient.resource, patient.full_url)
+    assert whose is not None
     foreign = about_somebody_else(index, whose)
     not_counted = left_out(foreign, found)
     excluded = {entry.path for entry, _ in foreign}
@@ -162,14 +163,14 @@ def _claim(bundle: Resource, index: BundleIndex, found: Findings) -> Entry:
     return first
 
 
-def _diagnoses(index: BundleIndex, claim: Entry, patient: Entry | None, found: Findings) -> list[Diagnosis]:
+def _diagnoses(index: BundleIndex, claim: Entry, whose: Patient | None, found: Findings) -> list[Diagnosis]:
     listed = []
     for position, diagnosis in enumerate(elements(claim.resource.get("diagnosis"))):
         where = f"Claim.diagnosis[{position}]"
         concept = diagnosis.get("diagnosisCodeableConcept")
         if not isinstance(concept, dict):
             condition = index.resolve(diagnosis.get("diagnosisReference"), claim)
-            own = condition is not None and patient is not None and _about(condition, patient, index)
+            own = condition is not None and whose is not None and whose.has(condition, index) is True
             concept = condition.resource.get("code") if condition is not None and own else None
             if condition is not None and not own:
                 path = f"{claim.path}.diagnosis[{position}].diagnosisReference"
@@ -185,10 +186,6 @@ def _diagnoses(index: BundleIndex, claim: Entry, patient: Entry | None, found: F
                 "incomplete", "diagnosis-empty", f"{claim.path}.diagnosis[{position}]", "This diagnosis names no code."
             )
     return listed
-
-
-def _about(entry: Entry, patient: Entry, index: BundleIndex) -> bool:
-    return Patient(patient.resource, patient.full_url).has(entry, index) is True
 
 
 def _check_repetition(index: BundleIndex, found: Findings) -> None:

@@ -87,6 +87,8 @@ def holder(subject: Subject, directory: Directory) -> Person | Trouble:
     """The member behind a Coverage that came without a Patient (DTR): never certain, and never enough for a yes."""
     if subject.payor_is_us is False:
         return Trouble("other_payer", "Coverage.payor")
+    if subject.is_beneficiary is False:
+        return Trouble("other_beneficiary", "Coverage.beneficiary")
     found = directory.holder(subject.coverage)
     if isinstance(found, Found):
         return Person(found.member, found.doubts)
@@ -151,6 +153,7 @@ class Patient:
     one_server: bool = False
     _ids: frozenset[str] = field(init=False)
     _identifiers: frozenset[tuple[str, str]] = field(init=False)
+    _numbers: frozenset[str] = field(init=False)
     _server: str | None = field(init=False)
     _plainly: frozenset[str] = field(init=False)
 
@@ -159,6 +162,8 @@ class Patient:
         ids = {text(self.resource.get("id")), told[1] if told else None, _uuid(self.full_url)}
         object.__setattr__(self, "_ids", frozenset(id for id in ids if id))
         object.__setattr__(self, "_identifiers", frozenset(_identifiers(self.resource)))
+        numbers = frozenset(number.value.upper() for number in numbers_of(self.resource))
+        object.__setattr__(self, "_numbers", numbers)
         object.__setattr__(self, "_server", _server(self.full_url))
         relative = [f"Patient/{id}" for id in ids if id and self.one_server]
         object.__setattr__(self, "_plainly", frozenset(url for url in (self.full_url, *relative) if url))
@@ -193,18 +198,26 @@ class Patient:
         if not elsewhere:
             for index in indexes:
                 if (found := index.resolve(target, origin)) is not None:
-                    return self._is(found)
+                    return self._is(found, index)
         told = type_and_id(target)
         if told is not None and told[0] != "Patient":
             return False
         id = told[1] if told is not None else _uuid(target)
-        return False if elsewhere else True if id in self._ids else None
+        if elsewhere or id in self._ids:
+            return not elsewhere
+        # on one server, another id is another patient
+        known = told is not None and (server == self._server if server is not None else self.one_server)
+        return False if known else None
 
-    def _is(self, entry: Entry) -> bool | None:
-        """Whether an entry is this patient: the very one, or a copy of it that came along in another place."""
+    def _is(self, entry: Entry, index: BundleIndex) -> bool:
+        """Whether an entry is this patient: the very one, or a copy of it that is contained or stands in a bundle inside.
+
+        A resource stands once in a bundle (PAS spec-14), so that another Patient beside this one is another patient.
+        """
         if entry.resource is self.resource:
             return True
-        if entry.type != "Patient":
+        beside = entry.container is None and any(each.resource is self.resource for each in index.entries)
+        if entry.type != "Patient" or beside:
             return False
         same = self._carries(_identifiers(entry.resource))
         born = demographics.birth_dates(self.resource, entry.resource)
@@ -214,11 +227,14 @@ class Patient:
         return bool(same or alike or entry.id in self._ids)
 
     def _carries(self, identifiers: Iterable[tuple[str, str]]) -> bool | None:
-        """Whether one of the patient's identifiers is among these; ``False`` if one of the same system is another."""
+        """Whether one of the patient's identifiers is among these; ``False`` if one of the same system is another.
+
+        A number without a system is held against the patient's member numbers.
+        """
         sent = set(identifiers)
-        if sent & self._identifiers:
+        if sent & self._identifiers or any(not system and value.upper() in self._numbers for system, value in sent):
             return True
-        return False if {s for s, _ in sent} & {s for s, _ in self._identifiers} else None
+        return False if {s for s, _ in sent if s} & {s for s, _ in self._identifiers} else None
 
 
 def names_nobody(entry: Entry) -> bool:
@@ -239,9 +255,8 @@ def _subjects(type_: str, resource: Resource) -> Iterable[object]:
 
 def _identifiers(resource: Resource) -> Iterable[tuple[str, str]]:
     for identifier in elements(resource.get("identifier")):
-        system, value = text(identifier.get("system")), text(identifier.get("value"))
-        if system and value:
-            yield system_url(system), value.strip()
+        if value := text(identifier.get("value")):
+            yield system_url(text(identifier.get("system")) or ""), value.strip()
 
 
 def _uuid(url: str) -> str | None:

@@ -126,6 +126,8 @@ class ConsultService:
 
     def identify(self, subject: Subject) -> Identified:
         """Find the member. In ``presented`` mode an unknown number is trusted; a wrong birth date never is."""
+        if not subject.patient.keys() - {"resourceType", "id"}:
+            return self.holder(subject)  # the call named the patient and did not bring it along
         return self._identified(identify(subject, self.directory()), subject)
 
     def holder(self, subject: Subject) -> Identified:
