@@ -29,12 +29,11 @@ def left_out(foreign: Iterable[tuple[Entry, bool]], found: Findings) -> tuple[st
     for (type_, of_another), paths in by_kind.items():
         many = f"{len(paths)} {type_} resources are" if len(paths) > 1 else f"This {type_} is"
         if of_another:
-            said, rule = f"{many} about another patient than the Claim and not used.", "other-subject"
+            said = f"{many} about another patient than the Claim and not used."
         else:
             said = (
                 f"{many} about nobody that can be matched with Claim.patient and not used. Reference the Patient of the "
                 "Claim in subject (or patient), by the fullUrl, the id or an identifier that it has in the Bundle."
             )
-            rule = "no-subject"
-        found.warn("business-rule", rule, paths[0], said)
+        found.warn("business-rule", "other-subject" if of_another else "no-subject", paths[0], said)
     return tuple(path for paths in by_kind.values() for path in paths)
