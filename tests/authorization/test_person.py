@@ -533,6 +533,12 @@ def test_what_stands_in_a_bundle_inside_is_held_against_the_same_patient(referen
     assert left_out == ([] if counts else ["Bundle.entry[2].resource.entry[0].resource"])
 
 
+@pytest.mark.parametrize("type_", ["Medication", "Provenance", "Binary", "Organization", "Questionnaire"])
+def test_what_is_about_no_person_is_not_left_out(type_: str) -> None:
+    entries = [{"fullUrl": URN, "resource": PATIENT}, {"resource": {"resourceType": type_, "id": "m"}}]
+    assert about_somebody_else(BundleIndex({"entry": entries}), Patient(PATIENT, URN)) == []
+
+
 @given(JSON_VALUES, st.sampled_from(["subject", "patient", "participant", "for", "beneficiary"]), st.booleans())
 def test_a_subject_of_any_shape_gets_a_verdict(value: Any, element: str, one_server: bool) -> None:
     for type_ in ("Observation", "Appointment", "Task", "Coverage"):

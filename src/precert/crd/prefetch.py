@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from precert.authorization.deciding.evidence import ADMINISTRATIVE
-from precert.authorization.deciding.person import Patient, names_nobody
+from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
 from precert.fhir.bundle import BundleIndex, Entry, type_and_id
 from precert.fhir.types import Element, JsonValue, Resource, elements, text
 
 KeyState = Literal["present", "nothing", "failed", "malformed"]
 
-_OF_NOBODY = ADMINISTRATIVE - {"QuestionnaireResponse"} | {"Medication", "HealthcareService", "CareTeam", "Substance"}
+_OF_NOBODY = ADMINISTRATIVE - {"QuestionnaireResponse"} | NO_SUBJECT
 _WITHOUT_ID = "urn:precert:without-id:"
 
 

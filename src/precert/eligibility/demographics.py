@@ -58,6 +58,9 @@ def genders(known: Resource, sent: Resource) -> Likeness:
 
 def names(known: Resource, sent: Resource) -> Likeness:
     """The best that any name of one person and any of the other come to."""
+    written = known.get("name")
+    if written == sent.get("name") and any(text(n.get("family")) and n.get("given") for n in elements(written)):
+        return Likeness.SAME  # nearly always: spelled as on file
     found = {_compared(one, other) for one in _names(known) for other in _names(sent)}
     order = (Likeness.SAME, Likeness.PARTLY, Likeness.DIFFERENT)
     return next((likeness for likeness in order if likeness in found), Likeness.UNKNOWN)

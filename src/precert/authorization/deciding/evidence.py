@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from precert.authorization.deciding.answers import CONTEXT
-from precert.authorization.deciding.person import Patient, names_nobody
+from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
 from precert.authorization.record.numbers import NumberKind, is_valid
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.extension import extension, extension_value, extensions
@@ -34,6 +34,7 @@ ADMINISTRATIVE = frozenset(
 """Types that are no clinical evidence: who and what a request or a call names."""
 
 
+_OF_NOBODY = ADMINISTRATIVE - {"QuestionnaireResponse"} | NO_SUBJECT
 _COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 _ASSERTION = "coverage-assertion-id"
 _SATISFIED = "satisfied-pa-id"
@@ -83,7 +84,7 @@ def about_somebody_else(index: BundleIndex, patient: Patient, *, vouched: bool =
     """
     others = []
     for entry, indexes in _placed(index):
-        if entry.type and (entry.type not in ADMINISTRATIVE or entry.type == "QuestionnaireResponse"):
+        if entry.type and entry.type not in _OF_NOBODY:
             verdict = patient.has(entry, *indexes)
             if verdict is False or (verdict is None and not (vouched and names_nobody(entry))):
                 others.append((entry, verdict is False))

@@ -36,6 +36,10 @@ _REJECTIONS = {
     NoMember.GENDER: "member_gender",
 }
 _UNKNOWN = frozenset({NoMember.MISSING_ID, NoMember.NOT_FOUND})
+NO_SUBJECT = frozenset(
+    {"Binary", "Group", "HealthcareService", "Medication", "Provenance", "Schedule", "Slot", "Substance"}
+)
+"""Types that have no subject in R4: they are about no person, and what refers to them is."""
 _ABOUT = {"Coverage": "beneficiary", "Task": "for"}
 
 
