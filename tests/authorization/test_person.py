@@ -46,6 +46,9 @@ def patient(member: str = "MA-0001", **changes: Any) -> Json:
     return {key: value for key, value in made.items() if value is not None}
 
 
+STRANGER = {"name": [{"family": "Falk", "given": ["Ines"]}], "birthDate": "1950-04-02"}
+
+
 def coverage(member: str | None = "MA-0001", **changes: Any) -> Json:
     made: Json = {"resourceType": "Coverage", "status": "active"}
     made |= {"subscriberId": member} if member else {}
@@ -124,7 +127,12 @@ TABLE: list[tuple[str, Subject, str]] = [
     (
         "a number of another system",
         subject(patient(identifier=[number("MA-0001", type_=None, system="urn:ehr")]), coverage(None)),
-        "presented",
+        "presented?",
+    ),
+    (
+        "a member under an unknown number",
+        subject(patient(identifier=[number("ZZ-1")]), coverage("ZZ-1")),
+        "presented?",
     ),
     (
         "a medical record number of another",
@@ -139,7 +147,7 @@ TABLE: list[tuple[str, Subject, str]] = [
     ("an old number", subject(patient(identifier=[number("MA-0001"), number("MA-0002", use="old")])), "MA-0001"),
     ("a number that nobody has", subject(patient(identifier=[number("MA-0001"), number("MA-7777")])), "MA-0001?"),
     ("no number", subject(patient(identifier=None), coverage(None)), "presented?"),
-    ("a number nobody has", subject(patient(identifier=[number("ZZ-1")]), coverage("ZZ-1")), "presented"),
+    ("a number nobody has", subject(patient(identifier=[number("ZZ-1")], **STRANGER), coverage("ZZ-1")), "presented"),
     # the coverage
     ("on the coverage alone", subject(patient(identifier=None)), "MA-0001"),
     ("another member's on the coverage", subject(cover=coverage("MA-0002")), "member_ambiguous"),
@@ -165,22 +173,22 @@ TABLE: list[tuple[str, Subject, str]] = [
     ("nobody can tell", subject(insurer=None, payor=None), "MA-0001"),
     (
         "stranger, nobody can tell",
-        subject(patient(identifier=[number("ZZ-1")]), coverage("ZZ-1"), insurer=None, payor=None),
+        subject(patient(identifier=[number("ZZ-1")], **STRANGER), coverage("ZZ-1"), insurer=None, payor=None),
         "presented?",
     ),
     (
         "stranger, other insurer",
-        subject(patient(identifier=[number("ZZ-1")]), coverage("ZZ-1"), insurer=False),
+        subject(patient(identifier=[number("ZZ-1")], **STRANGER), coverage("ZZ-1"), insurer=False),
         "other_payer",
     ),
     (
         "stranger, other payor",
-        subject(patient(identifier=[number("ZZ-1")]), coverage("ZZ-1"), payor=False),
+        subject(patient(identifier=[number("ZZ-1")], **STRANGER), coverage("ZZ-1"), payor=False),
         "other_payer",
     ),
     (
         "stranger, whose coverage?",
-        subject(patient(identifier=[number("ZZ-1")]), coverage("ZZ-1"), beneficiary=None),
+        subject(patient(identifier=[number("ZZ-1")], **STRANGER), coverage("ZZ-1"), beneficiary=None),
         "presented?",
     ),
     # the family
@@ -492,6 +500,23 @@ def test_whom_a_logical_reference_means(named: Any, own: bool | None) -> None:
 def test_a_contained_patient_is_compared(contained: Json, own: bool) -> None:
     inside = [{"resourceType": "Patient", "id": "in", **contained}]
     assert verdict(URN, {"reference": "#in"}, contained=inside) is own
+
+
+@pytest.mark.parametrize(
+    ("focus", "own"), [(URN, True), ("Patient/p2", False), ("Device/d", False), ("Patient/x", None)]
+)
+def test_an_observation_with_another_focus_is_not_about_its_subject(focus: str, own: bool | None) -> None:
+    assert verdict(URN, {"reference": URN}, focus=[{"reference": focus}]) is own
+
+
+def test_an_id_that_two_patients_have_means_neither() -> None:
+    entries = [
+        {"fullUrl": URN, "resource": PATIENT},
+        {"fullUrl": "urn:uuid:00000000-0000-4000-8000-00000000dddd", "resource": OTHER | {"id": "p1"}},
+        {"resource": {"resourceType": "Observation", "subject": {"reference": "Patient/p1"}}},
+    ]
+    index = BundleIndex({"entry": entries})
+    assert Patient(PATIENT, URN).has(index.entries[2], index) is None
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from precert.eligibility.demographics import Likeness
 from precert.eligibility.member_number import MemberNumber, member_numbers, numbers_of
 from precert.eligibility.model import Member, Payer, Plan, Provider
 from precert.fhir.coding import NPI, codes, system_url
+from precert.fhir.dates import parse_date
 from precert.fhir.types import Resource, elements, text
 
 __all__ = ["Directory", "Found", "Mode", "NoMember", "NotFound", "member_numbers", "npis"]
@@ -83,6 +84,9 @@ class Directory:
         for member in self.members:
             self._members.setdefault(member.id.upper(), []).append(member)
         self._meant = _meant(self.members)
+        self._born: dict[str, list[Member]] = {}
+        for member in self.members:
+            self._born.setdefault(str(member.patient.get("birthDate")), []).append(member)
         self._systems = frozenset(system_url(member.system) for member in self.members) - {""}
         self._ours = frozenset((system_url(system), value.strip()) for system, value in payer.identifiers)
         self.providers = {provider.npi: provider for provider in providers}
@@ -113,6 +117,11 @@ class Directory:
     def means(self, number: str) -> tuple[Member, ...]:
         """The members that a number on a card may mean: one person, or a subscriber and who is insured under them."""
         return self._meant.get(number.strip().upper(), ())
+
+    def known_as(self, patient: Resource) -> bool:
+        """Whether somebody with the same full birth date and name is a member, whatever number was sent."""
+        born = self._born.get(str(patient.get("birthDate"))[: len("2026-11-20")], ())
+        return any(demographics.names(member.patient, patient) is Likeness.SAME for member in born)
 
     def by_number(self, number: str) -> Member | None:
         """The member with this number, if exactly one has it."""
@@ -196,6 +205,9 @@ def _meant(members: Iterable[Member]) -> dict[str, tuple[Member, ...]]:
 
 def _confirmed(candidates: _Candidates, patient: Resource, coverage: Resource) -> Found | NoMember:
     """Which of the candidates the patient is, by birth date, name and gender."""
+    written = text(patient.get("birthDate"))
+    if written is not None and parse_date(written) is None:
+        return NoMember.BIRTH_DATE_MISSING
     born = {id(m): demographics.birth_dates(m.patient, patient) for m in candidates.members}
     same = [m for m in candidates.members if born[id(m)] is Likeness.SAME]
     if same:

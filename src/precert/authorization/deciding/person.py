@@ -8,7 +8,7 @@ segments, US Core 3.1 (``subject`` of clinical resources), FHIR R4 bundle.html#r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from urllib.parse import urlsplit
@@ -84,7 +84,7 @@ def identify(subject: Subject, directory: Directory) -> Person | Trouble:
         return Trouble("other_payer", "Claim.insurance.coverage.payor")
     if found.reason not in _UNKNOWN or directory.mode != "presented":
         return Trouble(_REJECTIONS[found.reason])
-    return Person(None, (*odd, *_presented_doubts(subject, found.reason)))
+    return Person(None, (*odd, *_presented_doubts(subject, found.reason, directory)))
 
 
 def holder(subject: Subject, directory: Directory) -> Person | Trouble:
@@ -122,8 +122,11 @@ def _coverage_doubts(subject: Subject, member: Member, directory: Directory) -> 
         yield "Neither its beneficiary nor a member number says that the Coverage is the patient's."
 
 
-def _presented_doubts(subject: Subject, reason: NoMember) -> Iterable[str]:
+def _presented_doubts(subject: Subject, reason: NoMember, directory: Directory) -> Iterable[str]:
     """What has to be looked into about somebody whom the directory does not know."""
+    sent = [number for resource in (subject.patient, subject.coverage) for number in numbers_of(resource)]
+    if directory.known_as(subject.patient) or any(directory.means(number.value) for number in sent):
+        yield "A member with this number, or with this name and birth date, is known here under another one."
     if reason is NoMember.MISSING_ID:
         yield "No member number was sent."
     if subject.insurer_is_us is None and subject.payor_is_us is None:
@@ -179,7 +182,7 @@ class Patient:
         verdicts = [self.named(reference, entry, *indexes) for reference in _subjects(entry.type, resource)]
         if entry.type == "Appointment":  # who takes part besides the patient is not what it is about
             return True if True in verdicts else False if False in verdicts else None
-        return False if False in verdicts else True if True in verdicts else None
+        return False if False in verdicts else None if not verdicts or None in verdicts else True
 
     def named(self, reference: object, origin: Entry | None = None, *indexes: BundleIndex) -> bool | None:
         """Whether a Reference means this patient, likewise."""
@@ -196,7 +199,7 @@ class Patient:
         literal = self._literal(target, origin, indexes)
         return logical if literal is None else literal
 
-    def _literal(self, target: str, origin: Entry | None, indexes: Iterable[BundleIndex]) -> bool | None:
+    def _literal(self, target: str, origin: Entry | None, indexes: Sequence[BundleIndex]) -> bool | None:
         server = _server(target)
         elsewhere = server is not None and self._server is not None and server != self._server
         if not elsewhere:
@@ -207,8 +210,11 @@ class Patient:
         if told is not None and told[0] != "Patient":
             return False
         id = told[1] if told is not None else _uuid(target)
-        if elsewhere or id in self._ids:
-            return not elsewhere
+        if elsewhere:
+            return False
+        if id in self._ids:  # unless several Patients of the bundle have it, so that nobody can tell which one is meant
+            several = told is not None and any(len(index.called(*told)) > 1 for index in indexes)
+            return None if several else True
         # on one server, another id is another patient
         known = told is not None and (server == self._server if server is not None else self.one_server)
         return False if known else None
@@ -254,6 +260,8 @@ def _subjects(type_: str, resource: Resource) -> Iterable[object]:
         return [actor for actor, target in told if target is None or target[0] == "Patient"]
     own = _ABOUT.get(type_)
     found = [resource.get(key) for key in ((own,) if own else ("subject", "patient"))]
+    if "focus" in resource:  # Observation.focus: of a donor, a fetus, a device; then it is not about the subject
+        found.append(resource["focus"])
     return [each for reference in found for each in elements(reference)]
 
 
