@@ -77,6 +77,18 @@ PAS_ONLY: dict[str, tuple[Edit, str]] = {
         lambda p, c: c.update(beneficiary={"reference": "Patient/unknown-here"}),
         "yes",
     ),
+    "the subscriber is another member": (
+        lambda p, c: c.update(subscriber={"identifier": numbered(OTHER)}),
+        "member_ambiguous",
+    ),
+    "a stranger's number alone": (
+        lambda p, c: (
+            nameless(p, c),
+            p.update(identifier=[numbered("ZZ-1")]),
+            c.update(subscriberId="ZZ-1", identifier=[numbered("ZZ-1")]),
+        ),
+        "person",
+    ),
     "the coverage is in error": (lambda p, c: c.update(status="entered-in-error"), "person"),
 }
 
@@ -114,6 +126,18 @@ async def test_over_pas(client: httpx.AsyncClient) -> None:
     rows = ROWS | PAS_ONLY
     told = {name: answer_of(await submit(client, pas(edit))) for name, (edit, _) in rows.items()}
     assert told == {name: expected for name, (_, expected) in rows.items()}
+
+
+async def test_whoever_else_is_named_must_be_the_same_member(client: httpx.AsyncClient) -> None:
+    by_claim = pas(lambda p, c: None)
+    part(by_claim, CLAIM)["patient"]["identifier"] = numbered(OTHER)
+    assert answer_of(await submit(client, by_claim)) == "member_ambiguous"
+    second = pas(lambda p, c: None)
+    url = f"urn:uuid:{uuid.uuid4()}"
+    further = part(second, COVERAGE) | {"id": "further", "subscriberId": OTHER, "identifier": [numbered(OTHER)]}
+    second["entry"].append({"fullUrl": url, "resource": further})
+    part(second, CLAIM)["insurance"].append({"sequence": 2, "focal": False, "coverage": {"reference": url}})
+    assert answer_of(await submit(client, second)) == "member_ambiguous"
 
 
 async def test_an_update_is_held_to_the_same(client: httpx.AsyncClient) -> None:

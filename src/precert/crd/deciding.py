@@ -12,6 +12,7 @@ import structlog
 
 from precert.authorization.deciding.answers import answers
 from precert.authorization.deciding.evidence import clinical_evidence
+from precert.authorization.deciding.person import named_as
 from precert.authorization.deciding.request import Subject
 from precert.authorization.deciding.standing import standing
 from precert.authorization.record.case import BrokenRecord
@@ -188,7 +189,7 @@ class Decider:
         return Subject(
             patient=pool.patient(self.context.patient).resource,
             coverage=coverage,
-            subscriber=subscriber.resource if subscriber else None,
+            subscriber=named_as(subscriber.resource if subscriber else None, coverage.get("subscriber")),
             answers=told,
             payor_is_us=True if insured is not None and insured.note is None else None,
             is_beneficiary=insured.is_beneficiary if insured is not None else None,

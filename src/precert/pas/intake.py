@@ -25,7 +25,14 @@ from precert.fhir.types import Element, Resource, elements, text
 from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
-from precert.pas.named import care_team, named_coverage, named_party, payor_is_us, provider_npis
+from precert.pas.named import (
+    care_team,
+    named_coverage,
+    named_party,
+    named_subscriber,
+    payor_is_us,
+    provider_npis,
+)
 from precert.pas.ordered import read_orders
 from precert.pas.subjects import check_birth_date, left_out
 
@@ -80,7 +87,7 @@ def read_request(
     not_counted = left_out(foreign, found)
     excluded = {entry.path for entry, _ in foreign}
     everything = [entry for entry in unpacked(index) if entry.path not in excluded]
-    subscriber = index.resolve(coverage.resource.get("subscriber"), coverage) if coverage else None
+    subscriber = named_subscriber(index, claim, coverage, directory) if coverage else None
     identity = _token(bundle.get("identifier"))
     us = directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier"))
     numbers = provider_npis(index, requester)
@@ -95,7 +102,7 @@ def read_request(
         claim_resource=resource,
         patient=patient.resource,
         coverage=coverage.resource if coverage else {},
-        subscriber=subscriber.resource if subscriber else None,
+        subscriber=subscriber,
         insurer=resource["insurer"],
         us=us,
         requester=party(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from precert.authorization.deciding.person import named_as
 from precert.eligibility.directory import Directory, npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
-from precert.fhir.types import elements
+from precert.fhir.types import Resource, elements
 from precert.pas.findings import Findings
 
 
@@ -85,6 +86,19 @@ def named_coverage(
         )
         return None
     return choice[0]
+
+
+def named_subscriber(index: BundleIndex, claim: Entry, coverage: Entry, directory: Directory) -> Resource | None:
+    """Coverage.subscriber, with the numbers of further Coverages that may be this payer's: all must mean one member."""
+    found = index.resolve(coverage.resource.get("subscriber"), coverage)
+    named = [coverage.resource.get("subscriber")]
+    for insurance in elements(claim.resource.get("insurance")):
+        other = index.resolve(insurance.get("coverage"), claim)
+        if other is not None and other.path != coverage.path and payor_is_us(index, other, directory) is not False:
+            number = other.resource.get("subscriberId")
+            typed = {"type": {"coding": [{"code": "SN"}]}, "value": number}
+            named.append({"identifier": [*elements(other.resource.get("identifier")), typed]})
+    return named_as(found.resource if found else None, *named)
 
 
 def payor_is_us(index: BundleIndex, coverage: Entry, directory: Directory) -> bool | None:

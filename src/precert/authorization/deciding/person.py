@@ -101,6 +101,14 @@ def holder(subject: Subject, directory: Directory) -> Person | Trouble:
     return Person(None, ("No Patient was sent, so it is not certain who the member is.",))
 
 
+def named_as(resource: Resource | None, *references: object) -> Resource | None:
+    """``resource`` with the logical identifiers of the references to it: whoever they name is meant as well."""
+    logical = [i for reference in elements(list(references)) for i in elements(reference.get("identifier"))]
+    if not logical:
+        return resource
+    return {**(resource or {}), "identifier": [*elements((resource or {}).get("identifier")), *logical]}
+
+
 def _oddities(patient: Resource) -> Iterable[str]:
     """What a Patient says of itself that a person has to look into."""
     if patient.get("active") is False:
@@ -129,6 +137,8 @@ def _presented_doubts(subject: Subject, reason: NoMember, directory: Directory) 
         yield "A member with this number, or with this name and birth date, is known here under another one."
     if reason is NoMember.MISSING_ID:
         yield "No member number was sent."
+    if not (subject.patient.get("name") or subject.patient.get("birthDate")):
+        yield "The member is not known here, and a number alone does not say who the patient is."
     if subject.insurer_is_us is None and subject.payor_is_us is None:
         yield "The member is not known here, and neither insurer nor payor can be told by an identifier."
     if subject.coverage and subject.is_beneficiary is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from precert.authorization.deciding.person import Patient
+from precert.authorization.deciding.person import Patient, named_as
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.record.case import LineRequest, Party
 from precert.fhir.outcome import Issue
@@ -94,8 +94,9 @@ class Submission:
     @property
     def subject(self) -> Subject:
         """Whom the request is for, with the evidence and answers that came along."""
+        patient = named_as(self.patient, self.claim_resource.get("patient")) or self.patient
         return Subject(
-            self.patient,
+            patient,
             self.coverage,
             self.subscriber,
             self.evidence,
