@@ -161,8 +161,8 @@ def deaths(*patients: Resource) -> tuple[date | None, ...]:
 class Patient:
     """The patient of a request, as its references may name them. ``full_url`` is that of the entry, if it has one.
 
-    ``one_server``: everything comes from one FHIR server, whatever the entries' URLs say (CDS Hooks prefetch), so that a
-    relative reference means the same everywhere.
+    A relative reference means the sender's own id, whatever server the entries' URLs name (a gateway may have changed them).
+    ``one_server``: everything comes from one FHIR server (CDS Hooks prefetch), so that another id is another patient.
     """
 
     resource: Resource
@@ -204,8 +204,6 @@ class Patient:
         logical = self._carries(_identifiers({"identifier": reference.get("identifier")}))
         if target is None or logical is False:
             return logical
-        if origin is not None and not self.one_server:
-            target = absolute(target, origin)
         literal = self._literal(target, origin, indexes)
         return logical if literal is None else literal
 
@@ -225,9 +223,11 @@ class Patient:
         if id in self._ids:  # unless several Patients of the bundle have it, so that nobody can tell which one is meant
             several = told is not None and any(len(index.called(*told)) > 1 for index in indexes)
             return None if several else True
+        if told is None or self.one_server:
+            return None if told is None else False
         # on one server, another id is another patient
-        known = told is not None and (server == self._server if server is not None else self.one_server)
-        return False if known else None
+        server = _server(absolute(target, origin)) if origin is not None else server
+        return False if server is not None and server == self._server else None
 
     def _is(self, entry: Entry, index: BundleIndex) -> bool:
         """Whether an entry is this patient: the very one, or a copy of it that is contained or stands in a bundle inside.
