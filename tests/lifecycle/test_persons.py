@@ -171,7 +171,7 @@ async def test_over_crd(client: httpx.AsyncClient) -> None:
         trouble = {"coverage-not-found", "no-member-found"} & {code["code"] for code in reasons}
         told[name] = next(iter(trouble), {"satisfied": "yes", "conditional": "person"}.get(info.get("pa-needed", "")))
         assert (info["covered"] == "not-covered") is bool(trouble), (name, info)
-    troubles = {"member_ambiguous": "coverage-not-found"}
+    troubles = {"member_ambiguous": "coverage-not-found", "birth_date_missing": "person"}
     expected = {
         name: answer if answer in ("yes", "person") else troubles.get(answer, "no-member-found")
         for name, (_, answer) in ROWS.items()

@@ -128,7 +128,10 @@ class ConsultService:
         """Find the member. In ``presented`` mode an unknown number is trusted; a wrong birth date never is."""
         if not subject.patient.keys() - {"resourceType", "id"}:
             return self.holder(subject)  # the call named the patient and did not bring it along
-        return self._identified(identify(subject, self.directory()), subject)
+        found = identify(subject, self.directory())
+        if isinstance(found, Unidentified) and found.key == "birth_date_missing":
+            return self.holder(subject)  # a number alone: what is needed may be said, and never a yes
+        return self._identified(found, subject)
 
     def holder(self, subject: Subject) -> Identified:
         """The member behind a Coverage that came without a Patient: good for choosing a form, never for a yes."""
