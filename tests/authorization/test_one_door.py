@@ -80,7 +80,7 @@ async def _read(call: HookCall) -> list[Read]:
         if not insured or patient is None or order.failure:
             continue
         under = insured[0]
-        inquiry = decider.inquiry(under.resource)
+        inquiry = decider.inquiry(under)
         who = consult.identify(inquiry).who
         raw = request_bundle(
             order, patient, under.entry, user, dict(directory().payer.resource), chart, gathered.pool, consult.runtime

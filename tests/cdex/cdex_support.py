@@ -58,6 +58,7 @@ def asking(name: str, member: str = "MA-0002") -> Json:
 
 def answered(name: str = "answers", answers: Json | None = None, **changed: Any) -> Json:
     made = questionnaire_response(name, CANONICAL, answers or ANSWERS, "2026-11-20T14:30:00Z")
+    made.pop("subject")  # MemberId says whom an attachment is about
     return made | changed
 
 

@@ -73,6 +73,7 @@ async def test_a_dtr_bundle_is_read(desk: Desk, pended: Pended) -> None:
 
 async def test_a_clinical_resource_is_evidence(desk: Desk, pended: Pended) -> None:
     test = observation("ahi", "loinc|69990-0", 22, "{events}/h", "2026-11-01")
+    test["subject"] = {"identifier": {"system": "urn:precert:demo:member", "value": "MA-0002"}}
     rest = {"eval_before_test": True, "events": 140}
     sent = parameters(pended.tracking, attachment(test), attachment(answered(answers=rest)))
     assert (await desk.attach(sent)).status_code == 200

@@ -398,7 +398,7 @@ def as_order(bundle_: dict[str, Any]) -> dict[str, Any]:
         "beneficiary": {"reference": f"Patient/{patient_['id']}"},
         "payor": [{"reference": f"Organization/{payer_['id']}"}],
     }
-    told = [{k: v for k, v in paper.items() if k not in ("subject", "patient")} for paper in papers]
+    told = [paper | {"subject": {"reference": f"Patient/{patient_['id']}"}} for paper in papers]
     body = hook(asked, version="2.2", prefetch={"patient": patient_, "coverage": searchset(cover)})
     body["context"]["patientId"] = patient_["id"]
     body["prefetch"] |= {"payors": payer_, "organizations": requester, "papers": searchset(*told)}

@@ -40,7 +40,8 @@ async def test_what_a_package_holds(desk: Desk) -> None:
     draft = package.draft
     assert draft["questionnaire"] == canonical("oxygen-home", "2026.2")
     assert draft["status"] == "in-progress"
-    assert draft["subject"] == {"reference": "Patient/patient"}
+    own = {"system": "urn:precert:demo:member", "value": "MA-0001"}
+    assert draft["subject"] == {"reference": "Patient/patient", "identifier": own}
     assert "item" not in draft
     library = package.of("Library")[0]
     references = [e["valueCanonical"] for e in package.form["extension"] if e["url"].endswith("cqf-library")]

@@ -47,7 +47,7 @@ def test_found_by_the_number_on_the_coverage_or_subscriber() -> None:
     nobody = {"resourceType": "Patient", "birthDate": "1951-03-14"}
     known = directory(ALMA)
     assert known.find(nobody, {"subscriberId": "M-1"}) == Found(ALMA)
-    assert known.find(nobody, {"identifier": [{"value": "M-1"}]}) == Found(ALMA)
+    assert known.find(nobody, {"identifier": [{"system": "urn:m", "value": "M-1"}]}) == Found(ALMA)
     assert known.find(nobody, {}, person()) == Found(ALMA)
 
 
@@ -65,25 +65,34 @@ def test_not_found_says_why(patient: dict[str, Any], expected: NotFound) -> None
     assert directory(ALMA).find(patient, None) == expected
 
 
-@pytest.mark.parametrize("born", [None, "1951-03-14", "1951-03-14T00:00:00Z"])
-def test_a_birth_date_that_does_not_disagree_is_fine(born: str | None) -> None:
+@pytest.mark.parametrize("born", ["1951-03-14", "1951-03-14T00:00:00Z"])
+def test_number_and_full_birth_date_are_identity(born: str) -> None:
     assert directory(ALMA).find(person("M-1", born), None) == Found(ALMA)
 
 
-@pytest.mark.parametrize("born", ["1951", "1951-03"])
-def test_a_partial_birth_date_that_fits_is_no_disagreement(born: str) -> None:
-    assert directory(ALMA).find(person("M-1", born), None) == Found(ALMA)
-    assert directory(ALMA).find(person("M-1", born.replace("1951", "1952")), None) == NotFound(
-        NoMember.BIRTH_DATE, ("M-1",)
-    )
+@pytest.mark.parametrize("born", [None, "1951", "1951-03"])
+def test_a_number_alone_is_none_nor_with_a_part_of_the_birth_date(born: str | None) -> None:
+    assert directory(ALMA).find(person("M-1", born), None) == NotFound(NoMember.BIRTH_DATE_MISSING, ("M-1",))
 
 
-def test_two_members_are_no_member_unless_the_birth_date_tells_them_apart() -> None:
+@pytest.mark.parametrize("born", ["1951-3-14", "14.03.1951", "1951-02-30"])
+def test_a_birth_date_that_is_none_is_not_another_one(born: str) -> None:
+    assert directory(ALMA).find(person("M-1", born), None) == NotFound(NoMember.BIRTH_DATE_MISSING, ("M-1",))
+
+
+@pytest.mark.parametrize("born", ["1952", "1951-04", "1951-03-15"])
+def test_a_birth_date_that_disagrees_as_far_as_it_goes_is_another(born: str) -> None:
+    assert directory(ALMA).find(person("M-1", born), None) == NotFound(NoMember.BIRTH_DATE, ("M-1",))
+
+
+def test_numbers_of_two_members_are_ambiguous_whatever_the_birth_date_says() -> None:
     twin, other = member("M-2"), member("M-3", "1980-01-01")
     both = {**person("M-1"), "identifier": [*person("M-1")["identifier"], *person("M-2")["identifier"]]}
     assert directory(ALMA, twin).find(both, None) == NotFound(NoMember.SEVERAL, ("M-1", "M-2"))
     mixed = {**both, "identifier": [*person("M-1")["identifier"], *person("M-3")["identifier"]]}
-    assert directory(ALMA, other).find(mixed, None) == Found(ALMA)
+    assert directory(ALMA, other).find(mixed, None) == NotFound(NoMember.SEVERAL, ("M-1", "M-3"))
+    on_coverage = directory(ALMA, other).find(person("M-1"), {"subscriberId": "M-3"})
+    assert on_coverage == NotFound(NoMember.SEVERAL, ("M-1", "M-3"))
 
 
 def test_one_member_known_twice_is_several() -> None:
@@ -114,11 +123,21 @@ def test_any_patient_gets_an_answer(patient: Any, coverage: Any) -> None:
         ([{"system": NPI, "value": "1679576722"}], False),
         ([{"value": "1234567893"}], False),
         ([{"system": NPI, "value": "1679576722"}, {"system": "urn:tax", "value": "99"}], True),
+        ([{"system": "https://hl7.org/fhir/sid/us-npi", "value": " 1234567893 "}], True),
+        ([{"system": "urn:tax", "value": "1234567893"}], False),
     ],
 )
 def test_whether_an_insurer_is_us(identifiers: list[dict[str, str]], expected: bool | None) -> None:
     assert directory().is_us({"identifier": identifiers}) is expected
     assert directory().is_us(None, identifiers) is expected
+
+
+def test_a_logical_identifier_that_contradicts_the_organization_is_somebody_else() -> None:
+    us, them = {"system": NPI, "value": "1234567893"}, {"system": NPI, "value": "1679576722"}
+    assert directory().is_us({"identifier": [us]}, them) is False
+    assert directory().is_us({"identifier": [them]}, us) is False
+    assert directory().is_us({"identifier": [us], "name": "x"}, us) is True
+    assert directory().is_us({"name": "We"}) is None
 
 
 def test_npis_in_both_spellings_of_the_system() -> None:
@@ -176,6 +195,7 @@ def test_the_demo_world_is_what_the_contract_says() -> None:
         "MA-0005": ma,
         "MA-0009": ma,
         "COM-0001": commercial,
+        "COM-0001-02": commercial,
         "COM-0002": commercial,
         "MCD-0001": "medicaid-mco",
         "TX-0001": commercial,

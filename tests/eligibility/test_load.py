@@ -30,7 +30,7 @@ def test_optional_files_may_be_missing(folder: Path) -> None:
     (folder / "history.yaml").unlink()
     (folder / "providers.yaml").write_text("", "utf-8")
     read = load_directory(folder, "directory")
-    assert (len(read.members), len(read.providers), read.mode) == (10, 0, "directory")
+    assert (len(read.members), len(read.providers), read.mode) == (11, 0, "directory")
     assert all(not member.history for member in read.members)
 
 
@@ -123,4 +123,29 @@ def test_a_plan_listed_twice_is_told(folder: Path) -> None:
     plans = folder / "plans.yaml"
     plans.write_text(plans.read_text("utf-8") + "- {id: ma-classic, name: Again, lob: commercial}\n", "utf-8")
     with pytest.raises(EligibilityError, match=r"plans\.yaml: .*ma-classic.* twice"):
+        load_directory(folder)
+
+
+def resource(document: dict[str, Any], id: str) -> dict[str, Any]:
+    return next(e["resource"] for e in document["entry"] if e["resource"]["id"] == id)
+
+
+def test_a_dependent_is_known_by_the_subscriber_and_the_suffix_of_the_coverage(folder: Path) -> None:
+    members = {member.id: member for member in load_directory(folder).members}
+    child, parent = members["COM-0001-02"], members["COM-0001"]
+    assert (child.subscriber, child.dependent) == ("COM-0001", "02")
+    assert (parent.subscriber, parent.dependent) == (None, "01")
+    assert (members["MA-0001"].subscriber, members["MA-0001"].dependent) == (None, None)
+
+
+def test_a_dependent_of_nobody(folder: Path) -> None:
+    change(folder / "members.json", lambda d: resource(d, "cov-COM-0001-02").update(subscriberId="COM-9"))
+    with pytest.raises(EligibilityError, match="the subscriber 'COM-9' is not in the file"):
+        load_directory(folder)
+
+
+@pytest.mark.parametrize("element", ["birthDate", "deceasedDateTime"])
+def test_a_date_that_would_confirm_nobody(folder: Path, element: str) -> None:
+    change(folder / "members.json", lambda d: first(d, "Patient").update({element: "1951-3-14"}))
+    with pytest.raises(EligibilityError, match=f"{element} '1951-3-14' is not a date"):
         load_directory(folder)

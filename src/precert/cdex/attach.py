@@ -7,16 +7,20 @@ The decision reaches the sender through the notification and ``$inquire``.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from precert.authorization.deciding.evidence import about_somebody_else
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.receive import Received, receive
+from precert.authorization.usecases.submission import Submission
 from precert.cdex.content import Read, Review, evidence_bundle, read_attachments
 from precert.cdex.holding import Arrival, hold
 from precert.cdex.matching import find_case
 from precert.cdex.parameters import Sent, read_parameters
 from precert.fhir import json
+from precert.fhir.bundle import BundleIndex
 from precert.fhir.outcome import Issue, operation_outcome
 from precert.fhir.types import Resource
 from precert.store.port import Idempotency, Replayed
@@ -46,7 +50,8 @@ async def attach(service: AuthorizationService, resource: Resource, submitter: s
     if case is None:
         return await _hold(service, call)
     lines, unknown = _lines(sent, case)
-    answer = _filed(call, case, lines, unknown)
+    others = tuple(_of_others(call, await service.submission_of(case)))
+    answer = _filed(call, case, lines, (*_unknown_lines(unknown), *others))
     if earlier is None:
         await _file(service, call, case, lines)
     return answer
@@ -79,7 +84,25 @@ async def _hold(service: AuthorizationService, call: _Call) -> bytes:
     return answer
 
 
-def _filed(call: _Call, case: Case, lines: tuple[int, ...], unknown: tuple[str, ...]) -> bytes:
+def _of_others(call: _Call, submission: Submission) -> Iterator[Issue]:
+    """A warning for each type of which something names another patient than the case's: it is kept and not used."""
+    index = BundleIndex(evidence_bundle("", call.read.entries))
+    foreign = about_somebody_else(index, submission.whose, vouched=True)
+    for type_ in dict.fromkeys(entry.type for entry, _ in foreign):
+        text = (
+            f"The {type_[:64]} does not name the patient of the case as its subject. It is kept and not used; name the "
+            "patient as the request did (id or identifier), or leave the subject out."
+        )
+        yield Issue("warning", "business-rule", text, "Parameters.parameter", "other-subject")
+
+
+def _unknown_lines(unknown: tuple[str, ...]) -> Iterator[Issue]:
+    for line in unknown:
+        text = f"LineItem {line[:40]!r} is no line of the case; the attachment was filed for the whole case."
+        yield Issue("warning", "not-found", text, "Parameters.parameter", "attachment-line")
+
+
+def _filed(call: _Call, case: Case, lines: tuple[int, ...], warnings: tuple[Issue, ...]) -> bytes:
     where = f", line {', '.join(map(str, lines))}" if lines else ""
     then = (
         "Lines that waited for it are decided again."
@@ -87,10 +110,7 @@ def _filed(call: _Call, case: Case, lines: tuple[int, ...], unknown: tuple[str, 
         else "More is to come (Final is false); nothing is decided before the last part."
     )
     text = f"Filed {_listed(call.read.names)} under case {case.number}{where}. {then}"
-    issues = [Issue("information", "informational", text, rule="attachment-filed"), *call.read.notes]
-    for line in unknown:
-        text = f"LineItem {line[:40]!r} is no line of the case; the attachment was filed for the whole case."
-        issues.append(Issue("warning", "not-found", text, "Parameters.parameter", "attachment-line"))
+    issues = [Issue("information", "informational", text, rule="attachment-filed"), *call.read.notes, *warnings]
     return json.dumps(operation_outcome(issues))
 
 

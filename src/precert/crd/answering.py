@@ -180,8 +180,9 @@ class _Answering:
         found: list[Action] = []
         if configuration.wants(COVERAGE_UPDATE):
             for one in insured:
-                who = self.consult.identify(decider.inquiry(one.resource)).who
-                record = who.member.coverage_on(self.consult.today()) if who and who.member else None
+                who = self.consult.identify(decider.inquiry(one)).who
+                certain = who.member if who is not None and not who.doubts else None
+                record = certain.coverage_on(self.consult.today()) if certain is not None else None
                 update = extras.coverage_update(one, record) if record else None
                 found += [update] if update else []
         if configuration.wants(FORMS) and configuration.coverage_info:

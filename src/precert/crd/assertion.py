@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.deciding.decide import SERVICE_UNKNOWN
+from precert.authorization.deciding.decide import PERSON_UNCERTAIN, SERVICE_UNKNOWN
 from precert.authorization.deciding.judge import grant_end
 from precert.authorization.usecases.ask import Consulted
 from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
@@ -79,6 +79,9 @@ def _asserted(
         return _too_coarse(base, decision)
     if decision.reason_code == RULES_UNAVAILABLE:
         return _technical(base, decision.reason, setting)
+    if decision.reason_code == PERSON_UNCERTAIN:
+        reasons = (*base.reasons, Reason(decision.reason))
+        return replace(base, covered="conditional", pa_needed="conditional", info_needed=("OTH",), reasons=reasons)
     match decision.outcome:
         case Outcome.NOT_APPLICABLE:
             return replace(base, pa_needed="no-auth")

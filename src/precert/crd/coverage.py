@@ -13,10 +13,14 @@ from precert.fhir.types import Resource, elements, text
 
 @dataclass(frozen=True, slots=True)
 class Insured:
-    """One Coverage that we answer for. ``note`` says what was assumed about its payor."""
+    """One Coverage that we answer for. ``note`` says what was assumed about its payor.
+
+    ``is_beneficiary``: whether the patient is its beneficiary; ``None`` when that cannot be told.
+    """
 
     entry: Entry
     note: str | None = None
+    is_beneficiary: bool | None = None
 
     @property
     def reference(self) -> str:
@@ -36,10 +40,11 @@ def ours(pool: Pool, patient: str, directory: Directory, version: Version) -> li
         if entry.type != "Coverage" or not entry.id or entry.resource.get("status") == "entered-in-error":
             continue
         verdict = _is_us(entry, pool, directory)
+        own = pool.patient(patient).named(entry.resource.get("beneficiary"), entry, pool.index)
         if verdict is True:
-            found.append(Insured(entry))
+            found.append(Insured(entry, None, own))
         elif verdict is None:
-            unidentified.append(Insured(entry, _assumed(directory)))
+            unidentified.append(Insured(entry, _assumed(directory), own))
         elif verdict == "unidentified":
             if directory.mode == "directory":
                 raise coverage_fault(
@@ -49,7 +54,7 @@ def ours(pool: Pool, patient: str, directory: Directory, version: Version) -> li
                     "Give Coverage.payor.identifier or the Organization's identifier.",
                     "prefetch.coverage.payor.identifier",
                 )
-            unidentified.append(Insured(entry, _assumed(directory)))
+            unidentified.append(Insured(entry, _assumed(directory), own))
         else:
             foreign += 1
     if found or unidentified:

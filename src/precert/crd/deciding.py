@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +13,7 @@ from precert.authorization.deciding.answers import answers
 from precert.authorization.deciding.authorized import order_key
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.evidence import clinical_evidence
+from precert.authorization.deciding.person import named_as
 from precert.authorization.deciding.request import Subject
 from precert.authorization.deciding.standing import standing
 from precert.authorization.record.case import BrokenRecord
@@ -32,7 +34,7 @@ from precert.crd.ledger import Answered
 from precert.crd.orders import Order
 from precert.crd.render import Shape
 from precert.fhir.bundle import type_and_id
-from precert.fhir.types import Resource, elements, text
+from precert.fhir.types import elements, text
 from precert.policy.types import EvidenceItem, Outcome
 from precert.store.port import Put, StoreError
 
@@ -47,6 +49,7 @@ _DEPENDABLE = (
     "Appointment",
 )
 
+_TYPES_SHOWN = 5
 _NO_RECORD = "The authorizations on record could not be read, so it cannot be said whether this is authorized already."
 _NO_TIME = "There was no time left to decide about this order. Ask again."
 
@@ -80,7 +83,7 @@ class Decider:
         return _whole([await self._repeated(one) for one in answered])
 
     async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
-        people = {one.reference: self.inquiry(one.resource) for one in insured}
+        people = {one.reference: self.inquiry(one) for one in insured}
         known = {reference: self.consult.identify(inquiry) for reference, inquiry in people.items()}
         evidence, today = self._evidence(), self.consult.today()
         found: list[Answered] = []
@@ -114,7 +117,7 @@ class Decider:
         pool = self.gathered.pool
         patient = pool.index.resolve(f"Patient/{self.context.patient}")
         user = pool.index.resolve(self.context.user) if self.context.user else None
-        inquiry = self.inquiry(under.resource)
+        inquiry = self.inquiry(under)
         who = self.consult.identify(inquiry)
         if patient is None or not unsolicited.allowed(who):
             return one
@@ -172,21 +175,32 @@ class Decider:
         """What the rules of ``plan`` would say for a patient without Coverage; for cards only."""
         directory = self.consult.directory()
         who = Identified(standing(directory, None, directory.plans.get(plan or ""), {}, ()), presented=True)
-        evidence, inquiry = self._evidence(), self.inquiry({})
+        evidence, inquiry = self._evidence(), self.inquiry(None)
         return [(order, self._ask(order, _for_order(inquiry, order, evidence), who)) for order in orders]
 
-    def inquiry(self, coverage: Resource) -> Subject:
+    def inquiry(self, insured: Insured | None) -> Subject:
         """Who the call is about, under one Coverage."""
         pool = self.gathered.pool
-        patient = pool.index.resolve(f"Patient/{self.context.patient}")
-        subscriber = pool.index.resolve(coverage.get("subscriber")) if coverage else None
+        coverage = insured.resource if insured is not None else {}
+        subscriber = pool.index.resolve(coverage.get("subscriber"), insured.entry) if insured is not None else None
         told = answers(pool.of_patient(self.context.patient))
         return Subject(
-            patient=patient.resource if patient else {"resourceType": "Patient", "id": self.context.patient},
+            patient=pool.patient(self.context.patient).resource,
             coverage=coverage,
-            subscriber=subscriber.resource if subscriber else None,
+            subscriber=named_as(subscriber.resource if subscriber else None, coverage.get("subscriber")),
             answers=told,
+            payor_is_us=True if insured is not None and insured.note is None else None,
+            is_beneficiary=insured.is_beneficiary if insured is not None else None,
         )
+
+    def _left_out(self) -> str | None:
+        """What was not used because it is not about the patient of the call, by type."""
+        others = self.gathered.pool.not_of_patient(self.context.patient)
+        if not others:
+            return None
+        counted = Counter(entry.type for entry in others)
+        listed = ", ".join(f"{type_} ({many})" for type_, many in sorted(counted.items())[:_TYPES_SHOWN])
+        return f"Not used, because it is not said to be about the patient of the call: {listed}."
 
     def _evidence(self) -> list[EvidenceItem]:
         return clinical_evidence(self.gathered.pool.of_patient(self.context.patient))
@@ -200,6 +214,7 @@ class Decider:
         return self.consult.ask(order.asked, subject, identified, counted)
 
     def _assertion(self, order: Order, consulted: Consulted, coverage: str, note: str | None) -> CoverageInfo:
+        note = " ".join(said for said in (note, self._left_out()) if said) or None
         info = assertion(consulted, order, coverage, note, self.consult.catalogue(), self._setting())
         named = {
             "/".join(found)

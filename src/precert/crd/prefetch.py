@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
+from precert.authorization.deciding.evidence import ADMINISTRATIVE
+from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
+from precert.fhir.bundle import BundleIndex, Entry, type_and_id
 from precert.fhir.types import Element, JsonValue, Resource, elements, text
 
 KeyState = Literal["present", "nothing", "failed", "malformed"]
 
-_OF_PATIENT = ("subject", "patient", "beneficiary")
+_OF_NOBODY = ADMINISTRATIVE - {"QuestionnaireResponse"} | NO_SUBJECT
 _WITHOUT_ID = "urn:precert:without-id:"
 
 
@@ -34,7 +36,8 @@ class Pool:
         self.accessed: list[Accessed] = []
         self._known: set[tuple[str, str]] = set()
         self.index = BundleIndex({"resourceType": "Bundle"})  # of everything, to resolve references in
-        self._of_patient: list[Entry] | None = None
+        self._of_patient: tuple[list[Entry], list[Entry]] | None = None
+        self._patient: tuple[str, Patient] | None = None
 
     def read_prefetch(self, prefetch: Element) -> None:
         """Take every resource in, whatever its key is called."""
@@ -94,31 +97,56 @@ class Pool:
         path = f"prefetch.entry[{place}].resource"
         self.index.add(Entry(place, full_url or f"{_WITHOUT_ID}{place}", resource, path))
         self.accessed.append(Accessed(kind, prefetched))
-        self._of_patient = None
+        self._of_patient = self._patient = None
 
     def has(self, reference: str) -> bool:
         """Whether the resource that a ``Type/id`` means is here."""
         key = type_and_id(reference)
         return key is not None and key in self._known
 
+    def patient(self, id: str) -> Patient:
+        """The patient of the call, as references in the client's system name them."""
+        if self._patient is None or self._patient[0] != id:
+            found = self.index.resolve(f"Patient/{id}")
+            resource = found.resource if found is not None else {"resourceType": "Patient", "id": id}
+            url = f"{self.base}/Patient/{id}" if self.base else found.full_url if found is not None else ""
+            self._patient = (id, Patient(resource, url, one_server=True))
+        return self._patient[1]
+
     def of_patient(self, patient: str) -> list[Entry]:
-        """The entries that do not say they are about somebody else. One call has one patient; looked through once."""
+        """The entries about the patient, and those about no person at all. One call has one patient; looked through once."""
+        return self._sorted(patient)[0]
+
+    def not_of_patient(self, patient: str) -> list[Entry]:
+        """The entries that are about somebody else, or do not say in a way that can be matched whom they are about."""
+        return self._sorted(patient)[1]
+
+    def _sorted(self, patient: str) -> tuple[list[Entry], list[Entry]]:
         if self._of_patient is None:
-            self._of_patient = [entry for entry in self.index.entries if not about_another(entry.resource, patient)]
+            whose = self.patient(patient)
+            of: list[Entry] = []
+            others: list[Entry] = []
+            for entry in self.index.entries:
+                (of if about(entry, whose, self.index) else others).append(entry)
+            self._of_patient = of, others
         return self._of_patient
 
 
-def about_another(resource: Resource, patient: str) -> bool:
-    """Whether a resource names a patient other than ``patient`` as its subject (an Appointment: among its participants)."""
-    named = [resource.get(key) for key in _OF_PATIENT]
-    if resource.get("resourceType") == "Appointment":
-        named += [participant.get("actor") for participant in elements(resource.get("participant"))]
-    references = [reference for one in named if (reference := reference_of(one))]
-    if f"Patient/{patient}" in references:  # nearly always; only else they have to be taken apart
-        return False
-    found = map(type_and_id, references)
-    patients = {target[1] for target in found if target is not None and target[0] == "Patient"}
-    return bool(patients) and patient not in patients
+def about(entry: Entry, whose: Patient, index: BundleIndex) -> bool:
+    """Whether a resource is about the patient, or is of a type that is about nobody (an Organization).
+
+    A Coverage whose beneficiary cannot be matched stays: its member number may tell.
+    """
+    verdict = whose.has(entry, index)
+    if verdict is None:
+        return entry.type == "Coverage" or (entry.type in _OF_NOBODY and names_nobody(entry))
+    return verdict
+
+
+def about_another(entry: Entry, whose: Patient, index: BundleIndex) -> bool:
+    """Whether an order names a patient other than the call's. One that names nobody is the call's patient's."""
+    verdict = whose.has(entry, index)
+    return verdict is False or (verdict is None and not names_nobody(entry))
 
 
 def relative(reference: str, base: str | None) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 import structlog
 
+from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest
@@ -45,15 +46,15 @@ def orders_in_scope(
 
     Raises FhirError (faults.unobtainable) when what the hook is about cannot be had at all.
     """
-    index = gathered.pool.index
+    index, whose = gathered.pool.index, gathered.pool.patient(context.patient)
     found: Iterable[Order]
     match call.hook.content:
         case "orders":
-            found = _drafts(context, index)
+            found = _drafts(context, whose, index)
         case "dispatch":
             found = _dispatched(context, gathered)
         case "appointments":
-            found = _appointments(context, index, on_order=on_order)
+            found = _appointments(context, whose, index, on_order=on_order)
         case "encounter":
             found = _encounter(context, gathered)
     return [_numbered(order, sequence, crosswalk) for sequence, order in enumerate(found, start=1)]
@@ -69,7 +70,7 @@ def _numbered(order: Order, sequence: int, crosswalk: Crosswalk) -> Order:
 def _read(
     entry: Entry,
     index: BundleIndex,
-    patient: str,
+    whose: Patient,
     *,
     target: Entry | None = None,
     concept: Element | None = None,
@@ -83,20 +84,20 @@ def _read(
         asked = Ask(LineRequest(sequence=0, code=""))
         text = "The order cannot be read. Check it against the FHIR specification."
         return Order(entry, target or entry, asked, (), (), (), {}, failure=text)
-    if about_another(entry.resource, patient):
+    if about_another(entry, whose, index):
         text = "The order is for another patient than the call; nothing is said about it."
         return replace(order, failure=text)
     return order
 
 
-def _drafts(context: HookContext, index: BundleIndex) -> Iterator[Order]:
+def _drafts(context: HookContext, whose: Patient, index: BundleIndex) -> Iterator[Order]:
     drafts = {id(entry["resource"]) for entry in context.drafts}
     selected = {type_and_id(reference) for reference in context.selected} if context.selected else None
     for entry in index.entries:
         if id(entry.resource) not in drafts or not is_order(entry.resource):
             continue
         if selected is None or (entry.type, entry.id) in selected:
-            yield _read(entry, index, context.patient)
+            yield _read(entry, index, whose)
 
 
 def _dispatched(context: HookContext, gathered: Gathered) -> list[Order]:
@@ -106,7 +107,7 @@ def _dispatched(context: HookContext, gathered: Gathered) -> list[Order]:
     for reference in context.dispatched:
         entry = index.resolve(reference)
         if entry is not None and is_order(entry.resource):
-            order = _read(entry, index, context.patient, performer=performer)
+            order = _read(entry, index, gathered.pool.patient(context.patient), performer=performer)
             found.append(order if performer or not context.performer else _sent_to_nobody_known(order))
     if not found:
         why = next((p for r in context.dispatched if (p := gathered.problem(r))), None)
@@ -126,7 +127,7 @@ def _sent_to_nobody_known(order: Order) -> Order:
     return replace(order, asked=asked, performers=())
 
 
-def _appointments(context: HookContext, index: BundleIndex, *, on_order: bool) -> list[Order]:
+def _appointments(context: HookContext, whose: Patient, index: BundleIndex, *, on_order: bool) -> list[Order]:
     drafts = {id(entry["resource"]) for entry in context.drafts}
     found: dict[str, Order] = {}
     for entry in index.entries:
@@ -134,14 +135,14 @@ def _appointments(context: HookContext, index: BundleIndex, *, on_order: bool) -
             continue
         bases = [index.resolve(reference, entry) for reference in based_on(entry.resource)]
         orders = [base for base in bases if base is not None and is_order(base.resource)]
-        if about_another(entry.resource, context.patient):
+        if about_another(entry, whose, index):
             orders = []  # the appointment itself is told why nothing is said
         if not orders:
-            order = _read(entry, index, context.patient)
+            order = _read(entry, index, whose)
             found.setdefault(order.reference, order)
         for base in orders:
             own = on_order and base.container is None  # what is contained can only be updated with its appointment
-            order = _booked(_read(base, index, context.patient, target=base if own else entry), entry, index)
+            order = _booked(_read(base, index, whose, target=base if own else entry), entry, index)
             key = order.reference if own else f"{entry.path} {order.reference}"
             found.setdefault(key, order)
     return list(found.values())
@@ -174,7 +175,7 @@ def ordered(gathered: Gathered, patient: str) -> frozenset[Code]:
 
 def _encounter(context: HookContext, gathered: Gathered) -> list[Order]:
     """The encounter's own services, its disposition, and the orders planned in it: all answered on the encounter."""
-    index = gathered.pool.index
+    index, whose = gathered.pool.index, gathered.pool.patient(context.patient)
     reference = f"Encounter/{context.encounter}"
     encounter = index.resolve(reference)
     if encounter is None:
@@ -185,7 +186,7 @@ def _encounter(context: HookContext, gathered: Gathered) -> list[Order]:
             "prefetch.encounter",
         )
     found = [
-        _read(encounter, index, context.patient, target=encounter, concept=concept)
+        _read(encounter, index, whose, target=encounter, concept=concept)
         for concept in encounter_needs(encounter.resource)
     ]
     for entry in gathered.pool.of_patient(context.patient):
@@ -193,5 +194,5 @@ def _encounter(context: HookContext, gathered: Gathered) -> list[Order]:
         of = type_and_id(reference_of(named) or "") if isinstance(named, dict) else None
         planned = entry.type in ORDER_TYPES and entry.resource.get("status") in _PLANNED
         if planned and of == ("Encounter", context.encounter):
-            found.append(_read(entry, index, context.patient, target=encounter))
+            found.append(_read(entry, index, whose, target=encounter))
     return [order for order in found if order.failure or not order.unbillable]

@@ -13,12 +13,15 @@ ANNOTATE_BASED_ON = False
 """The appointment itself carries the answer."""
 
 _KNOWN_REASONS = frozenset({"gold-card", "detail-code"})
+_NOBODY = frozenset({"no-member-found", "coverage-not-found"})
+"""Who is not known is not told that no authorization is needed."""
 _KNOWN_DETAILS = frozenset({"allowed-quantity", "allowed-period", "concurrent-review", "auth-out-network-only"})
 
 
 def coverage_information(info: CoverageInfo) -> Element:
     """The extension: no ``indeterminate``, one ``doc-needed``, pa-needed also with not-covered (crd-ci-q2 of 2.0.1)."""
-    pa = _conditional(info.pa_needed or "no-auth")
+    nobody = any(reason.code in _NOBODY for reason in info.reasons)
+    pa = _conditional(info.pa_needed or ("conditional" if nobody else "no-auth"))
     covered = _conditional(info.covered)
     needs = [_info(code) for code in info.info_needed]
     if "indeterminate" in (info.covered, info.pa_needed) and "OTH" not in needs:

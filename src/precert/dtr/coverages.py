@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
 
 from precert.authorization.deciding.request import Subject
 from precert.authorization.usecases.ask import ConsultService, Identified
 from precert.dtr.asked import Asked
 from precert.dtr.origin import Origin
 from precert.eligibility.directory import Directory, member_numbers
-from precert.fhir.dates import parse_last_day
+from precert.eligibility.model import Member
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource, elements, text
 
@@ -35,7 +34,7 @@ def holding(asked: Asked, origin: Origin | None, consult: ConsultService) -> tup
     found: list[Insured] = []
     troubles: list[Issue] = []
     for path, coverage in _paths(asked):
-        identified = consult.identify(Subject({}, coverage))
+        identified = consult.holder(Subject({}, coverage, payor_is_us=_payor_is_us(coverage, consult.directory())))
         trouble = _trouble(path, coverage, identified, origin, consult)
         if trouble is None:
             found.append(Insured(coverage, identified))
@@ -56,44 +55,38 @@ def _trouble(
 ) -> Issue | None:
     """Why a coverage does not hold; ``None`` when it does."""
     directory = consult.directory()
-    if _elsewhere(coverage, directory):
+    if _payor_is_us(coverage, directory) is False:
         said = f"The coverage is with another payer; this is {directory.payer.name}."
         return Issue("error", "not-found", said, path, "other-payer")
     who = identified.who
     if identified.trouble is not None or who is None:
         said = identified.text or "The coverage was not found."
         return Issue("error", "not-found", said, path, identified.trouble or "technical")
-    if not _active(coverage, identified, consult.today()):
+    if who.inactive(consult.today()) is not None:
         said = "The coverage is not active today. Send the member's present coverage."
         return Issue("error", "business-rule", said, path, "no-active-coverage")
-    if origin is not None and _somebody_else(coverage, identified, origin):
+    if origin is not None and _somebody_else(coverage, who.member, origin, directory):
         said = "The coverage is of another member than the context is about. Send that member's coverage, or none."
         return Issue("error", "not-found", said, path, "context-other-member")
     return None
 
 
-def _elsewhere(coverage: Resource, directory: Directory) -> bool:
-    """Whether every payor that can be told is somebody else; one that cannot be told is taken as us, as in CRD."""
+def _payor_is_us(coverage: Resource, directory: Directory) -> bool | None:
+    """Whether this payer is among the payors; one that cannot be told is taken as us, as in CRD."""
     contained = {f"#{text(each.get('id'))}": each for each in elements(coverage.get("contained"))}
     told = [
         directory.is_us(contained.get(text(payor.get("reference")) or ""), payor.get("identifier"))
         for payor in elements(coverage.get("payor"))
     ]
-    return bool(told) and all(us is False for us in told)
+    return True if True in told else False if told and None not in told else None
 
 
-def _active(coverage: Resource, identified: Identified, today: date) -> bool:
-    """By our record; for a member whom we do not know, by the coverage's own word."""
-    member = identified.who.member if identified.who else None
-    if member is not None:
-        return member.coverage_on(today) is not None
-    ends = [parse_last_day(period.get("end")) for period in elements(coverage.get("period"))]
-    return not any(end is not None and end < today for end in ends)
-
-
-def _somebody_else(coverage: Resource, identified: Identified, origin: Origin) -> bool:
-    """Whether the numbers of the coverage and of the context have nothing in common. Nobody's numbers say nothing."""
-    member = identified.who.member if identified.who else None
-    numbers = {number.upper() for number in (*member_numbers({}, coverage), *((member.id,) if member else ()))}
+def _somebody_else(coverage: Resource, member: Member | None, origin: Origin, directory: Directory) -> bool:
+    """Whether the coverage cannot be that of the context's member. Nobody's numbers say nothing."""
+    sent = member_numbers({}, coverage)
+    decided = origin.case.opened.member if origin.case is not None else None
+    if decided is not None and member is not None:  # a family shares a number
+        return decided not in {meant.id for number in sent for meant in directory.means(number)}
+    numbers = {number.upper() for number in (*sent, *((member.id,) if member else ()))}
     known = {number.upper() for number in origin.numbers}
     return bool(numbers and known) and not numbers & known

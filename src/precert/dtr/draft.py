@@ -18,6 +18,7 @@ from precert.dtr.form import Group, Item
 from precert.dtr.forms import Served
 from precert.dtr.origin import Origin
 from precert.dtr.questionnaire import Renderer, value, value_key
+from precert.fhir.coding import codes
 from precert.fhir.dates import instant
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.facts import fitted
@@ -39,6 +40,8 @@ def links(sent: Resource | None, orders: Sequence[Order], origin: Origin | None)
     member: Element = {"value": origin.member} if origin is not None and origin.member else {}
     if subject is None:
         subject = {"type": "Patient", **({"identifier": member} if member else {"display": "The patient"})}
+    elif "identifier" not in subject and (own := member or _own_number(coverage)):
+        subject = {**subject, "identifier": own}  # a request may call its patient otherwise than the chart does
     id = text(coverage.get("id"))
     if id is not None:
         covered: Element = {"reference": f"Coverage/{id}"}
@@ -47,6 +50,21 @@ def links(sent: Resource | None, orders: Sequence[Order], origin: Origin | None)
         known = {"value": number} if number else member
         covered = {"type": "Coverage", **({"identifier": known} if known else {"display": "The coverage"})}
     return Links(subject, covered, tuple(order.reference for order in orders))
+
+
+def _own_number(coverage: Resource) -> Element:
+    """The member number on a Coverage that is the beneficiary's own: not that of a subscriber for the whole family."""
+    related = {code.code for code in codes(coverage.get("relationship"))}
+    if coverage.get("dependent") is not None or (related and not related & {"self", "18"}):
+        return {}
+    typed = [
+        i for i in elements(coverage.get("identifier")) if {c.code for c in codes(i.get("type"))} & {"MB", "MC", "SN"}
+    ]
+    for identifier in typed:
+        if value_ := text(identifier.get("value")):
+            return {key: identifier[key] for key in ("system",) if key in identifier} | {"value": value_}
+    number = text(coverage.get("subscriberId"))
+    return {"value": number} if number else {}
 
 
 def _subjects(coverage: Resource, orders: Sequence[Order]) -> list[Element]:

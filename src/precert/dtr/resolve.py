@@ -131,7 +131,7 @@ def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Res
         resolved.note("warning", "not-supported", said, "order-unclear", order.path)
         return
     found = failed = False
-    for insured in resolved.insured or [Insured({}, consult.identify(Subject({}, {})))]:
+    for insured in resolved.insured or [Insured({}, consult.holder(Subject({}, {})))]:
         consulted = _consulted(order, insured, consult)
         if consulted.trouble is not None:
             failed = True

@@ -7,7 +7,7 @@ Every fault is an :class:`EligibilityError` that names the file and the entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -19,7 +19,7 @@ from precert.eligibility.crosswalk import CrosswalkError, load_crosswalk
 from precert.eligibility.directory import Directory, Mode
 from precert.eligibility.model import CoverageRecord, HistoryEntry, Member, Payer, Plan, Provider
 from precert.fhir import json
-from precert.fhir.bundle import BundleIndex
+from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import NPI, codes
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.outcome import FhirError
@@ -99,17 +99,45 @@ def _members(path: Path, plans: dict[str, Plan], history: dict[str, list[History
         if beneficiary is None:
             raise EligibilityError(f"{path}: {entry.path}: the beneficiary is not in the file")
         coverages.setdefault(beneficiary.index, []).append(_coverage(path, entry.path, entry.resource, plans))
+    numbers = {number for entry in index.of_type("Patient") if (number := _member_number(entry.resource)[1])}
     for entry in index.of_type("Patient"):
         system, number = _member_number(entry.resource)
         if number is None:
             raise EligibilityError(f"{path}: {entry.path}: no identifier of type MB")
+        _check_person(path, entry)
+        own = tuple(coverages.get(entry.index, ()))
+        subscriber, dependent = _insured_under(path, entry.path, number, own, numbers)
         yield Member(
             id=number,
             system=system,
             patient=entry.resource,
-            coverages=tuple(coverages.get(entry.index, ())),
+            coverages=own,
             history=tuple(history.get(number, ())),
+            subscriber=subscriber,
+            dependent=dependent,
         )
+
+
+def _check_person(path: Path, entry: Entry) -> None:
+    """What members are confirmed by must be readable: a birth date that is none would confirm nobody, in silence."""
+    for element in ("birthDate", "deceasedDateTime"):
+        written = entry.resource.get(element)
+        if written is not None and parse_date(written) is None:
+            raise EligibilityError(f"{path}: {entry.path}: {element} {written!r} is not a date")
+
+
+def _insured_under(
+    path: Path, where: str, number: str, coverages: Iterable[CoverageRecord], known: Container[str]
+) -> tuple[str | None, str | None]:
+    """The subscriber's number, for a dependent, and the suffix on the card. Both are the same on all coverages."""
+    subscribers = {text(record.resource.get("subscriberId")) for record in coverages} - {None, number}
+    suffixes = {text(record.resource.get("dependent")) for record in coverages} - {None}
+    if len(subscribers) > 1 or len(suffixes) > 1:
+        raise EligibilityError(f"{path}: {where}: the coverages name several subscribers or dependent suffixes")
+    subscriber, dependent = next(iter(subscribers), None), next(iter(suffixes), None)
+    if subscriber is not None and subscriber not in known:
+        raise EligibilityError(f"{path}: {where}: the subscriber {subscriber!r} is not in the file")
+    return subscriber, dependent
 
 
 def _member_number(patient: Resource) -> tuple[str, str | None]:

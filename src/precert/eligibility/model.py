@@ -123,13 +123,19 @@ class CoverageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person the plan knows. ``id`` is the member number; ``system`` its identifier system."""
+    """A person the plan knows. ``id`` is the member number; ``system`` its identifier system.
+
+    ``subscriber`` is the member number under which a dependent is insured, ``dependent`` the suffix on the card that tells
+    the people under one number apart (Coverage.subscriberId and Coverage.dependent).
+    """
 
     id: str
     system: str
     patient: Resource
     coverages: tuple[CoverageRecord, ...]
     history: tuple[HistoryEntry, ...] = ()
+    subscriber: str | None = None
+    dependent: str | None = None
 
     def coverage_on(self, day: dt.date) -> CoverageRecord | None:
         """The enrolment active on ``day``; with several, the one that began last."""

@@ -101,6 +101,10 @@ class BundleIndex:
         candidates = self._by_type_id.get(key, [])
         return candidates[0] if len(candidates) == 1 else None
 
+    def called(self, type_: str, id: str) -> list[Entry]:
+        """Every entry that ``Type/id`` could mean."""
+        return self._by_type_id.get((type_, id), [])
+
     def references(self, entry: Entry) -> Iterator[tuple[str, str]]:
         """Every literal reference inside ``entry``'s resource as (FHIRPath, reference)."""
         return _references(entry.resource, entry.path)

@@ -73,7 +73,7 @@ ALIASES = {
     SNOMED: ("urn:oid:2.16.840.1.113883.6.96",),
     RXNORM: ("urn:oid:2.16.840.1.113883.6.88",),
     NDC: ("http://terminology.hl7.org/CodeSystem/NDC", "urn:oid:2.16.840.1.113883.6.69"),
-    NPI: ("urn:oid:2.16.840.1.113883.4.6",),
+    NPI: ("urn:oid:2.16.840.1.113883.4.6", "http://hl7.org/fhir/us-npi"),
     REVENUE: (
         "http://terminology.hl7.org/CodeSystem/nubc-UB92",
         "http://www.nubc.org/CodeSystem/RevenueCode",

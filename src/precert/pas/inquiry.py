@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime
 
+from precert.authorization.deciding.person import Person, identify
 from precert.authorization.deciding.service import service_keys
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.dependencies import Rejection
 from precert.authorization.usecases.inquire import Inquiry
 from precert.authorization.usecases.submission import Submission
-from precert.eligibility.directory import member_numbers
+from precert.eligibility.directory import Directory, member_numbers
 from precert.fhir.bundle import BundleIndex, bundle_entry
 from precert.fhir.coding import codes
 from precert.fhir.dates import instant
@@ -27,8 +28,11 @@ from precert.pas.response import Answer, Shape, echoed, error, response_bundle
 _ANY_SERVICE = "not-applicable"
 
 
-def read_inquiry(submission: Submission) -> Inquiry:
+def read_inquiry(submission: Submission, directory: Directory) -> Inquiry:
     """The inquiry as search criteria. ``submission`` is the inquiry bundle read like a request."""
+    person = identify(submission.subject, directory)
+    member = person.member if isinstance(person, Person) else None
+    sent = member_numbers(submission.patient, submission.coverage, submission.subscriber)
     claim = submission.claim_resource
     items = elements(claim.get("item"))
     asked = [frozenset(codes(item.get("productOrService"))) for item in items]
@@ -41,12 +45,14 @@ def read_inquiry(submission: Submission) -> Inquiry:
         if isinstance(number := extension_value(element, url), str)
     ]
     return Inquiry(
-        member_numbers=tuple(member_numbers(submission.patient, submission.coverage, submission.subscriber)),
+        member_numbers=tuple(dict.fromkeys([*([member.id] if member else []), *sent])),
         npis=submission.requester_npis,
         identifiers=submission.requester_ids,
         numbers=tuple(dict.fromkeys(numbers)),
         services=None if anything else frozenset(kept) | frozenset(str(code) for c in asked for code in c),
         dates=tuple(filter(None, (_dates(line.service_start, line.service_end) for line in submission.lines))),
+        member=member.id if member else None,
+        patient=submission.patient,
     )
 
 

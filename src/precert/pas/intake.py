@@ -13,9 +13,10 @@ from typing import NamedTuple
 from precert.authorization.deciding.answers import answers
 from precert.authorization.deciding.evidence import about_somebody_else, assertions, clinical_evidence, unpacked
 from precert.authorization.deciding.parties import party
+from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.usecases.submission import Prior, Submission
-from precert.eligibility.directory import Directory, NoMember, NotFound
+from precert.eligibility.directory import Directory
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of
 from precert.fhir.coding import codes
@@ -25,8 +26,16 @@ from precert.fhir.types import Element, Resource, elements, text
 from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
-from precert.pas.named import care_team, named_coverage, named_party, provider_npis
+from precert.pas.named import (
+    care_team,
+    named_coverage,
+    named_party,
+    named_subscriber,
+    payor_is_us,
+    provider_npis,
+)
 from precert.pas.ordered import read_orders
+from precert.pas.subjects import check_birth_date, left_out
 
 MAX_ITEMS = 999
 _URGENT = frozenset({"U", "03"})
@@ -61,10 +70,13 @@ def read_request(
     claim = _claim(bundle, index, found, "PAS Inquiry Request Bundle" if inquiry else "PAS Request Bundle")
     resource = claim.resource
     patient = named_party(index, claim, "patient", ("Patient",), found)
+    whose = Patient(patient.resource, patient.full_url) if patient is not None else None
+    if patient is not None:
+        check_birth_date(patient, found)
     requester = named_party(index, claim, "provider", ("Organization", "Practitioner", "PractitionerRole"), found)
     insurer = named_party(index, claim, "insurer", ("Organization",), found)
     coverage = named_coverage(index, claim, directory, found, required=not inquiry)
-    diagnoses = _diagnoses(index, claim, found)
+    diagnoses = _diagnoses(index, claim, whose, found)
     cancel_all = _certification(resource) == CANCEL
     by_sequence = {d.sequence: d.concept for d in diagnoses}
     lines = read_items(
@@ -79,25 +91,14 @@ def read_request(
     _check_repetition(index, found)
     found.refuse_if_any()
     assert patient is not None
-    foreign = about_somebody_else(index, patient)
-    for entry in foreign:
-        found.warn(
-            "business-rule", "other-subject", entry.path, f"This {entry.type} is about another patient; it is not used."
-        )
-    excluded = {entry.index for entry in foreign}
-    everything = [entry for entry in unpacked(index) if entry.index not in excluded]
-    subscriber = index.resolve(coverage.resource.get("subscriber"), coverage) if coverage else None
+    assert whose is not None
+    foreign = about_somebody_else(index, whose)
+    not_counted = left_out(foreign, found)
+    excluded = {entry.path for entry, _ in foreign}
+    everything = [entry for entry in unpacked(index) if entry.path not in excluded]
+    subscriber = named_subscriber(index, claim, coverage, directory) if coverage else None
     identity = _token(bundle.get("identifier"))
     us = directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier"))
-    if us is False and _trusted(directory, patient.resource, coverage, subscriber):
-        found.warn(
-            "business-rule",
-            "insurer-not-ours",
-            f"{claim.path}.insurer",
-            "The insurer is not this payer. The member is not on file either, so the request is decided as presented; "
-            "with eligibility mode 'directory' it would be rejected.",
-        )
-        us = None
     numbers = provider_npis(index, requester)
     return Submission(
         raw=raw,
@@ -110,7 +111,7 @@ def read_request(
         claim_resource=resource,
         patient=patient.resource,
         coverage=coverage.resource if coverage else {},
-        subscriber=subscriber.resource if subscriber else None,
+        subscriber=subscriber,
         insurer=resource["insurer"],
         us=us,
         requester=party(
@@ -136,6 +137,10 @@ def read_request(
         version=version,
         warnings=tuple(found.warnings),
         orders=read_orders(index, claim),
+        payor_is_us=payor_is_us(index, coverage, directory) if coverage else None,
+        is_beneficiary=whose.named(coverage.resource.get("beneficiary"), coverage, index) if coverage else None,
+        patient_url=patient.full_url,
+        not_counted=not_counted,
     )
 
 
@@ -175,14 +180,20 @@ def _claim(bundle: Resource, index: BundleIndex, found: Findings, wanted: str) -
     return first
 
 
-def _diagnoses(index: BundleIndex, claim: Entry, found: Findings) -> list[Diagnosis]:
+def _diagnoses(index: BundleIndex, claim: Entry, whose: Patient | None, found: Findings) -> list[Diagnosis]:
     listed = []
     for position, diagnosis in enumerate(elements(claim.resource.get("diagnosis"))):
         where = f"Claim.diagnosis[{position}]"
         concept = diagnosis.get("diagnosisCodeableConcept")
         if not isinstance(concept, dict):
             condition = index.resolve(diagnosis.get("diagnosisReference"), claim)
-            concept = condition.resource.get("code") if condition else None
+            own = condition is not None and whose is not None and whose.has(condition, index) is True
+            concept = condition.resource.get("code") if condition is not None and own else None
+            if condition is not None and not own:
+                path = f"{claim.path}.diagnosis[{position}].diagnosisReference"
+                text_ = "The Condition is not about the patient of the Claim; the diagnosis is not used."
+                found.warn("business-rule", "other-subject", path, text_)
+                continue
         if isinstance(concept, dict):
             recorded = text(extension_value(diagnosis, urls.DIAGNOSIS_RECORDED))
             sequence = diagnosis.get("sequence")
@@ -216,15 +227,6 @@ def _check_repetition(index: BundleIndex, found: Findings) -> None:
 
 def _reference(entry: Entry | None, element: Element) -> str | None:
     return (entry.full_url or None) if entry else reference_of(element)
-
-
-def _trusted(directory: Directory, patient: Resource, coverage: Entry | None, subscriber: Entry | None) -> bool:
-    """Whether the request is about somebody the directory does not know and whose coverage is taken as presented."""
-    found = directory.find(
-        patient, coverage.resource if coverage else None, subscriber.resource if subscriber else None
-    )
-    unknown = isinstance(found, NotFound) and found.reason in (NoMember.NOT_FOUND, NoMember.MISSING_ID)
-    return unknown and directory.mode == "presented"
 
 
 def _certification(element: Element) -> str | None:

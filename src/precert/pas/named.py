@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from precert.authorization.deciding.person import named_as
 from precert.eligibility.directory import Directory, npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
 from precert.fhir.outcome import quoted
-from precert.fhir.types import elements
+from precert.fhir.types import Resource, elements
 from precert.pas.findings import Findings
 
 
@@ -75,7 +76,7 @@ def named_coverage(
     if len(insurances) == 1 or len({entry.path for entry in resolved}) == 1:
         return resolved[0] if resolved else None
     focal = [e for e, i in zip(resolved, insurances, strict=False) if i.get("focal") is True] or resolved
-    ours = [entry for entry in focal if _is_ours(index, entry, directory)]
+    ours = [entry for entry in focal if payor_is_us(index, entry, directory)]
     choice = ours or focal
     if len(choice) != 1:
         found.fault(
@@ -89,12 +90,26 @@ def named_coverage(
     return choice[0]
 
 
-def _is_ours(index: BundleIndex, coverage: Entry, directory: Directory) -> bool:
+def named_subscriber(index: BundleIndex, claim: Entry, coverage: Entry, directory: Directory) -> Resource | None:
+    """Coverage.subscriber, with the numbers of further Coverages that may be this payer's: all must mean one member."""
+    found = index.resolve(coverage.resource.get("subscriber"), coverage)
+    named = [coverage.resource.get("subscriber")]
+    for insurance in elements(claim.resource.get("insurance")):
+        other = index.resolve(insurance.get("coverage"), claim)
+        if other is not None and other.path != coverage.path and payor_is_us(index, other, directory) is not False:
+            number = other.resource.get("subscriberId")
+            typed = {"type": {"coding": [{"code": "SN"}]}, "value": number}
+            named.append({"identifier": [*elements(other.resource.get("identifier")), typed]})
+    return named_as(found.resource if found else None, *named)
+
+
+def payor_is_us(index: BundleIndex, coverage: Entry, directory: Directory) -> bool | None:
+    """Whether this payer is among the Coverage's payors; ``None`` when one of them cannot be told by an identifier."""
+    told = []
     for payor in elements(coverage.resource.get("payor")):
         target = index.resolve(payor, coverage)
-        if directory.is_us(target.resource if target else None, payor.get("identifier")):
-            return True
-    return False
+        told.append(directory.is_us(target.resource if target else None, payor.get("identifier")))
+    return True if True in told else None if not told or None in told else False
 
 
 def provider_npis(index: BundleIndex, requester: Entry | None) -> list[str]:

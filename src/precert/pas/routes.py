@@ -12,8 +12,8 @@ from precert.authorization.deciding.evidence import unpacked
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.inquire import inquire as find_matches
+from precert.authorization.usecases.inquire import refused as refuse_inquiry
 from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.submit import reject
 from precert.authorization.usecases.submit import submit as submit_request
 from precert.authorization.usecases.update import update as update_request
 from precert.fhir.bundle import BundleIndex
@@ -81,7 +81,9 @@ class PasContext:
             raise FhirError(400, refused)
         said = [issue.expression or "" for issue in submission.warnings]
         more = [w for w in warnings if not _told(w.expression or "", said) and not _grandparent(w)]
-        return replace(submission, warnings=(*submission.warnings, *more, *self._answers(bundle, said)))
+        return replace(
+            submission, warnings=(*submission.warnings, *more, *self._answers(bundle, [*said, *submission.not_counted]))
+        )
 
     def _answers(self, bundle: Resource, said: Collection[str]) -> Iterator[Issue]:
         """What is odd about the answers in a request, unless they are not used anyway."""
@@ -120,8 +122,9 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
         raw, bundle = await read_resource(request, context.limits)
         root = context.root(request)
         asked = context.admit(raw, bundle, client, root, shape, inquiry=True)
-        rejection = reject(asked, service.directory())
-        matches = [] if rejection else await find_matches(service, read_inquiry(asked))
+        directory = service.directory()
+        rejection = refuse_inquiry(asked, directory)
+        matches = [] if rejection else await find_matches(service, read_inquiry(asked, directory))
         runtime = service.runtime
         answer = inquiry_answer(matches, asked, shape, root, runtime.now(), runtime.new_id, rejection)
         return fhir_response(request, answer)

@@ -33,6 +33,8 @@ SERVICE_UNKNOWN = "service-unknown"
 """Reason code of a decision about a service that nobody could identify."""
 SERVICE_DATE = "service-date"
 """Reason code of a decision about a service on days that cannot be meant."""
+PERSON_UNCERTAIN = "person-uncertain"
+"""Reason code of a decision that a person must take, because it is not certain who the member is or that they are covered."""
 
 _RENEWING = ("renewal", "extension")
 _RENEWABLE = timedelta(days=731)
@@ -86,20 +88,21 @@ def decide(
     inactive = who.inactive(day)
     if inactive is not None:
         return Decided(day, who, service, inactive=inactive)
+    doubts = who.uncertain(ask.line, received)
     if not service.known:
-        return Decided(day, who, service, _MESSAGE if ask.communication else _unknown(service))
+        return Decided(day, who, service, doubted(_MESSAGE if ask.communication else _unknown(service), doubts))
     if (odd := _implausible(ask, subject, who, received)) is not None:
         return Decided(day, who, service, Decision(Outcome.REFER_NURSE, odd, reason_code=SERVICE_DATE))
     context = line_context(ask, subject, who, rules, received, bound=bound, counted=counted, service=service)
     on_record = bool(context.on_record)
     decision = rules.catalogue.decide(context)
     if decision.outcome is Outcome.NOT_APPLICABLE and service.narrow:
-        return Decided(day, who, service, _unknown(service), on_record=on_record)
-    if decision.outcome is Outcome.NOT_APPLICABLE and who.plan is not None and who.plan.unlisted == "review":
+        decision = _unknown(service)
+    elif decision.outcome is Outcome.NOT_APPLICABLE and who.plan is not None and who.plan.unlisted == "review":
         decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNLISTED, reason_code="unlisted")
-    if not on_record and ask.line.request in _RENEWING:
+    elif not on_record and ask.line.request in _RENEWING:
         decision = replace(decision, remarks=(_NOTHING_TO_RENEW.format(kind=ask.line.request),))
-    return Decided(day, who, service, decision, on_record=on_record)
+    return Decided(day, who, service, doubted(decision, doubts), on_record=on_record)
 
 
 def service_of(ask: Ask, rules: Rules, day: date) -> Service:
@@ -172,6 +175,17 @@ def _requester(ask: Ask, directory: Directory, item: Element) -> Element:
         view = {key: value for key, value in view.items() if key != "network"}
         view |= {"network": performer.network} if performer else {}
     return view
+
+
+def doubted(decision: Decision, doubts: tuple[str, ...]) -> Decision:
+    """``decision``, unless it is final and there are ``doubts`` about the person: then a reviewer takes it.
+
+    Questions stay questions, and what a person looks at anyway stays with them.
+    """
+    if not doubts or decision.outcome in (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE):
+        return decision
+    reason = f"A reviewer checks who the member is. {' '.join(doubts)}"
+    return replace(decision, outcome=Outcome.REFER_NURSE, reason=reason, reason_code=PERSON_UNCERTAIN)
 
 
 _MESSAGE = Decision(Outcome.NOT_APPLICABLE, "A request to send a message is no service that is billed.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from precert.authorization.deciding.answers import CONTEXT
+from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
 from precert.authorization.record.numbers import NumberKind, is_valid
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.extension import extension, extension_value, extensions
 from precert.fhir.types import Resource
 from precert.policy.types import EvidenceItem
 
-_ADMINISTRATIVE = frozenset(
+ADMINISTRATIVE = frozenset(
     {
         "Claim",
         "ClaimResponse",
@@ -30,8 +31,10 @@ _ADMINISTRATIVE = frozenset(
         "Bundle",
     }
 )
+"""Types that are no clinical evidence: who and what a request or a call names."""
 
 
+_OF_NOBODY = ADMINISTRATIVE - {"QuestionnaireResponse"} | NO_SUBJECT
 _COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 _ASSERTION = "coverage-assertion-id"
 _SATISFIED = "satisfied-pa-id"
@@ -43,7 +46,7 @@ def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
     return [
         EvidenceItem(entry.resource, f"{entry.type}/{entry.id}" if entry.id else entry.path)
         for entry in entries
-        if entry.type and entry.type not in _ADMINISTRATIVE
+        if entry.type and entry.type not in ADMINISTRATIVE
     ]
 
 
@@ -73,15 +76,28 @@ def ours(numbers: Iterable[object], kind: NumberKind) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n for n in written if n.startswith(kind) and is_valid(n)))
 
 
-def about_somebody_else(index: BundleIndex, patient: Entry) -> list[Entry]:
-    """Clinical entries and answers whose subject is in the bundle and is not ``patient``: no evidence for this request."""
+def about_somebody_else(index: BundleIndex, patient: Patient, *, vouched: bool = False) -> list[tuple[Entry, bool]]:
+    """Clinical entries and answers, also of bundles inside, that are not about ``patient``: no evidence for this request.
+
+    With each, whether it names another patient; if not, it names nobody, or somebody who cannot be matched. ``vouched``:
+    the sender said elsewhere whom all is about (CDex MemberId), so that naming nobody is no fault.
+    """
     others = []
-    for entry in index.entries:
-        if entry.type and (entry.type not in _ADMINISTRATIVE or entry.type == "QuestionnaireResponse"):
-            target = index.resolve(entry.resource.get("subject") or entry.resource.get("patient"), entry)
-            if target is not None and target.type == "Patient" and target.index != patient.index:
-                others.append(entry)
+    for entry, indexes in _placed(index):
+        if entry.type and entry.type not in _OF_NOBODY:
+            verdict = patient.has(entry, *indexes)
+            if verdict is False or (verdict is None and not (vouched and names_nobody(entry))):
+                others.append((entry, verdict is False))
     return others
+
+
+def _placed(index: BundleIndex) -> Iterator[tuple[Entry, tuple[BundleIndex, ...]]]:
+    """As :func:`unpacked`, with the bundles that each entry stands in, the innermost first."""
+    for entry in index.entries:
+        yield entry, (index,)
+        if entry.type == "Bundle":
+            inner = BundleIndex(entry.resource, entry.path)
+            yield from ((each, (inner, index)) for each in inner.entries)
 
 
 def unpacked(index: BundleIndex) -> Iterator[Entry]:

@@ -34,6 +34,8 @@ class Subject:
     """Whom it is asked for, as sent, and what came along about them.
 
     ``evidence`` are the clinical resources, ``answers`` those of questionnaires, both of this patient only.
+    ``insurer_is_us`` and ``payor_is_us`` say whether Claim.insurer and Coverage.payor mean this payer, ``is_beneficiary``
+    whether the patient is Coverage.beneficiary; ``None``: not sent, or it cannot be told.
     """
 
     patient: Resource
@@ -41,3 +43,6 @@ class Subject:
     subscriber: Resource | None = None
     evidence: Sequence[EvidenceItem] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    insurer_is_us: bool | None = None
+    payor_is_us: bool | None = None
+    is_beneficiary: bool | None = None

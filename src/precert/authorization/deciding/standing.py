@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from precert.authorization.deciding.person import CURRENT_COVERAGE, deaths
 from precert.authorization.record.case import LineRequest
 from precert.eligibility.directory import Directory
 from precert.eligibility.model import HistoryEntry, Member, Plan, Provider
@@ -24,20 +25,21 @@ class Presented:
 
     start: date | None = None
     end: date | None = None
-    cancelled: bool = False
+    status: str | None = None
 
     @classmethod
     def read(cls, coverage: Resource) -> Presented:
         period = next(iter(elements(coverage.get("period"))), {})
-        cancelled = coverage.get("status") == "cancelled"
-        return cls(parse_date(period.get("start")), parse_last_day(period.get("end")), cancelled)
+        status = coverage.get("status")
+        said = str(status)[:40] if status is not None else None
+        return cls(parse_date(period.get("start")), parse_last_day(period.get("end")), said)
 
     def inactive(self, day: date) -> str | None:
         """Why it does not cover ``day``; ``None`` if it does."""
         if self.end is not None and self.end < day:
             return f"The Coverage that was sent ended on {self.end.isoformat()}."
-        if self.cancelled:
-            return "The Coverage that was sent is cancelled."
+        if self.status is not None and self.status not in CURRENT_COVERAGE:
+            return f"The Coverage that was sent is {self.status!r}, not 'active'."
         if self.start is not None and day < self.start:
             return f"The Coverage that was sent begins on {self.start.isoformat()}, after {day.isoformat()}."
         return None
@@ -45,13 +47,30 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Who the request is for and by, as the payer sees it. ``member`` is ``None`` for presented coverage."""
+    """Who the request is for and by, as the payer sees it. ``member`` is ``None`` for presented coverage.
+
+    ``doubts`` say why it is not certain who the member is; ``deaths`` when the patient died, by each record that says so.
+    """
 
     member: Member | None
     plan: Plan | None
     provider: Provider | None
     coverage: Element
     presented: Presented = field(default_factory=Presented)
+    doubts: tuple[str, ...] = ()
+    deaths: tuple[date | None, ...] = ()
+
+    def uncertain(self, line: LineRequest, received: date) -> tuple[str, ...]:
+        """Why a person has to look before ``line`` is answered with a yes; empty when nothing speaks against it."""
+        first = service_day(line, received)
+        last = max(first, line.service_end or first)
+        found = list(self.doubts)
+        if any(died is None or died < last for died in self.deaths):
+            found.append("The patient is recorded as deceased.")
+        ends = self.ends(first)
+        if ends is not None and first <= ends < last:
+            found.append(f"The coverage ends on {ends.isoformat()}, before the last day of service.")
+        return tuple(found)
 
     def on(self, day: date) -> Standing:
         """The same on the day of service: a member whose plan changes is decided under the plan of that day."""
@@ -84,9 +103,19 @@ class Standing:
 
 
 def standing(
-    directory: Directory, member: Member | None, plan: Plan | None, coverage: Resource, npis: Iterable[str]
+    directory: Directory,
+    member: Member | None,
+    plan: Plan | None,
+    coverage: Resource,
+    npis: Iterable[str],
+    *,
+    patient: Resource | None = None,
+    doubts: tuple[str, ...] = (),
 ) -> Standing:
-    """Combine directory and request. Without a member the Coverage that was presented is trusted."""
+    """Combine directory and request. Without a member the Coverage that was presented is trusted.
+
+    ``patient`` is the Patient as sent, ``doubts`` why it is not certain who that is (:func:`.person.identify`).
+    """
     if plan is None and member is None:
         plan = _presented_plan(directory, coverage)
     view: Element = {}
@@ -94,7 +123,8 @@ def standing(
         view = _view(plan)
     elif lob := _presented_lob(coverage):
         view = {"lob": lob}
-    return Standing(member, plan, directory.provider(npis), view, Presented.read(coverage))
+    died = deaths(*((patient,) if patient else ()), *((member.patient,) if member else ()))
+    return Standing(member, plan, directory.provider(npis), view, Presented.read(coverage), doubts, died)
 
 
 def _view(plan: Plan) -> Element:

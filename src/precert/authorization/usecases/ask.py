@@ -16,6 +16,8 @@ import structlog
 from precert.authorization.deciding.authorized import Held, Used, covers
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.decide import Rules, decide
+from precert.authorization.deciding.person import Person, holder, identify
+from precert.authorization.deciding.person import Trouble as Unidentified
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.service import Service, kept
 from precert.authorization.deciding.standing import (
@@ -23,9 +25,10 @@ from precert.authorization.deciding.standing import (
     service_day,
     standing,
 )
+from precert.authorization.record.codes import code_table
 from precert.authorization.record.numbers import NumberKind, issue
 from precert.authorization.usecases.on_record import MemberRecord, member_record
-from precert.eligibility.directory import Directory, Found, NoMember
+from precert.eligibility.directory import Directory
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Outcome
 from precert.runtime import Runtime
@@ -63,6 +66,7 @@ class Consulted:
     who: Standing | None = None  # on the day of service
     service: Service = field(default_factory=Service)  # as it was identified
     expiry: date | None = None  # the day after which the assertion cannot hold: coverage or policy ends
+    uncertain: bool = False  # a person has to look who the member is: no authorization on record satisfies the order
 
     @property
     def needs_authorization(self) -> bool:
@@ -76,7 +80,7 @@ class Consulted:
     def under(self, held: Iterable[Held], used: Used, key: str | None, today: date) -> Consulted:
         """The same, with the first of ``held`` that authorizes the order and has units left for it. ``key`` is the order's
         (:func:`precert.authorization.deciding.authorized.order_key`); what it takes is noted in ``used``."""
-        if not self.needs_authorization or self.who is None:
+        if not self.needs_authorization or self.who is None or self.uncertain:
             return self
         for each in held:
             if covers(each, self.order, self.who, today, used.left(each, key)):
@@ -97,18 +101,32 @@ class ConsultService:
 
     def identify(self, subject: Subject) -> Identified:
         """Find the member. In ``presented`` mode an unknown number is trusted; a wrong birth date never is."""
+        if not subject.patient.keys() - {"resourceType", "id"}:
+            return self.holder(subject)  # the call named the patient and did not bring it along
+        found = identify(subject, self.directory())
+        if isinstance(found, Unidentified) and found.key == "birth_date_missing":
+            return self.holder(subject)  # a number alone: what is needed may be said, and never a yes
+        return self._identified(found, subject)
+
+    def holder(self, subject: Subject) -> Identified:
+        """The member behind a Coverage that came without a Patient: good for choosing a form, never for a yes."""
+        return self._identified(holder(subject, self.directory()), subject)
+
+    def _identified(self, found: Person | Unidentified, subject: Subject) -> Identified:
         directory = self.directory()
-        found = directory.find(subject.patient, subject.coverage, subject.subscriber)
-        if isinstance(found, Found):
+        if isinstance(found, Unidentified):
+            kind: Trouble = "coverage-not-found" if found.key in _OF_COVERAGE else "no-member-found"
+            return Identified(None, kind, code_table().reject[found.key].text)
+        record = None
+        if found.member is not None:
             record = found.member.coverage_on(self.today()) or found.member.last_coverage
             if record is None:
                 return Identified(None, "coverage-not-found", "The member has no coverage on record with this plan.")
-            return Identified(standing(directory, found.member, record.plan, subject.coverage, ()))
-        if directory.mode == "presented" and found.reason in (NoMember.MISSING_ID, NoMember.NOT_FOUND):
-            return Identified(standing(directory, None, None, subject.coverage, ()), presented=True)
-        if found.reason is NoMember.SEVERAL:
-            return Identified(None, "coverage-not-found", "The member number leads to several members of this plan.")
-        return Identified(None, "no-member-found", _NOT_FOUND[found.reason])
+        plan = record.plan if record is not None else None
+        who = standing(
+            directory, found.member, plan, subject.coverage, (), patient=subject.patient, doubts=found.doubts
+        )
+        return Identified(who, presented=found.member is None)
 
     def today(self) -> date:
         return self.runtime.now().date()
@@ -155,6 +173,7 @@ class ConsultService:
             plan=decided.who.plan.id if decided.who.plan else None,
             service=decided.service,
             expiry=self._expiry(decided.decision, who.ends(day), today),
+            uncertain=bool(who.uncertain(order.line, today)),
         )
 
     def _expiry(self, decision: Decision, coverage_end: date | None, today: date) -> date | None:
@@ -184,8 +203,4 @@ class ConsultService:
         return issue(NumberKind.ASSERTION, self.runtime)
 
 
-_NOT_FOUND = {
-    NoMember.MISSING_ID: "No member number was sent, neither with the Patient nor with the Coverage.",
-    NoMember.NOT_FOUND: "The member number sent is not known to this plan.",
-    NoMember.BIRTH_DATE: "The member number sent belongs to somebody with another birth date.",
-}
+_OF_COVERAGE = frozenset({"member_ambiguous", "other_payer", "other_beneficiary"})

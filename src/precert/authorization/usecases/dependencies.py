@@ -17,12 +17,13 @@ from precert.authorization.deciding import judge
 from precert.authorization.deciding.answers import answers
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.decide import Rules, decide
-from precert.authorization.deciding.evidence import clinical_evidence, unpacked
+from precert.authorization.deciding.evidence import about_somebody_else, clinical_evidence, unpacked
+from precert.authorization.deciding.person import Person, identify
 from precert.authorization.deciding.standing import Standing, service_day, standing
 from precert.authorization.record.case import Case, LineRequest, decode, fold
 from precert.authorization.record.codes import Reject, code_table
 from precert.authorization.usecases.submission import Submission
-from precert.eligibility.directory import Directory, Found
+from precert.eligibility.directory import Directory
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex
 from precert.policy.catalogue import Catalogue
@@ -126,7 +127,7 @@ class AuthorizationService:
             line,
             self.runtime,
             now,
-            deny_allowed=_deny_allowed(who.on(service_day(line, now.date()))),
+            deny_allowed=_deny_allowed(who.on(service_day(line, now.date()))) and not who.doubts,
             state=state,
             reference=reference,
         )
@@ -134,7 +135,7 @@ class AuthorizationService:
             return judge.not_eligible(bench, inactive)
         if line.request in ("appeal", "reconsideration"):
             return judge.for_a_person(bench, f"A request for {line.request} is decided by a person.")
-        if repeated is not None:
+        if repeated is not None and not who.uncertain(line, now.date()):
             return judge.authorized_already(bench, repeated)
         if budget is not None and budget.spent:
             log.error("decision budget used up", line=line.sequence)
@@ -174,12 +175,25 @@ class AuthorizationService:
 
 
 def who_asks(directory: Directory, submission: Submission, now: datetime) -> Standing:
-    """Who a request is for and by, as the directory knows them at ``now``."""
-    found = directory.find(submission.patient, submission.coverage, submission.subscriber)
-    member = found.member if isinstance(found, Found) else None
-    record = member.coverage_on(now.date()) or member.last_coverage if member else None
+    """Who a request is for and by, as the directory knows them on the first day of service.
+
+    A request whose member cannot be told is refused before; should one get here, nothing is approved on it.
+    """
+    found = identify(submission.subject, directory)
+    person = found if isinstance(found, Person) else Person(None, (code_table().reject[found.key].text,))
+    days = [service_day(line, now.date()) for line in submission.lines]
+    day = min(days, default=now.date())
+    record = person.member.coverage_on(day) or person.member.last_coverage if person.member else None
     plan = record.plan if record else None
-    return standing(directory, member, plan, submission.coverage, submission.requester_npis)
+    return standing(
+        directory,
+        person.member,
+        plan,
+        submission.coverage,
+        submission.requester_npis,
+        patient=submission.patient,
+        doubts=person.doubts,
+    )
 
 
 def _deny_allowed(who: Standing) -> bool:
@@ -190,7 +204,9 @@ def _deny_allowed(who: Standing) -> bool:
 
 def with_attachment(submission: Submission, bundle: bytes) -> Submission:
     """The request with the evidence and answers of an attached bundle added; newer answers outrank older ones."""
-    entries = list(unpacked(BundleIndex(json.loads(bundle))))
+    index = BundleIndex(json.loads(bundle))
+    foreign = {entry.path for entry, _ in about_somebody_else(index, submission.whose, vouched=True)}
+    entries = [entry for entry in unpacked(index) if entry.path not in foreign]
     return replace(
         submission,
         evidence=[*submission.evidence, *clinical_evidence(entries)],

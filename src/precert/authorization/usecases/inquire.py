@@ -7,15 +7,20 @@ number and the NPI of an ordering or rendering provider).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import msgspec
 
+from precert.authorization.deciding.person import Trouble, identify
 from precert.authorization.record.case import Case, Line, decode, fold
 from precert.authorization.record.lifecycle import lifecycle
-from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.dependencies import AuthorizationService, Rejection
 from precert.authorization.usecases.submission import Submission
+from precert.eligibility import demographics
+from precert.eligibility.demographics import Likeness
+from precert.eligibility.directory import Directory
+from precert.fhir.types import Resource
 from precert.store.port import Param
 
 _MOST = 50
@@ -23,7 +28,10 @@ _MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """Search criteria. ``services`` are ``system|code`` (``None`` = any service); ``numbers`` are numbers of ours."""
+    """Search criteria. ``services`` are ``system|code`` (``None`` = any service); ``numbers`` are numbers of ours.
+
+    ``member`` is the member's number in the directory, ``patient`` the Patient as sent.
+    """
 
     member_numbers: tuple[str, ...]
     npis: tuple[str, ...]
@@ -31,6 +39,21 @@ class Inquiry:
     numbers: tuple[str, ...]
     services: frozenset[str] | None
     dates: Sequence[tuple[date, date]]
+    member: str | None = None
+    patient: Resource = field(default_factory=dict)
+
+
+def refused(submission: Submission, directory: Directory) -> Rejection | None:
+    """Why an inquiry is not answered: as for a request; and a member is shown to nobody who knows only number and name."""
+    found = identify(submission.subject, directory)
+    if isinstance(found, Trouble):
+        return Rejection(found.key, found.element)
+    if found.member is None:
+        return None
+    known, sent = found.member.patient, submission.patient
+    if demographics.birth_dates(known, sent) is not Likeness.SAME:
+        return Rejection("birth_date_missing", "Claim.patient")
+    return Rejection("member_name", "Claim.patient") if demographics.contradict(known, sent) else None
 
 
 async def inquire(service: AuthorizationService, inquiry: Inquiry) -> list[tuple[Case, Submission]]:
@@ -49,7 +72,8 @@ async def inquire(service: AuthorizationService, inquiry: Inquiry) -> list[tuple
         if inquiry.services is not None:
             params.append(Param("code", sorted(inquiry.services)))
         async for case in _records(service, params):
-            if all(line.state == "dismissed" for line in case.ordered) or not _fits(case, inquiry):
+            dismissed = all(line.state == "dismissed" for line in case.ordered)
+            if dismissed or not _of_member(case, inquiry) or not _fits(case, inquiry):
                 continue
             submission = await service.submission_of(case)
             if _may_see(case, submission, inquiry):
@@ -94,6 +118,13 @@ async def _records(service: AuthorizationService, params: Sequence[Param]) -> As
             yield fold(decode(document.body))
         if (page := read.next) is None:
             return
+
+
+def _of_member(case: Case, inquiry: Inquiry) -> bool:
+    """Whether the record is of the person asked about: a family shares a number, and strangers may send one another's."""
+    if case.opened.member is not None and inquiry.member is not None:
+        return case.opened.member == inquiry.member
+    return demographics.same_person(case.opened.patient, inquiry.patient)
 
 
 def _fits(case: Case, inquiry: Inquiry) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from precert.authorization.deciding.person import Patient, named_as
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.record.case import LineRequest, Party
 from precert.fhir.outcome import Issue
@@ -47,7 +48,8 @@ class Submission:
     ``requester_npis``, ``requester_ids`` (``system|value``) and ``care_team_npis`` identify providers; ``us`` says whether the insurer means this payer
     (``None``: cannot be told). ``prior`` is set when the request updates an earlier one; ``cancel_all`` when it cancels
     the whole. ``root`` is the server's URL as the sender reached it, ``version`` the IG version of the base.
-    ``orders`` are by the sequence of the line.
+    ``orders`` are by the sequence of the line. ``payor_is_us`` and ``is_beneficiary`` are as in :class:`Subject`,
+    ``patient_url`` is the fullUrl of the Patient, and ``not_counted`` are the paths of what is not about the patient.
     """
 
     raw: bytes
@@ -79,11 +81,30 @@ class Submission:
     warnings: tuple[Issue, ...] = ()
     assertions: tuple[str, ...] = ()  # coverage-assertion-ids of ours that came along
     orders: Mapping[int, Ordered] = field(default_factory=dict)
+    payor_is_us: bool | None = None
+    is_beneficiary: bool | None = None
+    patient_url: str = ""
+    not_counted: tuple[str, ...] = ()
+
+    @property
+    def whose(self) -> Patient:
+        """The patient, as references in the request and in what is attached to it name them."""
+        return Patient(self.patient, self.patient_url)
 
     @property
     def subject(self) -> Subject:
         """Whom the request is for, with the evidence and answers that came along."""
-        return Subject(self.patient, self.coverage, self.subscriber, self.evidence, self.answers)
+        patient = named_as(self.patient, self.claim_resource.get("patient")) or self.patient
+        return Subject(
+            patient,
+            self.coverage,
+            self.subscriber,
+            self.evidence,
+            self.answers,
+            insurer_is_us=self.us,
+            payor_is_us=self.payor_is_us,
+            is_beneficiary=self.is_beneficiary,
+        )
 
     def ask(self, line: LineRequest) -> Ask:
         """One line as every edge asks; ``line`` may be of an earlier version of the request."""

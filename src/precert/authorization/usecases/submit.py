@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from precert.authorization.deciding.counted import NOTHING_COUNTED
+from precert.authorization.deciding.person import Trouble, identify
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, CaseOpened, Event, LineRequest, Recorder, decode, encode, fold
 from precert.authorization.record.numbers import NumberKind, issue, reservation
@@ -17,7 +18,7 @@ from precert.authorization.usecases.dependencies import AuthorizationService, Bu
 from precert.authorization.usecases.metering import exchange
 from precert.authorization.usecases.on_record import OnRecord, on_record
 from precert.authorization.usecases.submission import Submission
-from precert.eligibility.directory import Directory, Found, NoMember, NotFound, member_numbers
+from precert.eligibility.directory import Directory, member_numbers
 from precert.fhir.types import Element
 from precert.store.port import (
     AlreadyTaken,
@@ -167,7 +168,13 @@ def decide(
     who = service.who(submission, now)
     number = issue(NumberKind.CASE, service.runtime)
     recorder = Recorder()
-    recorder.append(system_event("opened", now, opened=_opened(service, submission, who, number, now)))
+    opened = _opened(service, submission, who, number, now)
+    if rejection is not None and rejection.key not in _NUMBERS_STAND:
+        opened = msgspec.structs.replace(opened, member_numbers=())  # nobody's record is to be found under them
+    recorder.append(system_event("opened", now, opened=opened))
+    if submission.not_counted:
+        said = [issue.text for issue in submission.warnings if issue.rule in ("other-subject", "no-subject")]
+        recorder.append(system_event("note", now, detail={"notCounted": said}))
     numbers = [number]
     for line in submission.lines:
         recorder.append(requested_event(submission, line, now))
@@ -252,24 +259,11 @@ def requested_event(submission: Submission, line: LineRequest, at: datetime) -> 
     return system_event("requested", at, line=line.sequence, requested=line, detail=detail)
 
 
-_NO_MEMBER = {
-    NoMember.MISSING_ID: Rejection("missing_member_id", "Claim.patient"),
-    NoMember.NOT_FOUND: Rejection("member_not_found", "Claim.patient"),
-    NoMember.SEVERAL: Rejection("member_ambiguous", "Claim.patient"),
-    NoMember.BIRTH_DATE: Rejection("birth_date", "Claim.patient"),
-}
+_NUMBERS_STAND = frozenset({"member_not_found", "missing_member_id"})
+"""Rejections of requests whose member numbers are nobody else's."""
 
 
 def reject(submission: Submission, directory: Directory) -> Rejection | None:
     """Why the request cannot be processed at all (an error, never a denial), or ``None``."""
-    if submission.us is False:
-        return Rejection("other_payer", "Claim.insurer")
-    found = directory.find(submission.patient, submission.coverage, submission.subscriber)
-    if isinstance(found, Found):
-        return None
-    return _no_member(found, directory)
-
-
-def _no_member(found: NotFound, directory: Directory) -> Rejection | None:
-    trusted = directory.mode == "presented" and found.reason in (NoMember.MISSING_ID, NoMember.NOT_FOUND)
-    return None if trusted else _NO_MEMBER[found.reason]
+    found = identify(submission.subject, directory)
+    return Rejection(found.key, found.element) if isinstance(found, Trouble) else None

@@ -49,10 +49,11 @@ class Unsolicited:
     render: Renderer
 
     def allowed(self, who: Identified) -> bool:
-        """Whether orders of this member may be authorized: the plan's word; never for members we do not know."""
+        """Whether orders of this member may be authorized: the plan's word; never for members of whom we are not certain."""
         standing = who.who
-        plan = standing.plan if standing is not None and standing.member is not None else None
-        return plan is not None and plan.unsolicited
+        if standing is None or standing.member is None or standing.doubts:
+            return False
+        return standing.plan is not None and standing.plan.unsolicited
 
     async def authorize(
         self, asked: OrderRequest, order: Ask, day: date, who: Identified, key: str | None
@@ -62,7 +63,7 @@ class Unsolicited:
 
         ``None`` when the rules do not approve what the request says, or it cannot be read. Raises the store's errors.
         """
-        if not self.allowed(who):
+        if not self.allowed(replace(who, who=who.who.on(day) if who.who else None)):
             return None
         try:
             submission = self.service.read(asked.raw, asked.submitter)

@@ -132,7 +132,8 @@ async function submit(response) {
   const category = { coding: [{ system: "http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASTempCodes", code: "additionalInformation" }] };
   const sequence = Math.max(0, ...(claim.supportingInfo ?? []).map((each) => each.sequence)) + 1;
   claim.supportingInfo = [...(claim.supportingInfo ?? []), { sequence, category, valueReference: { reference: fullUrl } }];
-  bundle.entry.push({ fullUrl, resource: response });
+  // the draft was opened by context alone and names nobody: the answers are about the patient of the request
+  bundle.entry.push({ fullUrl, resource: { ...response, subject: { reference: claim.patient.reference } } });
   const answer = await call("/fhir/Claim/$submit", JSON.stringify(bundle), FHIR);
   return answer.entry.find((entry) => entry.resource.resourceType === "ClaimResponse").resource.id;
 }
