@@ -11,7 +11,16 @@ import hashlib
 from typing import NamedTuple
 
 from precert.authorization.deciding.answers import answers
-from precert.authorization.deciding.evidence import about_somebody_else, assertions, clinical_evidence, unpacked
+from precert.authorization.deciding.evidence import (
+    UNESTABLISHED,
+    about_somebody_else,
+    assertions,
+    clinical_evidence,
+    diagnosis_state,
+    established,
+    holds,
+    unpacked,
+)
 from precert.authorization.deciding.parties import party
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.usecases.submission import Prior, Submission
@@ -33,12 +42,18 @@ _URGENT = frozenset({"U", "03"})
 
 
 class Diagnosis(NamedTuple):
-    """One ``Claim.diagnosis``: its sequence, the concept, where it stands and when it was recorded."""
+    """One ``Claim.diagnosis``: its sequence, the concept, where it stands, and what a Condition would say of it: when it
+    was recorded, how certain and how current it is."""
 
     sequence: int
     concept: Element
     where: str
-    recorded: str | None
+    state: Element
+
+    @property
+    def made(self) -> bool:
+        """Whether the patient is said to have it; a differential or a refuted diagnosis is none of the line's."""
+        return holds(self.state)
 
 
 def read_request(
@@ -66,7 +81,7 @@ def read_request(
     coverage = named_coverage(index, claim, directory, found, required=not inquiry)
     diagnoses = _diagnoses(index, claim, found)
     cancel_all = _certification(resource) == CANCEL
-    by_sequence = {d.sequence: d.concept for d in diagnoses}
+    by_sequence = {d.sequence: d.concept for d in diagnoses if d.made}
     lines = read_items(index, claim, by_sequence, found, MAX_ITEMS, required=not (cancel_all or inquiry))
     _check_repetition(index, found)
     found.refuse_if_any()
@@ -117,7 +132,7 @@ def read_request(
         lines=tuple(lines),
         evidence=[
             *clinical_evidence(everything),
-            *diagnosis_evidence((d.concept, d.where, d.recorded) for d in diagnoses),
+            *diagnosis_evidence((d.concept, d.where, d.state) for d in diagnoses),
         ],
         answers=answers(everything),
         assertions=assertions(everything),
@@ -172,13 +187,18 @@ def _diagnoses(index: BundleIndex, claim: Entry, found: Findings) -> list[Diagno
     for position, diagnosis in enumerate(elements(claim.resource.get("diagnosis"))):
         where = f"Claim.diagnosis[{position}]"
         concept = diagnosis.get("diagnosisCodeableConcept")
+        state: Element = {}
         if not isinstance(concept, dict):
             condition = index.resolve(diagnosis.get("diagnosisReference"), claim)
             concept = condition.resource.get("code") if condition else None
+            state = diagnosis_state(condition.resource) if condition else {}
         if isinstance(concept, dict):
-            recorded = text(extension_value(diagnosis, urls.DIAGNOSIS_RECORDED))
+            if recorded := text(extension_value(diagnosis, urls.DIAGNOSIS_RECORDED)):
+                state["recordedDate"] = recorded
+            if not established(diagnosis.get("type")):
+                state["verificationStatus"] = UNESTABLISHED
             sequence = diagnosis.get("sequence")
-            listed.append(Diagnosis(sequence if isinstance(sequence, int) else position + 1, concept, where, recorded))
+            listed.append(Diagnosis(sequence if isinstance(sequence, int) else position + 1, concept, where, state))
         else:
             found.warn(
                 "incomplete", "diagnosis-empty", f"{claim.path}.diagnosis[{position}]", "This diagnosis names no code."

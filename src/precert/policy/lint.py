@@ -7,6 +7,9 @@
 ``open-world``         a test that turns "not known" into true or false
 ``absent-clinical``    a clinical fact whose ``absent`` value alone makes a criterion fail
 ``ask-type``           the question's answer cannot be what the fact delivers
+``range``              a number without ``min`` and ``max``, or compared with what lies outside them
+``unit``               a number read from an Observation without its unit
+``source-type``        ``from`` a type that can never count as evidence
 ``take-any``           several values where a comparison needs one
 ``ma-internal``        Medicare Advantage, internal criteria: basis without public_url, evidence, rationale and gap
 ``ma-no-internal``     internal criteria where Medicare Advantage may have none
