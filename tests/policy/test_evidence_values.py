@@ -304,8 +304,8 @@ def test_a_month_counts_only_if_it_lies_wholly_in_the_window(day: str, counts: b
 def test_evidence_is_of_before_the_service_and_the_service_within_reach(
     service: str, end: str | None, evidence: str, counts: bool
 ) -> None:
-    item = {"servicedPeriod": {"start": service, "end": end}} if end else {}
-    context = line(evidence=[spo2(86, day=evidence)], service_date=date.fromisoformat(service), item=item)
+    last = date.fromisoformat(end) if end else None
+    context = line(evidence=[spo2(86, day=evidence)], service_date=date.fromisoformat(service), service_end=last)
     assert bool(fact({**SPO2, "within": "30d"}, context).values) is counts
 
 

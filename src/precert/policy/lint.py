@@ -45,9 +45,10 @@ from precert.policy.lint_rules import CodeCheck, Severity, every_rule
 from precert.policy.load import PolicyFileError, Problem, load_file
 from precert.policy.overlap import overlaps
 
-NOT_BLOCKING = frozenset({"review-overdue", "tests", "mutant-alive"})
+NOT_BLOCKING = frozenset({"review-overdue", "tests", "mutant-alive", "range", "unit"})
 """Errors that keep no policy out of force. A review that is overdue does not change what the committee has signed, and how
-much the embedded tests cover is judged by ``precert policy check``; that those which are there pass is obligatory."""
+much the embedded tests cover is judged by ``precert policy check``; that those which are there pass is obligatory. Ranges and
+units came later than policies in force: a result in a unit that is not named stays unknown."""
 
 
 @dataclass(frozen=True, slots=True)

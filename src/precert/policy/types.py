@@ -15,7 +15,6 @@ from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from precert.fhir.coding import Code
-from precert.fhir.dates import parse_last_day
 from precert.fhir.types import Element, Resource
 
 _REACH = 366
@@ -138,9 +137,7 @@ class LineContext:
     @property
     def evidence_until(self) -> date:
         """The last day of which evidence can speak for the service: of receipt, or of the service if that is over."""
-        period = self.item.get("servicedPeriod")
-        end = parse_last_day(period.get("end")) if isinstance(period, dict) else None
-        return min(self.received, max(self.service_date, end or self.service_date))
+        return min(self.received, max(self.service_date, self.service_end or self.service_date))
 
     @property
     def out_of_reach(self) -> bool:
