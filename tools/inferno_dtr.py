@@ -32,7 +32,7 @@ ANSWERS: dict[str, dict[str, Json]] = {
     PAP: {
         "osa_dx": {"valueBoolean": True},
         "eval_before_test": {"valueBoolean": True},
-        "ahi": {"valueDecimal": 22},
+        "ahi": quantity(22, "{events}/h"),
         "events": {"valueInteger": 140},
     },
     PAGES: {

@@ -1,8 +1,8 @@
 """The requests in ``examples/pas``: one for each answer the server can give.
 
 Run ``python -m tools.make_examples`` to write them; ``tests/pas/test_examples.py`` checks that the files are what this
-module makes and that each gets the answer it promises. Nothing in them grows stale: what a rule wants recent is given
-as an answer (which has no look-back window), and the dates of service are all in 2027.
+module makes and that each gets the answer it promises. They stay as they are for a year from ``WHEN``: what a rule wants
+recent is given as an answer, which counts for a year, and the dates of service are all in 2027.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from tools.requests import MEMBERS, Json, item, questionnaire_response, request_
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "pas"
 EXPLANATION = "urn:precert:example"
 WHEN = "2026-11-20T13:40:00Z"
-SLEEP_STUDY = {"eval_before_test": True, "ahi": 22.0, "events": 140}
+
+
+def per_hour(value: float) -> Json:
+    """A count of events per hour, as the form asks for it."""
+    return {"value": value, "unit": "{events}/h", "system": "http://unitsofmeasure.org", "code": "{events}/h"}
+
+
+SLEEP_STUDY = {"eval_before_test": True, "ahi": per_hour(22.0), "events": 140}
 CHAIR = {
     "f2f": True,
     "mradl": True,
@@ -119,7 +126,11 @@ def examples() -> list[Example]:
                 "MA-0004",
                 [cpap()],
                 diagnoses=("G47.33", "I10"),
-                evidence=(answered("refer", "pap-osa-initial", {"eval_before_test": True, "ahi": 3.0, "events": 12}),),
+                evidence=(
+                    answered(
+                        "refer", "pap-osa-initial", {"eval_before_test": True, "ahi": per_hour(3.0), "events": 12}
+                    ),
+                ),
             ),
             {1: "A4"},
             ("refer",),

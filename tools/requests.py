@@ -118,8 +118,14 @@ def observation(name: str, code: str, value: float, unit: str, when: str) -> Jso
 
 
 def questionnaire_response(name: str, questionnaire: str, answers: dict[str, Any], when: str) -> Json:
-    """Answers by fact name, as DTR sends them."""
-    kinds = {bool: "valueBoolean", int: "valueInteger", float: "valueDecimal", str: "valueString"}
+    """Answers by fact name, as DTR sends them; a Quantity is a dict."""
+    kinds = {
+        bool: "valueBoolean",
+        int: "valueInteger",
+        float: "valueDecimal",
+        str: "valueString",
+        dict: "valueQuantity",
+    }
     return {
         "resourceType": "QuestionnaireResponse",
         "id": name,

@@ -17,17 +17,21 @@ _POUNDS = Decimal("2.2046226")
 
 
 def _latest(code: str, unit: str) -> Expr:
-    """The newest final result in ``unit``, as a decimal."""
+    """The newest final result in ``unit``, as a decimal; null when two of the same time differ."""
     result = expr.cast(expr.path("R", "value"), "Quantity")
     where = expr.all_of(
         expr.member(expr.path("R", "status.value"), _FINAL),
         expr.not_(expr.is_null(expr.of(result, "value"))),
         expr.equal(expr.of(result, "code.value"), expr.text(unit)),
     )
-    at = expr.day(expr.of(expr.cast(expr.path("R", "effective"), "dateTime"), "value"))
-    return expr.latest(
-        expr.retrieve_coded("Observation", "code", [code]), "R", where, at, expr.of(result, "value.value")
+    at = expr.of(expr.cast(expr.path("R", "effective"), "dateTime"), "value")
+    results = expr.query(
+        expr.retrieve_coded("Observation", "code", [code]),
+        "R",
+        where,
+        expr.tuple_(at=at, value=expr.of(result, "value.value")),
     )
+    return expr.at_the_end(results)
 
 
 def _or_null(value: Expr, made: Expr) -> Expr:

@@ -67,192 +67,300 @@
           "context": "Patient",
           "accessLevel": "Public",
           "expression": {
-            "path": "value",
-            "type": "Property",
+            "type": "First",
             "source": {
-              "type": "First",
-              "source": {
-                "type": "Query",
-                "source": [
-                  {
-                    "alias": "R",
-                    "expression": {
-                      "codeProperty": "code",
-                      "codeComparator": "~",
-                      "codes": {
-                        "type": "ToList",
-                        "operand": {
-                          "name": "loinc 29463-7",
-                          "type": "CodeRef"
-                        }
-                      },
-                      "dataType": "{http://hl7.org/fhir}Observation",
-                      "type": "Retrieve"
-                    }
-                  }
-                ],
-                "relationship": [],
-                "where": {
-                  "type": "And",
-                  "operand": [
-                    {
-                      "type": "And",
-                      "operand": [
-                        {
-                          "type": "In",
+              "type": "Query",
+              "source": [
+                {
+                  "alias": "L",
+                  "expression": {
+                    "type": "List",
+                    "element": [
+                      {
+                        "type": "Query",
+                        "source": [
+                          {
+                            "alias": "R",
+                            "expression": {
+                              "codeProperty": "code",
+                              "codeComparator": "~",
+                              "codes": {
+                                "type": "ToList",
+                                "operand": {
+                                  "name": "loinc 29463-7",
+                                  "type": "CodeRef"
+                                }
+                              },
+                              "dataType": "{http://hl7.org/fhir}Observation",
+                              "type": "Retrieve"
+                            }
+                          }
+                        ],
+                        "relationship": [],
+                        "where": {
+                          "type": "And",
                           "operand": [
                             {
-                              "path": "value",
-                              "type": "Property",
-                              "source": {
-                                "path": "status",
-                                "type": "Property",
-                                "scope": "R"
-                              }
+                              "type": "And",
+                              "operand": [
+                                {
+                                  "type": "In",
+                                  "operand": [
+                                    {
+                                      "path": "value",
+                                      "type": "Property",
+                                      "source": {
+                                        "path": "status",
+                                        "type": "Property",
+                                        "scope": "R"
+                                      }
+                                    },
+                                    {
+                                      "type": "List",
+                                      "element": [
+                                        {
+                                          "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                          "value": "final",
+                                          "type": "Literal"
+                                        },
+                                        {
+                                          "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                          "value": "amended",
+                                          "type": "Literal"
+                                        },
+                                        {
+                                          "valueType": "{urn:hl7-org:elm-types:r1}String",
+                                          "value": "corrected",
+                                          "type": "Literal"
+                                        }
+                                      ]
+                                    }
+                                  ]
+                                },
+                                {
+                                  "type": "Not",
+                                  "operand": {
+                                    "type": "IsNull",
+                                    "operand": {
+                                      "path": "value",
+                                      "type": "Property",
+                                      "source": {
+                                        "strict": false,
+                                        "type": "As",
+                                        "operand": {
+                                          "path": "value",
+                                          "type": "Property",
+                                          "scope": "R"
+                                        },
+                                        "asTypeSpecifier": {
+                                          "name": "{http://hl7.org/fhir}Quantity",
+                                          "type": "NamedTypeSpecifier"
+                                        }
+                                      }
+                                    }
+                                  }
+                                }
+                              ]
                             },
                             {
-                              "type": "List",
-                              "element": [
+                              "type": "Equal",
+                              "operand": [
                                 {
-                                  "valueType": "{urn:hl7-org:elm-types:r1}String",
-                                  "value": "final",
-                                  "type": "Literal"
+                                  "path": "value",
+                                  "type": "Property",
+                                  "source": {
+                                    "path": "code",
+                                    "type": "Property",
+                                    "source": {
+                                      "strict": false,
+                                      "type": "As",
+                                      "operand": {
+                                        "path": "value",
+                                        "type": "Property",
+                                        "scope": "R"
+                                      },
+                                      "asTypeSpecifier": {
+                                        "name": "{http://hl7.org/fhir}Quantity",
+                                        "type": "NamedTypeSpecifier"
+                                      }
+                                    }
+                                  }
                                 },
                                 {
                                   "valueType": "{urn:hl7-org:elm-types:r1}String",
-                                  "value": "amended",
-                                  "type": "Literal"
-                                },
-                                {
-                                  "valueType": "{urn:hl7-org:elm-types:r1}String",
-                                  "value": "corrected",
+                                  "value": "kg",
                                   "type": "Literal"
                                 }
                               ]
                             }
                           ]
                         },
-                        {
-                          "type": "Not",
-                          "operand": {
-                            "type": "IsNull",
-                            "operand": {
-                              "path": "value",
-                              "type": "Property",
-                              "source": {
-                                "strict": false,
-                                "type": "As",
-                                "operand": {
+                        "return": {
+                          "distinct": false,
+                          "expression": {
+                            "type": "Tuple",
+                            "element": [
+                              {
+                                "name": "at",
+                                "value": {
                                   "path": "value",
                                   "type": "Property",
-                                  "scope": "R"
-                                },
-                                "asTypeSpecifier": {
-                                  "name": "{http://hl7.org/fhir}Quantity",
-                                  "type": "NamedTypeSpecifier"
+                                  "source": {
+                                    "strict": false,
+                                    "type": "As",
+                                    "operand": {
+                                      "path": "effective",
+                                      "type": "Property",
+                                      "scope": "R"
+                                    },
+                                    "asTypeSpecifier": {
+                                      "name": "{http://hl7.org/fhir}dateTime",
+                                      "type": "NamedTypeSpecifier"
+                                    }
+                                  }
+                                }
+                              },
+                              {
+                                "name": "value",
+                                "value": {
+                                  "path": "value",
+                                  "type": "Property",
+                                  "source": {
+                                    "path": "value",
+                                    "type": "Property",
+                                    "source": {
+                                      "strict": false,
+                                      "type": "As",
+                                      "operand": {
+                                        "path": "value",
+                                        "type": "Property",
+                                        "scope": "R"
+                                      },
+                                      "asTypeSpecifier": {
+                                        "name": "{http://hl7.org/fhir}Quantity",
+                                        "type": "NamedTypeSpecifier"
+                                      }
+                                    }
+                                  }
                                 }
                               }
-                            }
-                          }
-                        }
-                      ]
-                    },
-                    {
-                      "type": "Equal",
-                      "operand": [
-                        {
-                          "path": "value",
-                          "type": "Property",
-                          "source": {
-                            "path": "code",
-                            "type": "Property",
-                            "source": {
-                              "strict": false,
-                              "type": "As",
-                              "operand": {
-                                "path": "value",
-                                "type": "Property",
-                                "scope": "R"
-                              },
-                              "asTypeSpecifier": {
-                                "name": "{http://hl7.org/fhir}Quantity",
-                                "type": "NamedTypeSpecifier"
-                              }
-                            }
-                          }
-                        },
-                        {
-                          "valueType": "{urn:hl7-org:elm-types:r1}String",
-                          "value": "kg",
-                          "type": "Literal"
-                        }
-                      ]
-                    }
-                  ]
-                },
-                "return": {
-                  "distinct": false,
-                  "expression": {
-                    "type": "Tuple",
-                    "element": [
-                      {
-                        "name": "at",
-                        "value": {
-                          "type": "DateFrom",
-                          "operand": {
-                            "path": "value",
-                            "type": "Property",
-                            "source": {
-                              "strict": false,
-                              "type": "As",
-                              "operand": {
-                                "path": "effective",
-                                "type": "Property",
-                                "scope": "R"
-                              },
-                              "asTypeSpecifier": {
-                                "name": "{http://hl7.org/fhir}dateTime",
-                                "type": "NamedTypeSpecifier"
-                              }
-                            }
-                          }
-                        }
-                      },
-                      {
-                        "name": "value",
-                        "value": {
-                          "path": "value",
-                          "type": "Property",
-                          "source": {
-                            "path": "value",
-                            "type": "Property",
-                            "source": {
-                              "strict": false,
-                              "type": "As",
-                              "operand": {
-                                "path": "value",
-                                "type": "Property",
-                                "scope": "R"
-                              },
-                              "asTypeSpecifier": {
-                                "name": "{http://hl7.org/fhir}Quantity",
-                                "type": "NamedTypeSpecifier"
-                              }
-                            }
+                            ]
                           }
                         }
                       }
                     ]
                   }
-                },
-                "sort": {
-                  "by": [
-                    {
-                      "direction": "desc",
-                      "path": "at",
-                      "type": "ByColumn"
+                }
+              ],
+              "relationship": [],
+              "where": {
+                "valueType": "{urn:hl7-org:elm-types:r1}Boolean",
+                "value": "true",
+                "type": "Literal"
+              },
+              "return": {
+                "distinct": false,
+                "expression": {
+                  "type": "First",
+                  "source": {
+                    "type": "Query",
+                    "source": [
+                      {
+                        "alias": "V",
+                        "expression": {
+                          "type": "List",
+                          "element": [
+                            {
+                              "type": "Distinct",
+                              "operand": {
+                                "type": "Query",
+                                "source": [
+                                  {
+                                    "alias": "M",
+                                    "expression": {
+                                      "name": "L",
+                                      "type": "AliasRef"
+                                    }
+                                  }
+                                ],
+                                "relationship": [],
+                                "where": {
+                                  "type": "Not",
+                                  "operand": {
+                                    "type": "Exists",
+                                    "operand": {
+                                      "type": "Query",
+                                      "source": [
+                                        {
+                                          "alias": "N",
+                                          "expression": {
+                                            "name": "L",
+                                            "type": "AliasRef"
+                                          }
+                                        }
+                                      ],
+                                      "relationship": [],
+                                      "where": {
+                                        "type": "Greater",
+                                        "operand": [
+                                          {
+                                            "path": "at",
+                                            "type": "Property",
+                                            "scope": "N"
+                                          },
+                                          {
+                                            "path": "at",
+                                            "type": "Property",
+                                            "scope": "M"
+                                          }
+                                        ]
+                                      }
+                                    }
+                                  }
+                                },
+                                "return": {
+                                  "distinct": false,
+                                  "expression": {
+                                    "path": "value",
+                                    "type": "Property",
+                                    "scope": "M"
+                                  }
+                                }
+                              }
+                            }
+                          ]
+                        }
+                      }
+                    ],
+                    "relationship": [],
+                    "where": {
+                      "type": "Equal",
+                      "operand": [
+                        {
+                          "type": "Count",
+                          "source": {
+                            "name": "V",
+                            "type": "AliasRef"
+                          }
+                        },
+                        {
+                          "valueType": "{urn:hl7-org:elm-types:r1}Integer",
+                          "value": "1",
+                          "type": "Literal"
+                        }
+                      ]
+                    },
+                    "return": {
+                      "distinct": false,
+                      "expression": {
+                        "type": "First",
+                        "source": {
+                          "name": "V",
+                          "type": "AliasRef"
+                        }
+                      }
                     }
-                  ]
+                  }
                 }
               }
             }

@@ -83,7 +83,7 @@ def speaking(answers: dict[str, bool], **trees: Any) -> dict[str, str]:
         item={"productOrService": {"coding": [{"system": "s", "code": "E0601"}]}, "request": "initial"},
         service_date=date(2026, 11, 20),
         received=date(2026, 11, 20),
-        answers={name: Answer(value, f"QuestionnaireResponse/1#{name}") for name, value in answers.items()},
+        answers={name: Answer(value, f"QuestionnaireResponse/1#{name}", authored="2026-11-02") for name, value in answers.items()},
     )
     found = told(evaluate_directly(made, context), made)
     return {id: ground.speaks for id, ground in found.items()}
@@ -185,7 +185,7 @@ def test_the_evidence_behind_a_criterion_is_named() -> None:
         item={"request": "initial"},
         service_date=AT.date(),
         received=AT.date(),
-        answers={"ok": Answer(True, "QuestionnaireResponse/1#ok")},
+        answers={"ok": Answer(True, "QuestionnaireResponse/1#ok", authored="2026-11-02")},
     )
     found = told(evaluate_directly(made, context), made)
     assert found["OK"].evidence == ("QuestionnaireResponse/1#ok",)

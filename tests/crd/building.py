@@ -105,7 +105,7 @@ def saturation(percent: int, member: str = "MA-0001", **changes: Any) -> dict[st
 
 def told(member: str = "MA-0001", **answers: bool | float | str) -> dict[str, Any]:
     """Answers by fact name in a response that names no form."""
-    response = questionnaire_response("qr", "", answers, "")
+    response = questionnaire_response("qr", "", answers, "2026-11-19T09:00:00Z")
     response["subject"] = {"reference": f"Patient/pat-{member}"}
     return {key: value for key, value in response.items() if value}
 

@@ -16,12 +16,13 @@ from precert.cdex.routes import CdexContext, cdex_router
 from precert.dtr import shape20, shape22
 from precert.dtr.answers import answer_review
 from precert.dtr.forms import Forms
-from precert.dtr.questionnaire import Site, value_key
+from precert.dtr.questionnaire import Site
 from precert.dtr.routes import DtrContext, dtr_router
 from precert.dtr.shape import Shape
 from precert.fhir import json
 from precert.fhir.json import Limits
 from precert.fhir.validation import Validator
+from precert.policy.answer_reading import VALUE_OF
 
 ROOT = "http://precert.test"
 SITE = Site(ROOT)
@@ -177,7 +178,7 @@ def questions(form: Json) -> Iterator[Json]:
 
 def answer(question: Json, plain: Any, origin: str | None = "manual") -> Json:
     """One answer as a client writes it."""
-    key = value_key(question["type"])
+    key = VALUE_OF[question["type"]]
     value = plain
     if question["type"] == "quantity":
         unit = next(e["valueCoding"] for e in question["extension"] if e["url"].endswith("unitOption"))

@@ -45,7 +45,9 @@ TODAY = NOW.date()
 
 
 def opened(answers: dict[str, Any], service: str | None = None) -> LineContext:
-    return bare_context(service, {k: Answer(v, f"q#{k}") for k, v in answers.items()}, TODAY)
+    return bare_context(
+        service, {k: Answer(v, f"q#{k}", authored=TODAY.isoformat()) for k, v in answers.items()}, TODAY
+    )
 
 
 def add(response: Json, answers: dict[str, Any]) -> Json:

@@ -160,3 +160,134 @@ def test_each_form_has_its_own_answers() -> None:
     ]
     found = answers(BundleIndex({"resourceType": "Bundle", "entry": two}).entries)
     assert {key: answer.value for key, answer in found.items()} == {"a#improved": True, "b#improved": False}
+
+
+CONFIRMED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+TYPES = "http://terminology.hl7.org/CodeSystem/ex-diagnosistype"
+
+
+def sleep_study(**more: Any) -> Json:
+    made: Json = {
+        "resourceType": "Observation",
+        "id": "study",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "69990-0"}]},
+        "subject": {"reference": "patient"},
+        "effectiveDateTime": "2026-11-01",
+        "valueQuantity": {"value": 22, "system": "http://unitsofmeasure.org", "code": "{events}/h"},
+    }
+    return {key: value for key, value in (made | more).items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("study", "outcome"),
+    [
+        ({}, "approve"),
+        ({"effectiveDateTime": "2026-11-01T23:00:00-05:00"}, "approve"),
+        ({"status": "preliminary"}, "pend-info"),
+        ({"status": None}, "pend-info"),
+        ({"dataAbsentReason": {"text": "broken"}}, "pend-info"),
+        ({"valueQuantity": {"value": 99999, "code": "{events}/h"}}, "pend-info"),
+        ({"valueQuantity": {"value": 22, "code": "{events}/h", "comparator": "<"}}, "pend-info"),
+        ({"valueQuantity": {"value": 22, "code": "kg"}}, "pend-info"),
+        ({"valueQuantity": {"value": 22}}, "pend-info"),
+        ({"valueQuantity": None, "valueString": "22"}, "pend-info"),
+        ({"effectiveDateTime": "2025-11-19"}, "pend-info"),
+        ({"effectiveDateTime": "2026-11-21"}, "pend-info"),
+        ({"effectiveDateTime": None}, "pend-info"),
+        ({"effectiveDateTime": "2026-11"}, "pend-info"),
+    ],
+)
+async def test_a_result_decides_only_if_it_counts(desk: Desk, study: Json, outcome: str) -> None:
+    told = response(given={k: v for k, v in GOOD.items() if k != "ahi"})
+    found = await submitted(desk, told, sleep_study(**study))
+    assert (found[0], "ahi" in found[1]) == (outcome, outcome == "pend-info")
+
+
+@pytest.mark.parametrize(
+    ("authored", "rule", "outcome"),
+    [
+        ("2026-11-20T14:30:00Z", None, "approve"),
+        ("2019-01-01T00:00:00Z", "answer-too-old", "pend-info"),
+        ("2030-01-01T00:00:00Z", "authored-future", "pend-info"),
+        (None, "authored-missing", "pend-info"),
+    ],
+)
+async def test_answers_are_of_their_time(desk: Desk, authored: str | None, rule: str | None, outcome: str) -> None:
+    made = {key: value for key, value in response(authored=authored).items() if value is not None}
+    found, missing, rules = await submitted(desk, made)
+    assert (found, "events" in missing) == (outcome, outcome == "pend-info")
+    assert rule is None or rule in rules
+
+
+@pytest.mark.parametrize(
+    ("told", "rule"),
+    [
+        ({"valueString": "22"}, "wrong-type"),
+        ({"valueString": "1e1"}, "wrong-type"),
+        ({"valueString": "２２"}, "wrong-type"),
+        ({"valueCoding": {"code": "22"}}, "wrong-type"),
+        ({"valueQuantity": {"value": 22, "comparator": "<"}}, "comparator"),
+        ({"valueQuantity": {"value": 22, "code": "kg"}}, "unit-mismatch"),
+        ({"valueDecimal": 99999}, "out-of-range"),
+    ],
+)
+async def test_what_the_answer_warns_of_does_not_decide(desk: Desk, told: Json, rule: str) -> None:
+    made = response(given={k: v for k, v in GOOD.items() if k != "ahi"})
+    made["item"].append({"linkId": "ahi", "answer": [told]})
+    outcome, missing, rules = await submitted(desk, made)
+    assert (outcome, "ahi" in missing, rule in rules) == ("pend-info", True, True)
+
+
+async def test_two_forms_of_one_time_that_differ_go_to_a_person(desk: Desk) -> None:
+    other = response(given=GOOD | {"ahi": 3.0}, id="q2")
+    for pair in ((response(), other), (other, response())):
+        assert (await submitted(desk, *pair))[0] == "refer-nurse"
+    later = other | {"authored": "2026-11-20T14:40:00Z"}
+    assert (await submitted(desk, response(), later))[0] == "refer"  # 3 an hour, says the newer one
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "outcome"),
+    [
+        ({"type": [{"coding": [{"system": TYPES, "code": "principal"}]}]}, "approve"),
+        ({"type": [{"text": "main"}]}, "approve"),
+        ({"type": [{"coding": [{"system": TYPES, "code": "differential"}]}]}, "pend-info"),
+        ({"type": [{"coding": [{"system": TYPES, "code": "self"}]}]}, "pend-info"),
+        ({"type": [{"coding": [{"system": "http://other.test", "code": "7"}]}]}, "pend-info"),
+        ({"as": "confirmed"}, "approve"),
+        ({"as": "provisional"}, "pend-info"),
+        ({"as": "refuted"}, "pend-info"),
+    ],
+)
+async def test_a_diagnosis_of_the_claim_is_as_certain_as_it_says(desk: Desk, diagnosis: Json, outcome: str) -> None:
+    told = response(given={k: v for k, v in GOOD.items() if k != "osa_dx"})
+    sent = request_bundle("dx", "MA-0002", [cpap()], diagnoses=("G47.33",), evidence=(told,))
+    (named,) = sent["entry"][0]["resource"]["diagnosis"]
+    if "as" in diagnosis:
+        condition = {
+            "resourceType": "Condition",
+            "id": "c",
+            "code": named.pop("diagnosisCodeableConcept"),
+            "verificationStatus": {"coding": [{"system": CONFIRMED, "code": diagnosis["as"]}]},
+            "subject": sent["entry"][0]["resource"]["patient"],
+        }
+        url = "urn:uuid:5f0a3b3e-6c1e-4b58-9c0f-0a4a5f7b1c55"
+        sent["entry"].append({"fullUrl": url, "resource": condition})
+        named["diagnosisReference"] = {"reference": url}
+    else:
+        named |= diagnosis
+    found, missing, _ = await decided(desk, sent)
+    assert (found, "osa_dx" in missing) == (outcome, outcome == "pend-info")
+
+
+async def test_a_refuted_condition_beside_the_claims_diagnosis_goes_to_a_person(desk: Desk) -> None:
+    refuted = {
+        "resourceType": "Condition",
+        "id": "c",
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "G4733"}]},
+        "verificationStatus": {"coding": [{"system": CONFIRMED, "code": "refuted"}]},
+        "subject": {"reference": "patient"},
+    }
+    told = response(given={k: v for k, v in GOOD.items() if k != "osa_dx"})
+    assert (await submitted(desk, told, refuted))[0] == "refer-nurse"

@@ -122,6 +122,99 @@ def difficult() -> Iterator[tuple[str, list[Json]]]:
             observation("e", 90, "kg", "loinc|29463-7", effectiveDateTime="2026-05-01"),
         ],
     )
+    weight = "loinc|29463-7"
+    yield "pounds", [observation("a", 200, "[lb_av]", weight), observation("b", 150, "%", weight, status="cancelled")]
+    yield "pounds in words", [observation("a", 200, code=weight, valueQuantity={"value": 200, "unit": "lbs"})]
+    yield (
+        "two units in one",
+        [observation("a", 1, code=weight, valueQuantity={"value": 80, "unit": "lb", "code": "kg"})],
+    )
+    yield (
+        "a unit of another system",
+        [observation("a", 1, code=weight, valueQuantity={"value": 80, "code": "kg", "system": "http://other.test"})],
+    )
+    yield (
+        "impossible values",
+        [observation("a", 860), observation("b", 8000, "kg", weight), observation("c", 3000, "mm[Hg]", "loinc|2703-7")],
+    )
+    yield "a sibling code", [observation("a", 84, code="loinc|2708-6"), observation("b", 41, code="loinc|20570-8")]
+    yield (
+        "every status",
+        [
+            observation(status, 80 + n, status=status)
+            for n, status in enumerate(("registered", "preliminary", "final", "amended", "corrected", "unknown"))
+        ],
+    )
+    yield "no status", [{k: v for k, v in observation("a", 86).items() if k != "status"}]
+    yield (
+        "a result said to be absent, about something else, with a modifier",
+        [
+            observation("a", 81, dataAbsentReason=concept("x|error")),
+            observation("b", 82, focus=[{"reference": "Device/1"}]),
+            observation("c", 83, modifierExtension=[{"url": "http://other.test", "valueBoolean": True}]),
+        ],
+    )
+    times = {
+        "by the time of day": ("2026-10-01T08:00:00Z", "2026-10-01T09:00:00Z"),
+        "by the zone": ("2026-10-01T08:00:00-05:00", "2026-10-01T12:59:00Z"),
+        "of one instant": ("2026-10-01T08:00:00Z", "2026-10-01T08:00:00Z"),
+        "of one day": ("2026-10-01", "2026-10-01"),
+        "a day and a time on it": ("2026-10-01", "2026-10-01T08:00:00Z"),
+        "months": ("2026-08", "2026-09-15"),
+        "a month and a day in it": ("2026-09", "2026-09-15"),
+    }
+    for name, (one, other) in times.items():
+        for first_, second in ((one, other), (other, one)):
+            yield (
+                f"two weights {name}",
+                [
+                    observation("a", 80, "kg", weight, effectiveDateTime=first_),
+                    observation("b", 90, "kg", weight, effectiveDateTime=second),
+                ],
+            )
+    yield (
+        "two weights of one day that agree",
+        [observation(name, 80, "kg", weight, effectiveDateTime="2026-10-01") for name in "ab"],
+    )
+    yield (
+        "a latest weight that cannot be read",
+        [
+            observation("a", 80, "kg", weight, effectiveDateTime="2026-09-01"),
+            observation("b", 90, "kg", weight, valueQuantity={"value": 90, "code": "kg", "comparator": "<"}),
+        ],
+    )
+    yield (
+        "months at the edge",
+        [
+            observation("a", 81, effectiveDateTime="2026-10"),
+            observation("b", 82, effectiveDateTime="2026-11"),
+            observation("c", 83, effectiveDateTime="2026-09"),
+        ],
+    )
+    yield (
+        "refuted beside asserted",
+        [
+            condition("a", "icd10|G47.33"),
+            condition("b", "icd10|G47.33", verificationStatus={"coding": [{"code": "refuted"}]}),
+            condition("c", "icd10|I50.9", verificationStatus={"coding": [{"code": "confirmed"}]}),
+        ],
+    )
+    yield (
+        "conditions over, of the future, in SNOMED CT",
+        [
+            condition("a", "icd10|G47.33", abatementDateTime="2020-01-01"),
+            condition("b", "icd10|I27.20", recordedDate="2027-01-01"),
+            condition("c", "sct|84114007", recordedDate="2026-11"),
+            condition("d", "icd10|E11.9", verificationStatus={"text": "confirmed"}),
+        ],
+    )
+    for status, content in (
+        ("current", [{"attachment": {"url": "http://ehr.test/1"}}]),
+        ("superseded", []),
+        ("current", []),
+    ):
+        document = {"resourceType": "DocumentReference", "id": "d", "status": status, "type": concept("loinc|18776-5")}
+        yield f"a document {status} {len(content)}", [document | {"date": "2026-10-20T10:00:00Z", "content": content}]
     yield (
         "visits",
         [
@@ -161,8 +254,11 @@ def check_on_charts(libraries_: dict[str, Json]) -> None:
         for link_id, value in found.items():
             fact = facts[link_id]
             plain = value["value"] if isinstance(value, dict) else value
-            expected = fact.values[0] if fact.values else None
-            assert plain == expected, (form.id, name, link_id, value, fact)
+            expected = fact.values[0] if fact.values and fact.provenance != "conflict" else None
+            same = (
+                plain == expected if expected is None or plain is None else abs(float(plain) - float(expected)) < 1e-9
+            )
+            assert same, (form.id, name, link_id, value, fact)
             known += plain is not None
             if isinstance(value, dict):
                 assert value["unit"] == form.items[link_id].unit
@@ -232,7 +328,7 @@ def test_the_cql_of_one_question() -> None:
     form = next(f for f in FORMS if f.id == "oxygen-home")
     text = cql_text("OxygenHome", form.version, form.population)
     assert 'code "loinc.org 59408-5": \'59408-5\' from "loinc.org"' in text
-    assert 'define "cor_pulmonale":\n  if exists (([Condition]) R where' in text
+    assert 'define "cor_pulmonale":\n  if (exists (([Condition]) R where' in text
     assert "StartsWith(ReplaceMatches(Upper(X.code.value), '[.]', ''), 'I27')" in text
 
 

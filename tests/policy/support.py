@@ -92,5 +92,8 @@ def line(
     if quantity is not None:
         claimed["quantity"] = {"value": quantity}
     given = {"service_date": DAY, "received": DAY, "coverage": {"lob": "medicare-advantage"}, **context}
-    told = {name: Answer(value, f"QuestionnaireResponse/q#{name}") for name, value in (answers or {}).items()}
+    told = {
+        name: Answer(value, f"QuestionnaireResponse/q#{name}", authored=f"{given['received']}T09:00:00Z")
+        for name, value in (answers or {}).items()
+    }
     return LineContext(item=claimed, evidence=list(evidence), answers=told, **given)

@@ -29,7 +29,10 @@ def test_weight_of_a_heavy_duty_bed(unit: str | None, outcome: Outcome) -> None:
         service_date=date(2026, 11, 20),
         received=date(2026, 11, 20),
         coverage={"lob": "medicare-advantage"},
-        answers={"weight": Answer(200, "QuestionnaireResponse/1#weight", unit=unit), "head_30": Answer(True, "q")},
+        answers={
+            "weight": Answer(200, "QuestionnaireResponse/1#weight", unit=unit, authored="2026-11-20"),
+            "head_30": Answer(True, "q", authored="2026-11-20"),
+        },
     )
     evaluation = evaluate(CompiledPolicy(load_file(POLICY)), context)
     assert evaluation.outcome is outcome

@@ -250,11 +250,14 @@ def test_alternatives_are_offered_when_they_hold() -> None:
     assert [a.topic for a in evaluate(policy(alternatives=rules), line()).alternatives] == ["always"]
 
 
-def test_look_back_counts_from_receipt_and_not_from_service() -> None:
+def test_look_back_ends_with_the_receipt_or_with_the_service_if_that_is_over() -> None:
     fact = {"from": "Condition", "code": ["icd10|G47.33"], "within": "30d", "take": "exists", **YES}
     tried = policy(facts={"ok": fact})
     item = condition("icd10|G47.33", recordedDate="2026-10-20")
     assert evaluate(tried, line(evidence=[item], service_date=date(2027, 5, 1))).outcome is Outcome.APPROVE
-    assert (
-        evaluate(tried, line(evidence=[item], received=date(2027, 5, 1), service_date=DAY)).outcome is Outcome.PEND_INFO
-    )
+    over = line(evidence=[item], received=date(2027, 5, 1), service_date=DAY)
+    assert evaluate(tried, over).missing == ()  # known; that the service is over is for a person
+    still = line(evidence=[item], received=date(2027, 5, 1), service_date=date(2027, 5, 1))
+    assert evaluate(tried, still).outcome is Outcome.PEND_INFO
+    before = line(evidence=[item], received=date(2027, 5, 1), service_date=date(2026, 10, 19))
+    assert evaluate(tried, before).outcome is Outcome.PEND_INFO  # the evidence is of the day after the service

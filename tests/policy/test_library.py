@@ -106,7 +106,7 @@ def test_value_sets_are_expanded_and_reloaded(folder: Path) -> None:
     fact = {"from": "Observation", "code": ["vs|ahi"], "take": "latest"}
     criteria = {"id": "AHI", "test": "%ahi >= 15", "cite": "c", "why_not": "w"}
     write(folder / "a.yaml", policy="a", facts={"ahi": fact}, criteria=criteria)
-    context = line(evidence=[observation("loinc|69990-0", 22)])
+    context = line(evidence=[observation("loinc|69990-0", 22, "1")])
     library = PolicyLibrary(folder, NOW)
     assert library.current.decide(context).outcome is Outcome.REFER_NURSE
     sets = folder / "value-sets"

@@ -55,6 +55,17 @@ def test_a_finding_names_file_line_rule_and_key() -> None:
     assert found.line > 1
 
 
+RESULT = {"from": "Observation", "code": ["loinc|59408-5"], "take": "latest", "unit": "%"}
+
+
+def _number(**changes: Any) -> dict[str, Any]:
+    fact = {"ask": {"text": "?", "type": "decimal", "who": "clinical"}, **changes}
+    return {
+        "facts": {"ok": {key: value for key, value in fact.items() if value is not None}},
+        "criteria": {**LEAF, "test": "%ok >= 15"},
+    }
+
+
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "no cite": ({"criteria": {**LEAF, "cite": None}}, "cite", "error"),
     "no why_not": ({"criteria": {**LEAF, "why_not": None}}, "why-not", "error"),
@@ -83,6 +94,18 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "take-any",
         "warning",
     ),
+    "no range": (_number(), "range", "error"),
+    "no max": (_number(min=0), "range", "error"),
+    "no range of a whole number": (_number(ask={"text": "?", "type": "integer", "who": "admin"}), "range", "error"),
+    "no range of a result": (_number(ask=None, **RESULT), "range", "error"),
+    "no range of what is counted together": (
+        _number(ask=None, **{"from": "PayerClaim", "take": "sum", "absent": 0}),
+        "range",
+        "error",
+    ),
+    "never in range": (_number(min=16, max=200), "range", "error"),
+    "no unit": (_number(min=0, max=200, **{**RESULT, "unit": None}), "unit", "error"),
+    "type that never counts": ({"facts": {"ok": {"from": "Task", "take": "exists", **YES}}}, "source-type", "error"),
     "internal": ({"applies": MA, "basis": [{"type": "internal", "id": "1", "public_url": "x"}]}, "ma-internal", "error"),
     "rehab": (
         {"applies": {**MA, "services": ["x12st|AB"]}, "basis": [{"type": "internal", "id": "1"}]},
@@ -126,6 +149,29 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_each_rule(case: str) -> None:
     changes, rule, severity = CASES[case]
     assert (rule, severity) in rules(**changes), findings(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        _number(min=0, max=200),
+        _number(min=0, max=200, **RESULT),
+        _number(min=0, max=200, **{**RESULT, "unit": "1"}),
+        {"facts": {"ok": {"from": "Item", "value": "quantity.value"}}, "criteria": {**LEAF, "test": "%ok >= 15"}},
+        {
+            "facts": {"ok": {"from": "PayerClaim", "take": "count", "absent": 0}},
+            "criteria": {**LEAF, "test": "%ok >= 15"},
+        },
+        {"facts": {"ok": {"from": "Observation", "code": ["loinc|1"], "take": "exists", **YES}}},
+    ],
+)
+def test_numbers_with_their_range_and_what_is_no_measured_number(changes: dict[str, Any]) -> None:
+    assert not {"range", "unit", "source-type"} & {rule for rule, _ in rules(**changes)}
+
+
+def test_the_finding_says_what_to_write() -> None:
+    (found,) = [finding for finding in findings(**_number(min=0)) if finding.rule == "range"]
+    assert "add max" in found.message
 
 
 def test_what_is_declared_is_not_reported() -> None:

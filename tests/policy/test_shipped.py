@@ -75,7 +75,8 @@ def test_the_catalogue_decides_as_the_single_policy_does(path: Path) -> None:
 def test_the_format_examples_run_as_they_expect() -> None:
     results = [result for path in FORMAT_EXAMPLES for result in run_tests(CompiledPolicy(load_file(path)))]
     assert len(results) == 86
-    assert [(r.policy, r.name, r.differences) for r in results if not r.passed] == []
+    # pounds were unknown when these were written; now they are told in kilograms (docs/policies.md, "units")
+    assert [r.name for r in results if not r.passed] == ["weight in pounds is not silently compared with kilograms"]
 
 
 CORRECTED = {"06-hospital-bed: weight in pounds is not silently compared with kilograms"}

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from precert.fhir.coding import CodePattern
 from precert.fhir.systems import VALUE_SET
 from precert.policy.catalogue import Catalogue
+from precert.policy.codeset import with_equivalents
 from precert.policy.model import PAYER_SOURCES, REQUEST_SOURCES, Fact
 from precert.policy.types import Decision
 
@@ -60,7 +61,7 @@ def queries_for(
 
 
 def _collect(fact: Fact, wanted: dict[str, set[str] | None]) -> None:
-    tokens = _tokens(fact.code)
+    tokens = _tokens(with_equivalents(fact.code))
     for kind in _types(fact):
         known = wanted.get(kind, set())
         wanted[kind] = None if known is None or tokens is None else known | tokens

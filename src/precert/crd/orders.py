@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from precert.authorization.deciding.evidence import holds
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import line_code
 from precert.authorization.deciding.standing import diagnosis_evidence
@@ -128,7 +129,7 @@ def read_order(
             performer_known=bool(performers or performer_npis),
             communication=entry.type == "CommunicationRequest",
         ),
-        evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", None) for concept, where in diagnoses)),
+        evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
         insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),
         billing=billing,
         concept=service,
@@ -227,14 +228,14 @@ def _place(entry: Entry, index: BundleIndex) -> Element | None:
 
 
 def _diagnoses(entry: Entry, index: BundleIndex) -> Iterator[tuple[Element, str]]:
-    """(concept, where it stands) for each reason given."""
+    """(concept, where it stands) for each reason given; a Condition that is suspected, refuted or over is none."""
     resource = entry.resource
     for position, concept in enumerate(elements(resource.get("reasonCode"))):
         if next(codes(concept), None) is not None:
             yield concept, f"reasonCode[{position}]"
     for position, reference in enumerate(elements(resource.get("reasonReference"))):
         found = index.resolve(reference, entry)
-        if found is not None and found.type == "Condition":
+        if found is not None and found.type == "Condition" and holds(found.resource):
             for concept in elements(found.resource.get("code")):
                 yield concept, f"reasonReference[{position}]"
 

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from precert.authorization.deciding.answers import DONE, canonical_of, form_named, questionnaire_answers
 from precert.dtr.form import Form, Item
 from precert.dtr.forms import Forms
-from precert.dtr.questionnaire import value_key
-from precert.fhir.dates import parse_date
+from precert.fhir.dates import instant
 from precert.fhir.outcome import Issue, quoted
 from precert.fhir.types import Element, Resource, elements, text
-from precert.policy.evidence import number
+from precert.policy.answer_reading import read_answer, untimely
 from precert.policy.types import Answer
-
-_NUMBERS = ("valueDecimal", "valueInteger")
 
 
 @dataclass(slots=True)
@@ -34,6 +31,11 @@ class Judged:
     @property
     def faults(self) -> list[Issue]:
         return [issue for issue in self.issues if issue.severity == "error"]
+
+    def at(self, now: datetime) -> Judged:
+        """The same as answers given now: of a form that is being filled in, whatever its draft says."""
+        given = {name: replace(answer, authored=instant(now)) for name, answer in self.answers.items()}
+        return replace(self, answers=given)
 
     def add(self, severity: str, code: str, rule: str, path: str, text: str) -> None:
         self.issues.append(Issue("error" if severity == "error" else "warning", code, text, path, rule))
@@ -105,65 +107,29 @@ def _one(item: Item, answers: Sequence[Any], where: str, judged: Judged) -> None
         said = f"{item.link_id} takes one answer; {len(answers)} came."
         judged.add("error", "structure", "too-many-answers", f"{where}.answer[1]", said)
         return
-    answer, path = answers[0], f"{where}.answer[0]"
-    keys = [key for key in answer if key.startswith("value")] if isinstance(answer, dict) else []
-    if len(keys) != 1:
-        judged.add("error", "required", "no-value", path, f"The answer to {item.link_id} has no single value.")
-        return
-    key, wanted = keys[0], value_key(item.kind)
-    fits = key == wanted or (item.kind in ("decimal", "quantity") and key in _NUMBERS)
-    if not fits:
-        said = f"{item.link_id} is a question of type {item.kind}: answer with {wanted}, not {key}."
-        judged.add("error", "value", "wrong-type", f"{path}.{key}", said)
-        return
-    _value(item, key, answer[key], f"{path}.{key}", judged)
+    path = f"{where}.answer[0]"
+    reading = read_answer(item.rule, answers[0])
+    for severity, found in (("error", reading.fault), ("warning", reading.warning)):
+        if found is not None:
+            judged.add(severity, found.code, found.rule, f"{path}.{found.at}" if found.at else path, found.said)
 
 
-def _value(item: Item, key: str, value: Any, path: str, judged: Judged) -> None:
-    problem: str | None = None
-    if item.kind == "boolean":
-        problem = None if isinstance(value, bool) else "is not true or false"
-    elif item.kind == "date":
-        problem = None if parse_date(value) else "is not a date"
-    elif item.kind == "text":
-        problem = None if text(value) else "is no text"
-    elif item.kind == "choice":
-        _choice(item, value, path, judged)
-    else:
-        plain = value.get("value") if isinstance(value, dict) else value
-        exact = number(plain)
-        if exact is None or (item.kind == "integer" and exact != int(exact)):
-            problem = "is not a whole number" if item.kind == "integer" else "is not a number"
-        else:
-            if item.kind == "quantity":
-                _unit(item, value, path, judged)
-            if item.range is not None and not item.range[0] <= exact <= item.range[1]:
-                low, high = item.range
-                said = f"{item.link_id} is {exact} {item.unit}; it lies between {low} and {high} {item.unit}."
-                judged.add("error", "value", "out-of-range", path, said)
-    if problem is not None:
-        judged.add("error", "value", "wrong-type", path, f"The answer to {item.link_id} {problem}.")
-
-
-def _choice(item: Item, value: Any, path: str, judged: Judged) -> None:
-    code = text(value.get("code")) if isinstance(value, dict) else None
-    if code not in item.options:
-        offered = ", ".join(item.options[:12])
-        said = f"{str(code)[:40]!r} is not offered for {item.link_id}. Choose one of: {offered}."
-        judged.add("error", "code-invalid", "not-an-option", path, said)
-
-
-def _unit(item: Item, value: Any, path: str, judged: Judged) -> None:
-    unit = (text(value.get("code")) or text(value.get("unit"))) if isinstance(value, dict) else None
-    if isinstance(value, dict) and value.get("comparator") is not None:
-        said = f"{item.link_id} needs a value, not only a bound ({str(value['comparator'])[:4]})."
-        judged.add("error", "value", "comparator", path, said)
-    if unit is None:
-        said = f"The answer to {item.link_id} has no unit; it is taken to be in {item.unit}."
-        judged.add("warning", "incomplete", "unit-missing", path, said)
-    elif unit != item.unit:
-        said = f"{item.link_id} is asked in {item.unit}, the answer is in {unit[:40]}. Convert it and send it again."
-        judged.add("error", "value", "unit-mismatch", path, said)
+def _untimely(form: Form, response: Resource, path: str, today: date) -> Iterator[Issue]:
+    """Answers that are not from the right time: each question says how old its answer may be."""
+    authored = response.get("authored")
+    written = None if authored is None else str(authored)
+    old: list[str] = []
+    for link_id, _ in questionnaire_answers(response, path):
+        rule = form.items[link_id].rule if link_id in form.items else None
+        late = untimely(written, rule.window, rule.within, today) if rule is not None else None
+        if late is not None and late.rule != "answer-too-old":
+            yield Issue("warning", late.code, late.said, f"{path}.authored", late.rule)
+            return
+        if late is not None and rule is not None:
+            old.append(f"{link_id} ({rule.within})")
+    if old:
+        said = f"Answered {str(written)[:40]}, which is too long ago for {', '.join(dict.fromkeys(old))}; answer again."
+        yield Issue("warning", "business-rule", said, f"{path}.authored", "answer-too-old")
 
 
 def answer_review(forms: Forms, today: Callable[[], date]) -> Callable[[Resource, str], list[Issue]]:
@@ -177,7 +143,7 @@ def answer_review(forms: Forms, today: Callable[[], date]) -> Callable[[Resource
         if served is None:
             said = f"No form of this payer is called {canonical[:200]!r}. It is kept as a document; its answers do not count."
             return [Issue("warning", "not-found", said, f"{path}.questionnaire", "unknown-form")]
-        issues = judge(served.form, response, path).issues
+        issues = [*judge(served.form, response, path).issues, *_untimely(served.form, response, path, today())]
         policy, version = served.form.policy, form_named(canonical)[1]
         newest = forms.catalogue().current(policy.id, today())
         if newest is not None and version not in (None, newest.version):

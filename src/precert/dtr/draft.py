@@ -17,11 +17,12 @@ from precert.dtr.asked import Order
 from precert.dtr.form import Group, Item
 from precert.dtr.forms import Served
 from precert.dtr.origin import Origin
-from precert.dtr.questionnaire import Renderer, value, value_key
+from precert.dtr.questionnaire import Renderer, value
 from precert.fhir.coding import codes
 from precert.fhir.dates import instant
 from precert.fhir.types import Element, Resource, elements, text
-from precert.policy.facts import fitted
+from precert.policy.answer_reading import VALUE_OF
+from precert.policy.search import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +153,4 @@ class Draft:
     def _answer(self, item: Item, plain: Any) -> Element:
         source = {"url": "source", "valueCode": self.renderer.shape.AUTO}
         origin = {"extension": [source], "url": urls.ORIGIN}
-        return {"extension": [origin], value_key(item.kind): value(self.served.form, item, plain)}
+        return {"extension": [origin], VALUE_OF[item.kind]: value(self.served.form, item, plain)}

@@ -76,6 +76,10 @@ def at_least(left: Expr, right: Expr) -> Expr:
     return _binary("GreaterOrEqual", ">=", left, right)
 
 
+def later(left: Expr, right: Expr) -> Expr:
+    return _binary("Greater", ">", left, right)
+
+
 def at_most(left: Expr, right: Expr) -> Expr:
     return _binary("LessOrEqual", "<=", left, right)
 
@@ -205,23 +209,41 @@ def query(source: Expr, alias: str, where: Expr, result: Expr | None = None) -> 
     return Expr(cql, elm)
 
 
-def latest(source: Expr, alias: str, where: Expr, at: Expr, value: Expr, *, earliest: bool = False) -> Expr:
-    """The value with the last (or first) day among those that satisfy ``where``."""
-    pair = {
-        "type": "Tuple",
-        "element": [{"name": "at", "value": at.elm}, {"name": "value", "value": value.elm}],
-    }
-    direction = "asc" if earliest else "desc"
-    elm: Element = {
-        "type": "Query",
-        "source": [{"alias": alias, "expression": source.elm}],
-        "relationship": [],
-        "where": where.elm,
-        "return": {"distinct": False, "expression": pair},
-        "sort": {"by": [{"direction": direction, "path": "at", "type": "ByColumn"}]},
-    }
-    cql = (
-        f"First(({source.cql}) {alias} where {where.cql} "
-        f"return all Tuple {{ at: {at.cql}, value: {value.cql} }} sort by at {direction}).value"
-    )
-    return Expr(cql, {"path": "value", "type": "Property", "source": {"type": "First", "source": elm}})
+def listed(*parts: Expr) -> Expr:
+    """``{ a, b }``."""
+    elm: Element = {"type": "List", "element": [part.elm for part in parts]}
+    return Expr(f"{{ {', '.join(part.cql for part in parts)} }}", elm)
+
+
+def alias(name: str) -> Expr:
+    """What a query goes through, itself."""
+    return Expr(name, {"name": name, "type": "AliasRef"})
+
+
+def first(part: Expr) -> Expr:
+    """The first of a list; null when it is empty."""
+    return Expr(f"First({part.cql})", {"type": "First", "source": part.elm})
+
+
+def only_if(value: Expr, name: str, condition: Expr, result: Expr | None = None) -> Expr:
+    """``value`` (or ``result``) if ``condition`` holds of it, as alias ``name``, else null; it is worked out once."""
+    return first(query(listed(value), name, condition, result or alias(name)))
+
+
+def tuple_(**parts: Expr) -> Expr:
+    members = [{"name": name, "value": part.elm} for name, part in parts.items()]
+    written = ", ".join(f"{name}: {part.cql}" for name, part in parts.items())
+    return Expr(f"Tuple {{ {written} }}", {"type": "Tuple", "element": members})
+
+
+def at_the_end(results: Expr, *, earliest: bool = False) -> Expr:
+    """The value of the last (or first) of ``results``, tuples of ``at`` and ``value``: those that none is certainly later
+    than. Null when they differ, or one of them has no value."""
+    at, other = path("M", "at"), path("N", "at")
+    beaten = exists(query(alias("L"), "N", later(at, other) if earliest else later(other, at)))
+    values = query(alias("L"), "M", not_(beaten), path("M", "value"))
+    distinct = Expr(f"distinct ({values.cql})", {"type": "Distinct", "operand": values.elm})
+    counted = {"type": "Count", "source": {"name": "V", "type": "AliasRef"}}
+    one = _binary("Equal", "=", Expr("Count(V)", counted), integer(1))
+    found = first(query(listed(distinct), "V", one, first(alias("V"))))
+    return first(query(listed(results), "L", TRUE, found))

@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from functools import cached_property
 from typing import Literal
 
 from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX
 from precert.dtr.guards import Shown, guards, needed
 from precert.dtr.population import Population, population
+from precert.policy.answer_reading import Kind, QuestionRule
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.logic import leaves
-from precert.policy.ranges import possible
 
 Who = Literal["clinical", "admin", "patient"]
-Kind = Literal["boolean", "decimal", "integer", "date", "text", "choice", "quantity"]
 
 TITLES: dict[Who, str] = {
     "clinical": "For the clinician",
@@ -32,23 +30,33 @@ TITLES: dict[Who, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question; ``link_id`` is the fact's name. ``shown`` says when (``None``: always)."""
+    """One question. ``rule`` is what an answer has to be, ``shown`` says when it is put (``None``: always)."""
 
-    link_id: str
+    rule: QuestionRule
     text: str
-    kind: Kind
     who: Who
     required: bool
     number: int
-    unit: str | None = None
-    options: tuple[str, ...] = ()
     help: str | None = None
     cites: tuple[str, ...] = ()
     shown: Shown | None = None
 
     @property
-    def range(self) -> tuple[Decimal, Decimal] | None:
-        return possible(self.unit) if self.kind == "quantity" else None
+    def link_id(self) -> str:
+        """The fact's name."""
+        return self.rule.link_id
+
+    @property
+    def kind(self) -> Kind:
+        return self.rule.kind
+
+    @property
+    def unit(self) -> str | None:
+        return self.rule.unit
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return self.rule.options
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +145,15 @@ def _order(policy: CompiledPolicy) -> list[str]:
 
 
 def _item(policy: CompiledPolicy, name: str, number: int, required: bool, shown: Shown | None) -> Item:
-    model = policy.fact_models[name]
-    ask = model.ask
+    ask, rule = policy.fact_models[name].ask, policy.facts[name].question
     assert ask is not None
-    unit = model.unit if ask.unit is None else ask.unit or None  # unit: "" asks for a plain number
-    kind: Kind = "quantity" if ask.type == "decimal" and unit is not None else ask.type
+    assert rule is not None
     return Item(
-        link_id=name,
+        rule=rule,
         text=ask.text,
-        kind=kind,
         who=ask.who,
         required=required,
         number=number,
-        unit=unit,
-        options=ask.options,
         help=ask.help,
         cites=tuple(dict.fromkeys(_cites(policy, name))),
         shown=shown,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from precert.authorization.deciding.answers import CONTEXT, answer_key, canonical_of, contained_form, form_named
+from precert.authorization.deciding.answers import CONTEXT, answer_key, canonical_of, contained_form, form_named, merged
 from precert.authorization.deciding.decide import line_context
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions
 from precert.dtr import urls
@@ -61,7 +61,7 @@ class Interviewer:
         """The response with its form extended, or completed. Raises FhirError (400 for bad answers, 404)."""
         form, contained = self._form(response, path)
         asked = _asked(contained, form)
-        judged = judge(form, response, path, asked)
+        judged = judge(form, response, path, asked).at(self.service.runtime.now())
         if response.get("status") not in _OPEN:
             said = f"The status is {quoted(response.get('status'))}; send the response while it is 'in-progress'."
             judged.add("error", "value", "status", f"{path}.status", said)
@@ -109,7 +109,7 @@ class Interviewer:
             line = (own or case.ordered)[0]
             submission = await self.service.submission_of(case)
             told = {answer_key(form.id, link_id): answer for link_id, answer in judged.answers.items()}
-            submission = replace(submission, answers={**submission.answers, **told})
+            submission = replace(submission, answers=merged(submission.answers, told))
             who = self.service.who(submission, now)
             ask, rules = submission.ask(line.requested), self.service.rules()
             return line_context(ask, submission.subject, who, rules, now.date(), bound=bound_versions(case))

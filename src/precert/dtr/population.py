@@ -13,16 +13,17 @@ from decimal import Decimal
 
 from precert.dtr import expr
 from precert.dtr.expr import Expr
-from precert.fhir.coding import ICD10CM, SHORT_NAMES, Code, CodePattern
+from precert.fhir.coding import ICD10CM, SHORT_NAMES, UCUM, Code, CodePattern
 from precert.fhir.types import Element
-from precert.policy.codeset import ValueSets, normal
+from precert.policy import units
+from precert.policy.codeset import ValueSets, normal, with_equivalents
 from precert.policy.compiled import CompiledPolicy
-from precert.policy.evidence import TENTATIVE
+from precert.policy.evidence_rules import EVIDENCE_TYPES, Allowed
 from precert.policy.model import Fact
 from precert.policy.periods import Window
+from precert.policy.ranges import bounds
 
 _NAMED = SHORT_NAMES["vs"]
-_NEVER = ("entered-in-error", "cancelled", "not-done", "planned", "draft")
 _UNITS = {"d": "days", "w": "weeks", "m": "months", "y": "years"}
 
 
@@ -34,24 +35,22 @@ class _Source:
     days: tuple[tuple[str, str], ...]  # (element, its type; a Period's part after a colon)
     retrieved_by: str = "code"
     listed: bool = False  # the first coded element repeats
-    statuses: tuple[str, ...] = ("status",)
+    absent: tuple[str, ...] = ("modifierExtension",)  # elements that must not be there
 
 
 _SOURCES: dict[str, _Source] = {
     "Observation": _Source(
-        ("code",), (("effective", "dateTime"), ("effective", "Period:start"), ("effective", "instant"), ("issued", ""))
+        ("code",),
+        (("effective", "dateTime"), ("effective", "Period:start"), ("effective", "instant"), ("issued", "")),
+        absent=("modifierExtension", "focus"),
     ),
-    "Condition": _Source(
-        ("code",), (("onset", "dateTime"), ("onset", "Period:start"), ("recordedDate", "")), statuses=()
-    ),
+    "Condition": _Source(("code",), (("onset", "dateTime"), ("onset", "Period:start"), ("recordedDate", ""))),
     "Procedure": _Source(
         ("code",), (("performed", "dateTime"), ("performed", "Period:end"), ("performed", "Period:start"))
     ),
     "Encounter": _Source(("type",), (("period.end", ""), ("period.start", "")), "type", listed=True),
     "DiagnosticReport": _Source(("code",), (("effective", "dateTime"), ("effective", "Period:start"), ("issued", ""))),
-    "DocumentReference": _Source(
-        ("type",), (("date", ""), ("context.period.start", "")), "type", statuses=("status", "docStatus")
-    ),
+    "DocumentReference": _Source(("type",), (("date", ""), ("context.period.start", "")), "type"),
     "ServiceRequest": _Source(("code",), (("authoredOn", ""), ("occurrence", "dateTime"))),
 }
 _EXACT = frozenset({"http://loinc.org", "http://snomed.info/sct"})
@@ -106,14 +105,14 @@ def _sayable(fact: Fact) -> bool:
 def _patterns(fact: Fact, value_sets: ValueSets) -> tuple[CodePattern, ...] | None:
     """The codes to look for, named sets spelled out; ``None`` when a set is not known or there are no codes."""
     found: list[CodePattern] = []
-    for written in fact.code:
+    for written in with_equivalents(fact.code, value_sets):
         pattern = CodePattern.parse(written)
         if pattern.system == _NAMED:
             members = value_sets.get(pattern.code)
             found.extend(map(CodePattern.parse, members or ()))
         else:
             found.append(pattern)
-    return tuple(found) or None
+    return tuple(dict.fromkeys(found)) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,49 +124,60 @@ class _Template:
     declared: dict[tuple[str, str], str]
 
     def boolean(self) -> Expr:
-        """True when there is one; null otherwise: an empty chart says nothing."""
+        """True when there is one and nobody refuted it; null otherwise: an empty chart says nothing."""
         found = [expr.exists(expr.query(self._retrieve(kind), "R", self._where(kind))) for kind in self.fact.sources]
-        return expr.if_(expr.any_of(*found), expr.TRUE, expr.NULL)
+        conditions = [expr.any_of(*found)]
+        if "Condition" in self.fact.sources:
+            refuted = expr.all_of(_coded_as("verificationStatus", ["refuted"]), *self._about(_SOURCES["Condition"]))
+            conditions.append(expr.not_(expr.exists(expr.query(self._retrieve("Condition"), "R", refuted))))
+        return expr.if_(expr.all_of(*conditions), expr.TRUE, expr.NULL)
 
     def number(self, unit: str | None) -> Expr:
         """The lowest, highest, latest or earliest result; as a quantity when the question has a unit."""
-        value = self._value()
-        where = expr.all_of(self._where("Observation"), *self._readable())
+        value, where = self._value(), self._where("Observation")
         source = self._retrieve("Observation")
         if self.fact.take in ("lowest", "highest"):
             operator = "Min" if self.fact.take == "lowest" else "Max"
             found = expr.aggregate(operator, expr.query(source, "R", where, value))
         else:
-            at = expr.day(self._day("Observation"))
-            found = expr.latest(source, "R", where, at, value, earliest=self.fact.take == "earliest")
+            results = expr.query(source, "R", where, expr.tuple_(at=self._time("Observation"), value=value))
+            found = expr.at_the_end(results, earliest=self.fact.take == "earliest")
         if unit is None:
             return found
-        return expr.if_(expr.is_null(found), expr.NULL, expr.quantity(found, unit))
+        known = expr.not_(expr.is_null(expr.alias("Q")))
+        return expr.only_if(found, "Q", known, expr.quantity(expr.alias("Q"), unit))
 
-    def _result(self) -> Expr:
-        return expr.cast(expr.path("R", "value"), "Quantity")
+    def _result(self, steps: str) -> Expr:
+        return expr.of(expr.cast(expr.path("R", "value"), "Quantity"), steps)
 
     def _value(self) -> Expr:
-        plain = expr.of(self._result(), "value.value")
-        unit = self.fact.unit
-        for other, factor in self.fact.convert.items():
-            if unit is not None:
-                said = expr.equal(self._unit(), expr.text(other))
-                plain = expr.if_(said, expr.multiply(expr.of(self._result(), "value.value"), _factor(factor)), plain)
-        return Expr(f"({plain.cql})", plain.elm)
-
-    def _unit(self) -> Expr:
-        return expr.coalesce([expr.of(self._result(), "code.value"), expr.of(self._result(), "unit.value")])
-
-    def _readable(self) -> list[Expr]:
-        """A value that is there, exact, and in the unit or one that can be converted."""
+        """The result in the unit of the fact, if it is exact, possible, and in a unit that can be told in that one."""
+        low, high = bounds(self.fact)
+        ways = _conversions(self.fact)
+        every = [written for spellings in ways.values() for written in spellings]
+        code, unit = self._result("code.value"), self._result("unit.value")
+        found = expr.NULL
+        for factor, written in reversed(ways.items()):
+            others = [one for one in every if one not in written]
+            said = [expr.member(expr.coalesce([code, unit]), written)]
+            if others:
+                said.append(expr.any_of(expr.is_null(unit), expr.not_(expr.member(unit, others))))
+            plain = self._result("value.value")
+            found = expr.if_(expr.all_of(*said), plain if factor == 1 else expr.multiply(plain, _factor(factor)), found)
+            found = Expr(f"({found.cql})", found.elm)
+        if self.fact.unit is None:  # a plain number has no unit
+            nothing = expr.all_of(expr.is_null(code), expr.is_null(unit))
+            found = expr.if_(nothing, self._result("value.value"), found)
+            found = Expr(f"({found.cql})", found.elm)
+        system = self._result("system.value")
         conditions = [
-            expr.not_(expr.is_null(expr.of(self._result(), "value"))),
-            expr.is_null(expr.of(self._result(), "comparator")),
+            expr.is_null(self._result("comparator")),
+            expr.any_of(expr.is_null(system), expr.equal(system, expr.text(UCUM)), expr.is_null(code)),
         ]
-        if self.fact.unit is not None:
-            conditions.append(expr.member(self._unit(), [self.fact.unit, *self.fact.convert]))
-        return conditions
+        exact = expr.if_(expr.all_of(*conditions), found, expr.NULL)
+        limits = [expr.at_least(expr.alias("X"), expr.decimal(low))] if low is not None else []
+        limits += [expr.at_most(expr.alias("X"), expr.decimal(high))] if high is not None else []
+        return expr.only_if(exact, "X", expr.all_of(*limits)) if limits else Expr(f"({exact.cql})", exact.elm)
 
     def _retrieve(self, kind: str) -> Expr:
         if not self._filtered():
@@ -183,21 +193,36 @@ class _Template:
 
     def _where(self, kind: str) -> Expr:
         source = _SOURCES[kind]
-        conditions = [_not_in(expr.path("R", f"{status}.value"), _NEVER) for status in source.statuses]
-        if kind == "Condition":
-            conditions += [
-                _none_coded("verificationStatus", ("refuted", "entered-in-error", *TENTATIVE)),
-                _none_coded("clinicalStatus", ("inactive", "resolved", "remission")),
-            ]
-        if not self._filtered():
-            conditions.append(self._coded(source))
+        conditions = [_counts(allowed) for allowed in EVIDENCE_TYPES[kind].allowed]
+        conditions += [expr.not_(expr.exists(expr.path("R", element))) for element in source.absent]
+        if kind == "Observation":
+            conditions.append(expr.is_null(expr.path("R", "dataAbsentReason")))
+            if _asks_whether(self.fact):
+                conditions.append(
+                    expr.coalesce([expr.of(expr.cast(expr.path("R", "value"), "boolean"), "value"), expr.TRUE])
+                )
+        elif kind == "Condition":
+            conditions.append(expr.is_null(expr.path("R", "abatement")))
+        elif kind == "DocumentReference":
+            there = [expr.not_(expr.is_null(expr.path("C", f"attachment.{element}"))) for element in ("data", "url")]
+            conditions.append(expr.exists(expr.query(expr.path("R", "content"), "C", expr.any_of(*there))))
+        elif kind == "ServiceRequest":
+            forbidden = expr.path("R", "doNotPerform.value")
+            conditions.append(expr.any_of(expr.is_null(forbidden), expr.not_(forbidden)))
+        conditions += self._about(source)
         conditions += self._unless()
+        at = expr.day(self._time(kind))
         if self.fact.within is not None:
             window = Window.parse(self.fact.within)
-            at = expr.day(self._day(kind))
             conditions.append(expr.at_least(at, expr.today(window.count, _UNITS[window.unit])))
             conditions.append(expr.at_most(at, expr.today()))
+        else:  # what has no date, or only a month that is not over, may be from before
+            conditions.append(expr.coalesce([expr.at_most(at, expr.today()), expr.TRUE]))
         return expr.all_of(*conditions)
+
+    def _about(self, source: _Source) -> list[Expr]:
+        """That it bears one of the codes, unless they were retrieved by them."""
+        return [] if self._filtered() else [self._coded(source)]
 
     def _coded(self, source: _Source) -> Expr:
         if source.listed:
@@ -231,7 +256,7 @@ class _Template:
             )
         return expr.any_of(*parts)
 
-    def _day(self, kind: str) -> Expr:
+    def _time(self, kind: str) -> Expr:
         days: list[Expr] = []
         for element, type_ in _SOURCES[kind].days:
             whole, _, part = type_.partition(":")
@@ -264,14 +289,33 @@ def _factor(factor: Decimal) -> Expr:
     return expr.decimal(factor)
 
 
-def _not_in(part: Expr, among: Sequence[str]) -> Expr:
-    """Also true when there is no status at all, as for the rules."""
-    return expr.any_of(expr.is_null(part), expr.not_(expr.member(part, among)))
+def _counts(allowed: Allowed) -> Expr:
+    """That the element has a code with which the resource counts (:mod:`precert.policy.evidence_rules`)."""
+    codes = sorted(allowed.codes)
+    if not allowed.systems:
+        said = expr.path("R", f"{allowed.element}.value")
+        counts = expr.member(said, codes)
+        return counts if allowed.required else expr.any_of(expr.is_null(said), counts)
+    code, system = expr.path("S", "code.value"), expr.path("S", "system.value")
+    own = expr.any_of(expr.is_null(system), expr.member(system, sorted(allowed.systems)))
+    coding = expr.path("R", f"{allowed.element}.coding")
+    wrong = expr.exists(expr.query(coding, "S", expr.all_of(own, expr.not_(expr.member(code, codes)))))
+    counts = expr.all_of(_coded_as(allowed.element, codes), expr.not_(wrong))
+    return counts if allowed.required else expr.any_of(expr.is_null(expr.path("R", allowed.element)), counts)
 
 
-def _none_coded(element: str, among: Sequence[str]) -> Expr:
-    code = expr.path("S", "code.value")
-    return expr.not_(expr.exists(expr.query(expr.path("R", f"{element}.coding"), "S", expr.member(code, among))))
+def _coded_as(element: str, codes: Sequence[str]) -> Expr:
+    coding = expr.path("R", f"{element}.coding")
+    return expr.exists(expr.query(coding, "S", expr.member(expr.path("S", "code.value"), codes)))
+
+
+def _conversions(fact: Fact) -> dict[Decimal, tuple[str, ...]]:
+    """By factor the ways of writing the units in which a result may be."""
+    ways = units.spellings(fact.unit or "1")
+    for other, factor in fact.convert.items():
+        ways = {known: tuple(one for one in written if one != other) for known, written in ways.items()}
+        ways[factor] = (*ways.get(factor, ()), other)
+    return {factor: written for factor, written in ways.items() if written}
 
 
 def _requirement(fact: Fact, kind: str, patterns: Sequence[CodePattern]) -> Element:

@@ -16,6 +16,7 @@ from precert.dtr.guards import Condition
 from precert.dtr.shape import Shape
 from precert.fhir import json
 from precert.fhir.types import Element, Resource
+from precert.policy.answer_reading import ANSWERS, VALUE_OF
 
 MOST_OPTIONS = 10
 """Up to so many answers stand in the item itself; longer lists are value sets (spec-83)."""
@@ -98,7 +99,7 @@ class Renderer:
     def question(self, item: Item, asked: Collection[str]) -> Element:
         """One question, with its condition when the questions it hangs on are asked too."""
         made: Element = {}
-        if extensions := [*_units(item), *self._initial(item)]:
+        if extensions := [*_limits(item), *self._initial(item)]:
             made["extension"] = extensions
         made |= {"linkId": item.link_id, "prefix": f"{item.number}.", "text": item.text, "type": item.kind}
         adaptive = asked is not self.form.items
@@ -193,20 +194,7 @@ def value_set_name(form: Form, item: Item) -> str:
 
 def coding(form: Form, item: Item, option: str) -> Element:
     """An answer of a choice; its code is the word that the criteria compare with."""
-    return {"system": f"urn:precert:answers:{form.id}:{item.link_id}", "code": option, "display": option}
-
-
-def value_key(kind: str) -> str:
-    """The ``value[x]`` of an answer to a question of this kind."""
-    return {
-        "boolean": "valueBoolean",
-        "decimal": "valueDecimal",
-        "integer": "valueInteger",
-        "date": "valueDate",
-        "text": "valueString",
-        "choice": "valueCoding",
-        "quantity": "valueQuantity",
-    }[kind]
+    return {"system": f"{ANSWERS}{form.id}:{item.link_id}", "code": option, "display": option}
 
 
 def value(form: Form, item: Item, plain: Any) -> Any:
@@ -222,23 +210,26 @@ def quantity(plain: Any, unit: str | None) -> Element:
     return {"value": plain, "unit": unit, "system": urls.UCUM, "code": unit}
 
 
-def _units(item: Item) -> list[Element]:
-    if item.kind != "quantity":
-        return []
-    unit = {"system": urls.UCUM, "code": item.unit, "display": item.unit}
-    extensions: list[Element] = [{"url": urls.UNIT_OPTION, "valueCoding": unit}]
-    if item.range is not None:
-        low, high = item.range
-        extensions.append({"url": urls.MIN_QUANTITY, "valueQuantity": quantity(low, item.unit)})
-        extensions.append({"url": urls.MAX_QUANTITY, "valueQuantity": quantity(high, item.unit)})
-    return extensions
+def _limits(item: Item) -> list[Element]:
+    """The unit of a question for a quantity, and what a number can be at all."""
+    rule = item.rule
+    ends = ((urls.MIN_QUANTITY, urls.MIN_VALUE, rule.low), (urls.MAX_QUANTITY, urls.MAX_VALUE, rule.high))
+    if rule.kind == "quantity":
+        unit = {"system": urls.UCUM, "code": rule.unit, "display": rule.unit}
+        limits: list[Element] = [{"url": urls.UNIT_OPTION, "valueCoding": unit}]
+        limits += [{"url": url, "valueQuantity": quantity(end, rule.unit)} for url, _, end in ends if end is not None]
+        return limits
+    if rule.kind == "integer":
+        whole = ((url, end) for _, url, end in ends if end is not None and end == int(end))
+        return [{"url": url, "valueInteger": int(end)} for url, end in whole]
+    return [{"url": url, VALUE_OF[rule.kind]: end} for _, url, end in ends if end is not None]
 
 
 def _enable_when(condition: Condition, guard: Item) -> Element:
     made: Element = {"question": condition.question, "operator": condition.operator}
     if condition.operator == "exists":
         return made | {"answerBoolean": condition.answer}
-    key = value_key(guard.kind).replace("value", "answer", 1)
+    key = VALUE_OF[guard.kind].replace("value", "answer", 1)
     answer = condition.answer
     if guard.kind == "integer":
         answer = int(answer)

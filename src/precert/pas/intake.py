@@ -11,7 +11,16 @@ import hashlib
 from typing import NamedTuple
 
 from precert.authorization.deciding.answers import answers
-from precert.authorization.deciding.evidence import about_somebody_else, assertions, clinical_evidence, unpacked
+from precert.authorization.deciding.evidence import (
+    UNESTABLISHED,
+    about_somebody_else,
+    assertions,
+    clinical_evidence,
+    diagnosis_state,
+    established,
+    holds,
+    unpacked,
+)
 from precert.authorization.deciding.parties import party
 from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.standing import diagnosis_evidence
@@ -42,12 +51,18 @@ _URGENT = frozenset({"U", "03"})
 
 
 class Diagnosis(NamedTuple):
-    """One ``Claim.diagnosis``: its sequence, the concept, where it stands and when it was recorded."""
+    """One ``Claim.diagnosis``: its sequence, the concept, where it stands, and what a Condition would say of it: when it
+    was recorded, how certain and how current it is."""
 
     sequence: int
     concept: Element
     where: str
-    recorded: str | None
+    state: Element
+
+    @property
+    def made(self) -> bool:
+        """Whether the patient is said to have it; a differential or a refuted diagnosis is none of the line's."""
+        return holds(self.state)
 
 
 def read_request(
@@ -78,7 +93,7 @@ def read_request(
     coverage = named_coverage(index, claim, directory, found, required=not inquiry)
     diagnoses = _diagnoses(index, claim, whose, found)
     cancel_all = _certification(resource) == CANCEL
-    by_sequence = {d.sequence: d.concept for d in diagnoses}
+    by_sequence = {d.sequence: d.concept for d in diagnoses if d.made}
     lines = read_items(
         index,
         claim,
@@ -126,7 +141,7 @@ def read_request(
         lines=tuple(lines),
         evidence=[
             *clinical_evidence(everything),
-            *diagnosis_evidence((d.concept, d.where, d.recorded) for d in diagnoses),
+            *diagnosis_evidence((d.concept, d.where, d.state) for d in diagnoses),
         ],
         answers=answers(everything),
         assertions=assertions(everything),
@@ -185,19 +200,24 @@ def _diagnoses(index: BundleIndex, claim: Entry, whose: Patient | None, found: F
     for position, diagnosis in enumerate(elements(claim.resource.get("diagnosis"))):
         where = f"Claim.diagnosis[{position}]"
         concept = diagnosis.get("diagnosisCodeableConcept")
+        state: Element = {}
         if not isinstance(concept, dict):
             condition = index.resolve(diagnosis.get("diagnosisReference"), claim)
             own = condition is not None and whose is not None and whose.has(condition, index) is True
             concept = condition.resource.get("code") if condition is not None and own else None
+            state = diagnosis_state(condition.resource) if condition is not None and own else {}
             if condition is not None and not own:
                 path = f"{claim.path}.diagnosis[{position}].diagnosisReference"
                 text_ = "The Condition is not about the patient of the Claim; the diagnosis is not used."
                 found.warn("business-rule", "other-subject", path, text_)
                 continue
         if isinstance(concept, dict):
-            recorded = text(extension_value(diagnosis, urls.DIAGNOSIS_RECORDED))
+            if recorded := text(extension_value(diagnosis, urls.DIAGNOSIS_RECORDED)):
+                state["recordedDate"] = recorded
+            if not established(diagnosis.get("type")):
+                state["verificationStatus"] = UNESTABLISHED
             sequence = diagnosis.get("sequence")
-            listed.append(Diagnosis(sequence if isinstance(sequence, int) else position + 1, concept, where, recorded))
+            listed.append(Diagnosis(sequence if isinstance(sequence, int) else position + 1, concept, where, state))
         else:
             found.warn(
                 "incomplete", "diagnosis-empty", f"{claim.path}.diagnosis[{position}]", "This diagnosis names no code."

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 from typing import TypeVar
+
+import yaml
 
 from precert.fhir.billing import billed
 from precert.fhir.coding import CPT, HCPCS, ICD10CM, Code, CodePattern
@@ -31,6 +35,24 @@ def normal(code: Code) -> Code:
     elif code.system in _PROCEDURES:
         return Code(HCPCS if written[:1].isalpha() else CPT, written)
     return code if written == code.code else Code(code.system, written)
+
+
+@cache
+def _equivalents() -> tuple[tuple[str, Code], ...]:
+    """(pattern, the normalized code that it counts as), from ``equivalent_codes.yaml``."""
+    listed = yaml.safe_load(files("precert.policy").joinpath("equivalent_codes.yaml").read_text("utf-8"))
+    pairs: list[tuple[str, Code]] = []
+    for entry in listed["counts_as"]:
+        target = CodePattern.parse(entry["code"])
+        pairs.extend((written, normal(Code(target.system, target.code))) for written in entry["also"])
+    return tuple(pairs)
+
+
+def with_equivalents(patterns: Sequence[str], value_sets: ValueSets | None = None) -> tuple[str, ...]:
+    """``patterns`` and the codes of other vocabularies that say what one of them means (SNOMED CT for ICD-10-CM,
+    siblings in LOINC). The table is ``equivalent_codes.yaml``, with its sources."""
+    asked = CodeSet(patterns, value_sets)
+    return (*patterns, *(written for written, code in _equivalents() if asked.matches((code,))))
 
 
 class CodeSet:

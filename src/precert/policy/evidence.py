@@ -1,99 +1,72 @@
-"""What the line brings along, indexed by type: which resources count as evidence, their codes, days and values.
+"""What the line brings along, indexed by type: which resources count as evidence, their codes, times and values.
 
-Not evidence (documented in docs/policies.md, "facts"): anything entered in error, cancelled, not done or merely
-planned; a refuted condition; a result that says it is absent. A condition that is inactive, resolved or in remission
-does not show that the patient *has* it, so it is passed over too, unless the fact's ``where`` looks at
-``clinicalStatus`` itself; one that is only suspected settles nothing. Passing over makes a fact unknown, never false.
+Which statuses count is the table of :mod:`precert.policy.evidence_rules`. What does not count makes a fact unknown,
+never false. Source: docs/policies.md ("what counts as evidence").
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
+import base64
+import binascii
+from collections.abc import Collection, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from precert.fhir.coding import Code, codes
-from precert.fhir.dates import parse_date
-from precert.fhir.types import Element, Resource, elements, text
+from precert.fhir.moments import Moment
+from precert.fhir.types import Element, Resource, as_list, elements, text
 from precert.policy.codeset import CodeSet, normal
+from precert.policy.evidence_rules import EVIDENCE_TYPES, NOTHING_THERE, Allowed
 from precert.policy.model import PAYER_SOURCES
 from precert.policy.types import EvidenceItem, LineContext
 
-_DAYS: dict[str, tuple[str, ...]] = {
-    "Observation": ("effectiveDateTime", "effectivePeriod.start", "effectiveInstant", "issued"),
-    "DiagnosticReport": ("effectiveDateTime", "effectivePeriod.start", "issued"),
-    "Condition": ("onsetDateTime", "onsetPeriod.start", "recordedDate"),
-    "Procedure": ("performedDateTime", "performedPeriod.end", "performedPeriod.start"),
-    "MedicationRequest": ("authoredOn",),
-    "MedicationDispense": ("whenHandedOver", "whenPrepared"),
-    "MedicationAdministration": ("effectiveDateTime", "effectivePeriod.start"),
-    "MedicationStatement": ("effectiveDateTime", "effectivePeriod.start", "dateAsserted"),
-    "DocumentReference": ("date", "context.period.start"),
-    "Encounter": ("period.end", "period.start"),
-    "ServiceRequest": ("authoredOn", "occurrenceDateTime"),
-    "DeviceRequest": ("authoredOn", "occurrenceDateTime"),
-    "Immunization": ("occurrenceDateTime",),
-    "AllergyIntolerance": ("onsetDateTime", "recordedDate"),
-    "CarePlan": ("created", "period.start"),
-    "Goal": ("startDate",),
-    "ClinicalImpression": ("effectiveDateTime", "date"),
-    "FamilyMemberHistory": ("date",),
-    "PayerClaim": ("date",),
-    "PayerAuth": ("start",),
-    "PayerUnits": ("start",),
-}
-_CODES: dict[str, tuple[str, ...]] = {
-    "MedicationRequest": ("medicationCodeableConcept",),
-    "MedicationDispense": ("medicationCodeableConcept",),
-    "MedicationAdministration": ("medicationCodeableConcept",),
-    "MedicationStatement": ("medicationCodeableConcept",),
-    "DocumentReference": ("type", "category"),
-    "Encounter": ("type",),
-    "DeviceRequest": ("codeCodeableConcept",),
-    "Immunization": ("vaccineCode",),
-}
 _MEDICATION = frozenset({"MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement"})
-_NEVER = frozenset({"entered-in-error", "cancelled", "not-done", "planned", "draft"})
-_REFUTED = frozenset({"refuted", "entered-in-error"})
-TENTATIVE = ("unconfirmed", "provisional", "differential")
-"""verificationStatus of a condition that somebody thinks of and nobody has established."""
-_NOT_CURRENT = frozenset({"inactive", "resolved", "remission"})
+_SHORT = 400
+"""An attachment of so few characters is decoded to see whether anything is in it."""
+_NOT_SHARED = ("value", "dataAbsentReason", "code", "component", "interpretation", "_value")
 
 
-def _first_codes(concept: object) -> frozenset[str]:
-    return frozenset(code.code.lower() for code in codes(concept))
+class Rejection(NamedTuple):
+    """Why a resource does not count. ``open`` means that it is not known whether the thing is there."""
+
+    reason: str
+    open: bool = True
 
 
-def _at(resource: Element, path: str) -> Any:
+def _at(value: object, path: str) -> Any:
+    """What stands under a path of member names; the members of lists together."""
+    if "." not in path and isinstance(value, dict):
+        return value.get(path)
     head, _, rest = path.partition(".")
-    value = resource.get(head)
-    if not rest:
-        return value
-    return _at(value, rest) if isinstance(value, dict) else None
+    if isinstance(value, list):
+        return [found for one in value if (found := _at(one, path)) is not None]
+    below = value.get(head) if isinstance(value, dict) else None
+    return _at(below, rest) if rest and below is not None else below
 
 
 def number(value: object) -> Decimal | int | None:
-    """``value`` as an exact number; ``None`` for anything else (booleans are not numbers)."""
+    """``value`` as an exact number; ``None`` for anything else (booleans are not numbers, text is none, nor is infinity)."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, (int, Decimal)):
+    if isinstance(value, int):
         return value
-    return Decimal(str(value)) if isinstance(value, float) else None
+    exact = Decimal(str(value)) if isinstance(value, float) else value
+    return exact if isinstance(exact, Decimal) and exact.is_finite() else None
 
 
 class Evidence:
-    """One resource, with its codes and day worked out at most once."""
+    """One resource, with its codes and time worked out at most once."""
 
-    __slots__ = ("_codes", "_day", "_index", "item", "kind", "resource")
+    __slots__ = ("_codes", "_index", "_moment", "_rejection", "item", "kind", "resource")
 
-    def __init__(self, item: EvidenceItem, index: EvidenceIndex) -> None:
+    def __init__(self, item: EvidenceItem, index: EvidenceIndex, resource: Resource | None = None) -> None:
         self.item = item
-        self.resource: Resource = item.resource
+        self.resource: Resource = item.resource if resource is None else resource
         self.kind = text(item.resource.get("resourceType")) or ""
         self._index = index
         self._codes: tuple[Code, ...] | None = None
-        self._day: date | bool | None = False  # False: not looked at yet
+        self._moment: Moment | bool | None = False  # False: not looked at yet
+        self._rejection: Rejection | bool | None = False
 
     @property
     def reference(self) -> str:
@@ -104,14 +77,24 @@ class Evidence:
         return self.item.source == "payer"
 
     @property
+    def named(self) -> bool:
+        """Whether it is a diagnosis that the request names, without a record of its own."""
+        return self.item.source == "request"
+
+    @property
     def codes(self) -> tuple[Code, ...]:
         """All codings that say what this is, normalized."""
         if self._codes is None:
+            rule = EVIDENCE_TYPES.get(self.kind)
             found: list[Code] = []
-            for key in _CODES.get(self.kind, ("code",)):
-                found.extend(map(normal, codes(self.resource.get(key))))
+            for path in rule.codes if rule is not None else ("code",):
+                found.extend(map(normal, codes(_at(self.resource, path))))
             if self.kind in _MEDICATION and not found:
-                found.extend(map(normal, codes(self._index.medication(self.resource).get("code"))))
+                medication = self._index.medication(self.resource)
+                found.extend(map(normal, codes(medication.get("code"))))
+                for ingredient in elements(medication.get("ingredient")):
+                    if ingredient.get("isActive") is not False:
+                        found.extend(map(normal, codes(ingredient.get("itemCodeableConcept"))))
             self._codes = tuple(found)
         return self._codes
 
@@ -121,46 +104,108 @@ class Evidence:
             yield from map(normal, codes(component.get("code")))
 
     @property
-    def day(self) -> date | None:
-        """The clinically relevant day; ``None`` if the resource has none."""
-        if isinstance(self._day, bool):
-            paths = _DAYS.get(self.kind, ("date",))
-            self._day = next((day for path in paths if (day := parse_date(_at(self.resource, path)))), None)
-        return self._day
-
-    def rejected(self, *, any_clinical_status: bool) -> str | None:
-        """Why the resource is not evidence, or ``None`` if it is."""
-        resource = self.resource
-        for key in ("status", "docStatus"):
-            status = resource.get(key)
-            if status in _NEVER:
-                return f"{key} is {status}"
-        if resource.get("doNotPerform") is True:
-            return "it says not to do it"
-        if self.kind in ("Condition", "AllergyIntolerance"):
-            refuted = _first_codes(resource.get("verificationStatus")) & _REFUTED
-            if refuted:
-                return f"verificationStatus is {min(refuted)}"
-            past = _first_codes(resource.get("clinicalStatus")) & _NOT_CURRENT
-            if past and not any_clinical_status:
-                return f"clinicalStatus is {min(past)}"
-        if "dataAbsentReason" in resource and not any(key.startswith("value") for key in resource):
-            return "the result is absent"
-        return None
+    def moment(self) -> Moment | None:
+        """The clinically relevant time, as precisely as it is written; ``None`` if the resource has none."""
+        if isinstance(self._moment, bool):
+            rule = EVIDENCE_TYPES.get(self.kind)
+            times = rule.times if rule is not None else ()
+            self._moment = next((found for path in times if (found := Moment.parse(_at(self.resource, path)))), None)
+        return self._moment
 
     @property
-    def tentative(self) -> str | None:
-        """Why the resource shows neither that something is so nor that it is not, or ``None``."""
-        if self.kind in ("Condition", "AllergyIntolerance"):
-            held = _first_codes(self.resource.get("verificationStatus"))
-            return next((f"verificationStatus is only {code}" for code in TENTATIVE if code in held), None)
+    def refuted(self) -> bool:
+        """Whether somebody has found that the patient does *not* have it (Condition, AllergyIntolerance)."""
+        return _concept_codes(self.resource.get("verificationStatus"), None) == {"refuted"}
+
+    def rejection(self, read: Collection[str] = ()) -> Rejection | None:
+        """Why the resource does not count, or ``None`` if it does. ``read`` are the elements that the policy looks at
+        itself (``where``): about these it decides, only what was entered in error never counts."""
+        if read:
+            return rejection_of(self.resource, self.kind, read)
+        if isinstance(self._rejection, bool):
+            self._rejection = rejection_of(self.resource, self.kind)
+        return self._rejection
+
+
+def rejection_of(resource: Resource, kind: str, read: Collection[str] = ()) -> Rejection | None:
+    """Why a resource of this type does not count as evidence, or ``None`` if it does; see :meth:`Evidence.rejection`."""
+    rule = EVIDENCE_TYPES.get(kind)
+    if rule is None:
+        return Rejection(f"{kind or 'a resource without a type'} is no type that counts as evidence")
+    for allowed in rule.allowed:
+        found = _not_allowed(allowed, resource, allowed.element in read)
+        if found is not None:
+            return found
+    if "modifierExtension" in resource or "implicitRules" in resource:
+        return Rejection("it has a modifierExtension or implicitRules, which may change what it means")
+    if resource.get("doNotPerform") is True:
+        return Rejection("it says not to do it", open=False)
+    if kind == "Condition" and "clinicalStatus" not in read and any(k.startswith("abatement") for k in resource):
+        return Rejection("it has an abatement, so it is over", open=False)
+    if kind == "Observation":
+        return _unobserved(resource)
+    if kind == "DocumentReference" and not any(map(_holds_something, elements(resource.get("content")))):
+        return Rejection("the document is empty")
+    return None
+
+
+def _unobserved(resource: Resource) -> Rejection | None:
+    if resource.get("focus"):
+        return Rejection("it is about something else than the patient (focus)", open=False)
+    if "dataAbsentReason" in resource:
+        stated = any(key.startswith("value") for key in resource)
+        said = "the result is said to be absent, beside a value" if stated else "the result is absent"
+        return Rejection(said, open=stated)
+    return None
+
+
+def _concept_codes(concept: object, systems: Collection[str] | None) -> set[str]:
+    """The codes of the codings that have one of ``systems`` or none at all; of all codings if there are only others."""
+    listed = [coding for one in elements(concept) for coding in elements(one.get("coding"))]
+    own = [c for c in listed if systems is None or c.get("system") is None or c.get("system") in systems]
+    return {code for coding in own or listed if (code := text(coding.get("code"))) is not None}
+
+
+def _not_allowed(allowed: Allowed, resource: Resource, read: bool) -> Rejection | None:
+    value = resource.get(allowed.element)
+    if value is None:
+        return Rejection(f"has no {allowed.element}") if allowed.required and not read else None
+    if allowed.systems:
+        found = _concept_codes(value, allowed.systems)
+    else:
+        found = {value} if isinstance(value, str) else set()
+    wrong = found - allowed.codes
+    if read:
+        wrong &= {"entered-in-error"}
+    elif not found:
+        return Rejection(f"{allowed.element} cannot be read")
+    if not wrong:
         return None
+    nothing = NOTHING_THERE.get(allowed.element, frozenset())
+    return Rejection(f"{allowed.element} is {min(wrong)[:40]}", open=not (wrong & nothing))
+
+
+def _holds_something(content: Element) -> bool:
+    """Whether an attachment has a content or says where it is."""
+    attachment = content.get("attachment")
+    if not isinstance(attachment, dict):
+        return False
+    data = attachment.get("data")
+    if isinstance(data, str) and data.strip():
+        if len(data) > _SHORT:
+            return True
+        try:
+            return bool(base64.b64decode(data, validate=False).strip())
+        except (binascii.Error, ValueError):  # what is not base64 holds nothing that anybody could read
+            return False
+    return bool(text(attachment.get("url"))) and attachment.get("size") != 0
 
 
 class EvidenceIndex:
     """All evidence of one line by resource type. Build it once and hand it to every policy of the line.
 
-    Diagnoses named for the line count as Condition resources without a date. Pseudo-resources of the payer's own data
+    Diagnoses named for the line count as Condition resources without a date. Each component of an Observation is a
+    result of its own (https://hl7.org/fhir/R4/observation.html#obsgrouping). Pseudo-resources of the payer's own data
     count only when the payer is their source.
     """
 
@@ -177,10 +222,17 @@ class EvidenceIndex:
             self._by_kind.setdefault(found.kind, []).append(found)
             if found.kind == "Medication":
                 self._medications[item.reference] = item.resource
+            elif found.kind == "Observation" and "component" in item.resource:
+                self._by_kind["Observation"].extend(self._components(item))
         for position, concept in enumerate(context.diagnoses, 1):
             named: Resource = {"resourceType": "Condition", "code": concept}
-            item = EvidenceItem(named, f"diagnosis[{position}]")
+            item = EvidenceItem(named, f"diagnosis[{position}]", "request")
             self._by_kind.setdefault("Condition", []).append(Evidence(item, self))
+
+    def _components(self, item: EvidenceItem) -> Iterator[Evidence]:
+        shared = {key: value for key, value in item.resource.items() if not key.startswith(_NOT_SHARED)}
+        for component in elements(item.resource.get("component")):
+            yield Evidence(item, self, {**shared, **component})
 
     def of(self, kind: str, wanted: CodeSet | None = None, *, payer: bool | None = None) -> list[Evidence]:
         """The evidence of a type, in the order in which it came; with ``wanted`` only what bears one of its codes, with
@@ -205,6 +257,10 @@ class EvidenceIndex:
 
     def medication(self, resource: Resource) -> Resource:
         """The Medication that ``medicationReference`` names (contained or among the evidence), or an empty one."""
+        found = self._medication(resource)
+        return {} if found.get("status") == "entered-in-error" else found
+
+    def _medication(self, resource: Resource) -> Resource:
         reference = resource.get("medicationReference")
         written = text(reference.get("reference")) if isinstance(reference, dict) else None
         if written is None:
@@ -218,10 +274,14 @@ class EvidenceIndex:
         return {}
 
 
+_VALUES = ("valueQuantity", "valueBoolean", "valueInteger", "valueString", "valueDateTime")
+
+
 def default_value(evidence: Evidence) -> Iterator[Any]:
     """The value of a resource when the fact does not say ``value``: result of an Observation, units of a claim.
 
-    Nothing for a result that cannot be read; ``True`` ("it is there") for types that have no value.
+    Nothing for a result that cannot be read (a range, a ratio, two values, no value); ``True`` ("it is there") for
+    types that have no value.
     """
     resource = evidence.resource
     if evidence.kind in PAYER_SOURCES:
@@ -229,16 +289,16 @@ def default_value(evidence: Evidence) -> Iterator[Any]:
         if units is not None:
             yield units
     elif evidence.kind == "Observation":
-        quantity = resource.get("valueQuantity")
-        if isinstance(quantity, dict):
-            yield quantity
+        there = [key for key in resource if key.startswith("value")]
+        if len(there) != 1:
             return
-        for key in ("valueBoolean", "valueInteger", "valueString", "valueDateTime"):
-            if resource.get(key) is not None:
-                yield resource[key]
+        value = resource[there[0]]
+        wanted = dict if there[0] == "valueQuantity" else (str, int)
+        if there[0] in _VALUES and isinstance(value, wanted):
+            yield value
+        elif there[0] == "valueCodeableConcept":
+            for code in codes(as_list(value)):
+                yield code.code
                 return
-        for code in codes(resource.get("valueCodeableConcept")):
-            yield code.code
-            return
     else:
         yield True

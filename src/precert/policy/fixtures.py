@@ -60,6 +60,10 @@ _LISTS = {
     "enc": ("Encounter", "type", "period", "finished"),
     "reports": ("DiagnosticReport", "code", "effectiveDateTime", "final"),
 }
+_ALSO: dict[str, Element] = {
+    "MedicationRequest": {"intent": "order"},
+    "DocumentReference": {"content": [{"attachment": {"url": "urn:precert:test:document"}}]},
+}
 _PAYER = {"claims": ("PayerClaim", "date"), "auths": ("PayerAuth", "start"), "units": ("PayerUnits", "start")}
 
 
@@ -108,6 +112,7 @@ def _resource(key: str, written: Mapping[str, Any], asof: date, number: int) -> 
         "status": written.get("status", status),
         code_key: [concept] if kind == "Encounter" else concept,
         day_key: {"start": day} if day_key == "period" else day,
+        **_ALSO.get(kind, {}),
         **written.get("more", {}),
     }
 
@@ -177,7 +182,10 @@ def unfold(given: Mapping[str, Any], policy: Policy) -> LineContext:
             coverage={**_coverage(policy), **given.get("coverage", {})},
             requester=dict(given.get("requester", {})),
             evidence=_evidence(given, asof),
-            answers={name: Answer(value, f"QuestionnaireResponse/test#{name}") for name, value in answers.items()},
+            answers={
+                name: Answer(value, f"QuestionnaireResponse/test#{name}", authored=asof.isoformat())
+                for name, value in answers.items()
+            },
         )
     except KeyError as error:
         raise FixtureError(f"{error.args[0]} is missing") from error

@@ -8,6 +8,9 @@
 ``absent-clinical``    a clinical fact whose ``absent`` value alone makes a criterion fail
 ``raw-element``        an expression that reads the item's service as the sender wrote it, not as it was understood
 ``ask-type``           the question's answer cannot be what the fact delivers
+``range``              a number without ``min`` and ``max``, or compared with what lies outside them
+``unit``               a number read from an Observation without its unit
+``source-type``        ``from`` a type that can never count as evidence
 ``take-any``           several values where a comparison needs one
 ``ma-internal``        Medicare Advantage, internal criteria: basis without public_url, evidence, rationale and gap
 ``ma-no-internal``     internal criteria where Medicare Advantage may have none
@@ -43,9 +46,10 @@ from precert.policy.lint_rules import CodeCheck, Severity, every_rule
 from precert.policy.load import PolicyFileError, Problem, load_file
 from precert.policy.overlap import overlaps
 
-NOT_BLOCKING = frozenset({"review-overdue", "tests", "mutant-alive"})
+NOT_BLOCKING = frozenset({"review-overdue", "tests", "mutant-alive", "range", "unit"})
 """Errors that keep no policy out of force. A review that is overdue does not change what the committee has signed, and how
-much the embedded tests cover is judged by ``precert policy check``; that those which are there pass is obligatory."""
+much the embedded tests cover is judged by ``precert policy check``; that those which are there pass is obligatory. Ranges and
+units came later than policies in force: a result in a unit that is not named stays unknown."""
 
 
 @dataclass(frozen=True, slots=True)

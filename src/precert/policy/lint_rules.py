@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from precert.fhir.coding import Code, CodePattern
@@ -12,6 +13,7 @@ from precert.fhir.systems import VALUE_SET
 from precert.policy.codecheck import format_problem
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy, nodes, sections
+from precert.policy.evidence_rules import EVIDENCE_TYPES
 from precert.policy.expression import variables
 from precert.policy.item import RAW
 from precert.policy.lint_scope import scope_rules
@@ -55,6 +57,7 @@ def every_rule(
     yield from _leaves(policy)
     yield from _facts(policy)
     yield from _raw_elements(policy)
+    yield from _numbers(policy)
     yield from _closed_world(policy)
     yield from _medicare(policy)
     yield from _approval(policy, today)
@@ -143,6 +146,35 @@ def _raw_elements(policy: CompiledPolicy) -> Iterator[Raw]:
                 instead = _INSTEAD.get(found[1], "code, the billing code in its one spelling, without modifiers")
                 message = f"{found[1]} is what the sender wrote, in one of many spellings; read {instead}"
                 yield ("facts", name, key), "raw-element", "error", message
+
+
+def _numbers(policy: CompiledPolicy) -> Iterator[Raw]:
+    """Numbers need a unit and the ends of what is possible, or a slip of the pen decides."""
+    for name, fact in policy.model.facts.items():
+        path: KeyPath = ("facts", name)
+        for source in fact.sources:
+            if source not in EVIDENCE_TYPES and source not in REQUEST_SOURCES:
+                known = ", ".join(sorted(EVIDENCE_TYPES))
+                message = f"{source} is no type that counts as evidence; there are {known}"
+                yield (*path, "from"), "source-type", "error", message
+        literals = [x for x in policy.probe.literals[name] if isinstance(x, Decimal)]
+        measured = _searched(fact) and fact.take not in ("exists", "count")
+        asked = fact.ask is not None and fact.ask.type in ("decimal", "integer")
+        if not asked and not (measured and (fact.unit or literals or fact.take in ("lowest", "highest", "sum"))):
+            continue
+        unit = (fact.ask.unit if fact.ask else None) or fact.unit
+        if "Observation" in fact.sources and measured and fact.unit is None:
+            message = f"{name} is a number; say in which unit (UCUM): unit: kg, or unit: '1' for a plain number"
+            yield path, "unit", "error", message
+        if fact.min is None or fact.max is None:
+            lacking = " and ".join(key for key, end in (("min", fact.min), ("max", fact.max)) if end is None)
+            message = f"{name} is a number; say what it can be at all{f' in {unit}' if unit else ''}: add {lacking}"
+            yield path, "range", "error", message
+            continue
+        for literal in literals if fact.take != "sum" else ():
+            if not fact.min <= literal <= fact.max:
+                message = f"a criterion compares {name} with {literal}, which is not between min and max"
+                yield path, "range", "error", message
 
 
 def _searched(fact: Fact) -> bool:

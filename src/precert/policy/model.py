@@ -152,6 +152,7 @@ class Ask(_Strict):
     options: tuple[str, ...] = ()
     help: str | None = None
     unit: str | None = None
+    within: Annotated[str, AfterValidator(_window)] | None = None
 
     @model_validator(mode="after")
     def _options_fit(self) -> Self:
@@ -169,6 +170,8 @@ class Fact(_Strict):
     within: Annotated[str, AfterValidator(_window)] | None = None
     unit: str | None = None
     convert: dict[str, Decimal] = Field(default_factory=dict)
+    min: Decimal | None = None
+    max: Decimal | None = None
     where: NonBlank | None = None
     value: NonBlank | None = None
     take: Take = "any"
@@ -195,6 +198,8 @@ class Fact(_Strict):
             raise ValueError(f"value is needed with from: {request[0]}")
         if self.implied_by is not None and (self.take != "exists" or self.ask is not None):
             raise ValueError("implied_by says that something is there; it goes with take: exists and without ask")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}; nothing could ever be in between")
         if self.convert and self.unit is None:
             raise ValueError("convert needs unit, the unit to convert to")
         if not self.sources and (self.code or self.within or self.where or self.value or self.unit):

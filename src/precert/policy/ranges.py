@@ -1,8 +1,14 @@
-"""What a measured quantity can be at all, by its unit; everything outside is a slip of the pen, not a result."""
+"""What a measured quantity can be at all; everything outside is a slip of the pen, not a result.
+
+A fact says it itself (``min``, ``max``); for units in which nothing else is possible the ends are known anyway.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
+
+from precert.policy.model import Fact
+from precert.policy.units import canonical
 
 _RANGES: dict[str, tuple[Decimal, Decimal]] = {
     "%": (Decimal(0), Decimal(100)),
@@ -11,6 +17,8 @@ _RANGES: dict[str, tuple[Decimal, Decimal]] = {
 }
 
 
-def possible(unit: str | None) -> tuple[Decimal, Decimal] | None:
-    """The lowest and highest value in this unit (UCUM); ``None`` if nothing is known about it."""
-    return _RANGES.get(unit or "")
+def bounds(fact: Fact) -> tuple[Decimal | None, Decimal | None]:
+    """The lowest and highest value of the fact, both possible, in its unit; ``None`` where nothing is known."""
+    unit = (fact.ask.unit if fact.ask else None) or fact.unit
+    low, high = _RANGES.get(canonical(unit), (None, None)) if unit else (None, None)
+    return (fact.min if fact.min is not None else low, fact.max if fact.max is not None else high)

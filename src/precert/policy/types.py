@@ -17,6 +17,9 @@ from typing import Any, Literal, NamedTuple
 from precert.fhir.coding import Code
 from precert.fhir.types import Element, Resource
 
+_REACH = 366
+"""Days; the time in which a claim may still be filed (42 CFR 424.44) and an authorization still given."""
+
 
 class Outcome(StrEnum):
     """Everything a machine may say about one line."""
@@ -38,24 +41,37 @@ Provenance = Literal["structured", "payer", "attested", "request", "closed-world
 class EvidenceItem(NamedTuple):
     """One resource that facts may read. ``reference`` is how the trace names it (for example ``Observation/o1``).
 
-    ``source`` is ``structured`` for what the provider sent and ``payer`` for what the plan holds itself
-    (pseudo-resources of type ``PayerClaim``, ``PayerAuth`` and ``PayerUnits``).
+    ``source`` is ``structured`` for what the provider sent, ``request`` for a diagnosis that the request names without
+    a record of its own, and ``payer`` for what the plan holds itself (pseudo-resources of type ``PayerClaim``,
+    ``PayerAuth`` and ``PayerUnits``).
     """
 
     resource: Resource
     reference: str
-    source: Literal["structured", "payer"] = "structured"
+    source: Literal["structured", "request", "payer"] = "structured"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer from a questionnaire; the key it is filed under is the fact's name (= linkId)."""
+    """One answer from a questionnaire; the key it is filed under is the fact's name (= linkId).
+
+    ``given`` is the ``answer`` element as it arrived; :mod:`precert.policy.answer_reading` alone reads it, ``value`` is
+    for showing. ``others`` are further answers to the same question, of the same response or of other ones.
+    """
 
     value: Any
     reference: str  # where it stands, for example ``QuestionnaireResponse/1#ahi``
     origin: Origin | None = None  # how it came about, if the response says so
     unit: str | None = None  # of an answer that is a quantity; another unit than the question's says nothing
     version: str | None = None  # of the policy whose form asked, if the response says so
+    authored: str | None = None  # when, as the response says it
+    given: Element | None = None
+    repeated: bool = False  # the response answers the question more than once
+    others: tuple[Answer, ...] = ()
+
+    def beside(self, other: Answer) -> Answer:
+        """This answer and ``other`` to one question; which of them counts is said where they are read."""
+        return replace(self, others=(*self.others, replace(other, others=()), *other.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +103,8 @@ class LineContext:
     ``age`` in years at ``service_date``. ``coverage`` is the payer's view: ``lob``, ``state``, ``plan``, ``funding``.
     ``requester`` likewise: ``npi``, ``network`` (``in``|``out``), ``goldcard``. An absent key is unknown.
     ``service_date`` decides benefit policies' effective dates and ages, ``received`` that of clinical criteria and the
-    look-back windows (``within``). ``answers`` are by the fact's name, or by ``policy#fact`` when it is known which
-    policy's form they answer.
+    answers' windows; evidence looks back from :attr:`evidence_until`. ``answers`` are by the fact's name, or by
+    ``policy#fact`` when it is known which policy's form they answer.
     """
 
     item: Element
@@ -112,9 +128,28 @@ class LineContext:
         """The same with the answers that count for ``policy``: those to its own form, and those to no form in particular."""
         if not any("#" in key for key in self.answers):
             return self
-        plain = {key: answer for key, answer in self.answers.items() if "#" not in key}
-        own = {key.removeprefix(f"{policy}#"): a for key, a in self.answers.items() if key.startswith(f"{policy}#")}
-        return replace(self, answers=plain | own)
+        told = {key: answer for key, answer in self.answers.items() if "#" not in key}
+        for key, answer in self.answers.items():
+            if key.startswith(f"{policy}#"):
+                name = key.removeprefix(f"{policy}#")
+                told[name] = answer.beside(told[name]) if name in told else answer
+        return replace(self, answers=told)
+
+    @property
+    def evidence_until(self) -> date:
+        """The last day of which evidence can speak for the service: of receipt, or of the service if that is over."""
+        return min(self.received, max(self.service_date, self.service_end or self.service_date))
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether the service is more than a year away from the receipt, before or after: what is known and stated now
+        says nothing about a need of that day."""
+        apart = (
+            self.service_date - self.received
+            if self.service_date > self.received
+            else self.received - self.evidence_until
+        )
+        return apart.days > _REACH
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ A response that names no form (R4 allows it) is taken at its word. Source: FHIR 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
@@ -38,22 +38,28 @@ _NAME = re.compile(r"([^/:|]+)(?:\|([^|]*))?$")
 def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
     """Every answer of every completed response, by ``policy#linkId`` (or ``linkId``, when no form is named).
 
-    A later response outranks an earlier one; different answers to one question in the same response are all kept, so
-    that none of them counts.
+    Several answers to one question are all kept (``Answer.others``); which of them counts, and whether any does, is said
+    by the one reader (:mod:`precert.policy.answer_reading`): the newest that is from the right time.
     """
-    found: dict[str, Answer] = {}
-    responses = [e for e in entries if e.type == "QuestionnaireResponse" and text(e.resource.get("status")) in DONE]
-    for entry in sorted(responses, key=lambda e: text(e.resource.get("authored")) or ""):
+    found: dict[str, list[Answer]] = {}
+    for entry in entries:
+        if entry.type != "QuestionnaireResponse" or text(entry.resource.get("status")) not in DONE:
+            continue
         where = f"QuestionnaireResponse/{entry.id}" if entry.id else entry.path
         policy, version = policy_named(entry.resource), version_named(entry.resource)
-        own: dict[str, Answer] = {}
+        authored = entry.resource.get("authored")
         for link_id, answer in questionnaire_answers(entry.resource, where):
-            before = own.get(link_id)
-            differs = before is not None and before.value != answer.value
-            value = (before.value, answer.value) if before and differs else answer.value
-            own[link_id] = replace(answer, value=value, version=version)
-        found.update({answer_key(policy, link_id): answer for link_id, answer in own.items()})
-    return found
+            dated = replace(answer, version=version, authored=None if authored is None else str(authored))
+            found.setdefault(answer_key(policy, link_id), []).append(dated)
+    return {key: replace(given[0], others=tuple(given[1:])) for key, given in found.items()}
+
+
+def merged(known: Mapping[str, Answer], more: Mapping[str, Answer]) -> dict[str, Answer]:
+    """The answers of a request and those of something attached to it, under one key where they are to one question."""
+    both = dict(known)
+    for key, answer in more.items():
+        both[key] = both[key].beside(answer) if key in both else answer
+    return both
 
 
 def answer_key(policy: str | None, link_id: str) -> str:
@@ -99,22 +105,30 @@ def contained_form(response: Resource) -> Resource | None:
 
 
 def questionnaire_answers(response: Resource, where: str) -> Iterator[tuple[str, Answer]]:
-    """(linkId, answer) for each answered item, however deep. Several answers to one item are one tuple."""
+    """(linkId, answer) for each answer of each item, however deep, as it stands there; nothing is judged.
+
+    Where a question is answered more than once in the response, each of these answers says so (``repeated``).
+    """
+    given: dict[str, list[Answer]] = {}
     stack: list[Element] = list(reversed(elements(response.get("item"))))
     while stack:
         item = stack.pop()
         link_id = text(item.get("linkId"))
-        given = elements(item.get("answer"))
-        nested = [child for answer in given for child in elements(answer.get("item"))]
+        listed = elements(item.get("answer"))
+        nested = [child for answer in listed for child in elements(answer.get("item"))]
         stack.extend(reversed([*elements(item.get("item")), *nested]))
-        values = [value for answer in given if (value := answer_value(answer)) is not None]
-        if link_id and values:
-            value = values[0] if len(values) == 1 else tuple(values)
-            yield link_id, Answer(value, f"{where}#{link_id}", _origin(item, given[0]), _unit(given[0]))
+        for answer in listed if link_id else ():
+            if not any(key.startswith(("value", "_value")) for key in answer):
+                continue  # nothing is said: only items below, or an empty answer
+            read = Answer(answer_value(answer), f"{where}#{link_id}", _origin(item, answer), given=answer)
+            given.setdefault(link_id or "", []).append(read)
+    for link_id, read_ones in given.items():
+        for one in read_ones:
+            yield link_id, replace(one, repeated=True) if len(read_ones) > 1 else one
 
 
 def answer_value(answer: Element) -> Any:
-    """The answer's value as a plain one: a Coding is its code, a Quantity its number. ``None`` if there is none."""
+    """The answer's value to show: a Coding is its code, a Quantity its number. ``None`` if there is none."""
     for key, value in answer.items():
         if key.startswith("value") and not key.startswith("_"):
             if key == "valueCoding" and isinstance(value, dict):
@@ -123,14 +137,6 @@ def answer_value(answer: Element) -> Any:
                 return value.get("value")
             return value if isinstance(value, bool | int | str) or not isinstance(value, dict | list) else None
     return None
-
-
-def _unit(answer: Element) -> str | None:
-    """The unit of an answer that is a Quantity: its code, else its text."""
-    quantity = answer.get("valueQuantity")
-    if not isinstance(quantity, dict):
-        return None
-    return text(quantity.get("code")) or text(quantity.get("unit"))
 
 
 def _origin(item: Element, answer: Element) -> Origin | None:

@@ -8,8 +8,11 @@ from precert.authorization.deciding.answers import CONTEXT
 from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
 from precert.authorization.record.numbers import NumberKind, is_valid
 from precert.fhir.bundle import BundleIndex, Entry
+from precert.fhir.coding import codes
 from precert.fhir.extension import extension, extension_value, extensions
-from precert.fhir.types import Resource
+from precert.fhir.types import Element, Resource
+from precert.policy.evidence import rejection_of
+from precert.policy.evidence_rules import DIAGNOSIS_TYPES
 from precert.policy.types import EvidenceItem
 
 ADMINISTRATIVE = frozenset(
@@ -48,6 +51,30 @@ def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
         for entry in entries
         if entry.type and entry.type not in ADMINISTRATIVE
     ]
+
+
+UNESTABLISHED: Element = {"coding": [{"code": "unconfirmed"}]}
+"""The verificationStatus of a diagnosis that a request only thinks of."""
+
+
+def established(types: object) -> bool:
+    """Whether a diagnosis of these types (``Claim.diagnosis.type``) has been made: all of them say so, or there are none."""
+    said = {code.code for code in codes(types)}
+    return said <= DIAGNOSIS_TYPES
+
+
+def diagnosis_state(condition: Resource) -> Element:
+    """What a Condition that a diagnosis refers to says of how certain and how current it is."""
+    return {
+        key: value
+        for key, value in condition.items()
+        if key in ("verificationStatus", "clinicalStatus", "modifierExtension") or key.startswith("abatement")
+    }
+
+
+def holds(condition: Resource) -> bool:
+    """Whether a Condition says that the patient has it, now and for certain."""
+    return rejection_of(condition, "Condition") is None
 
 
 def assertions(entries: Iterable[Entry]) -> tuple[str, ...]:

@@ -186,15 +186,12 @@ def _history_item(entry: HistoryEntry, today: date) -> EvidenceItem:
     return EvidenceItem(resource, f"{type_}/{entry.id}", "payer")
 
 
-def diagnosis_evidence(diagnoses: Iterable[tuple[Element, str, str | None]]) -> list[EvidenceItem]:
-    """Diagnoses named in the request itself, as Conditions: (concept, where it stands, recorded date)."""
-    found = []
-    for concept, where, recorded in diagnoses:
-        resource: Resource = {"resourceType": "Condition", "code": concept}
-        if recorded:
-            resource["recordedDate"] = recorded
-        found.append(EvidenceItem(resource, where))
-    return found
+def diagnosis_evidence(diagnoses: Iterable[tuple[Element, str, Element]]) -> list[EvidenceItem]:
+    """Diagnoses named in the request itself, as Conditions: (concept, where it stands, further elements of a Condition)."""
+    return [
+        EvidenceItem({"resourceType": "Condition", "code": concept, **more}, where, "request")
+        for concept, where, more in diagnoses
+    ]
 
 
 def service_day(line: LineRequest, received: date) -> date:

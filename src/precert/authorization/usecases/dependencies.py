@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 
 from precert.authorization.deciding import judge
-from precert.authorization.deciding.answers import answers
+from precert.authorization.deciding.answers import answers, merged
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.decide import Rules, decide
 from precert.authorization.deciding.evidence import about_somebody_else, clinical_evidence, unpacked
@@ -203,14 +203,14 @@ def _deny_allowed(who: Standing) -> bool:
 
 
 def with_attachment(submission: Submission, bundle: bytes) -> Submission:
-    """The request with the evidence and answers of an attached bundle added; newer answers outrank older ones."""
+    """The request with the evidence and answers of an attached bundle added; the newer answer counts, by its ``authored``."""
     index = BundleIndex(json.loads(bundle))
     foreign = {entry.path for entry, _ in about_somebody_else(index, submission.whose, vouched=True)}
     entries = [entry for entry in unpacked(index) if entry.path not in foreign]
     return replace(
         submission,
         evidence=[*submission.evidence, *clinical_evidence(entries)],
-        answers={**submission.answers, **answers(entries)},
+        answers=merged(submission.answers, answers(entries)),
     )
 
 
