@@ -8,7 +8,12 @@ from __future__ import annotations
 from precert.authorization.deciding.standing import describe
 from precert.authorization.record.case import Case, Line
 from precert.authorization.record.codes import code_table
+from precert.authorization.usecases.give_up import NOTHING_TO_CANCEL
 
+_UNKNOWN_PRIOR = (
+    " Nothing was found to update: no earlier request of this member and requester is on file under what the request "
+    "names, so it was taken as a new one."
+)
 _REVIEW = frozenset(
     {"screening", "auto_review", "nurse_review", "md_review", "p2p_open", "appeal_l1", "external_review"}
 )
@@ -29,13 +34,26 @@ def line_notes(line: Line, base: str) -> list[str]:
         notes.append(f"A clinical reviewer will decide on {service}. You will be notified; nothing more is needed now.")
     elif line.state == "exempt" and determination is not None:
         notes.append(determination.reason or f"No authorization is needed for {service}.")
+    elif line.state in ("cancelled", "withdrawn"):
+        return [_cancelled(line, service)]
     elif determination is not None:
         notes.extend(determination.notes or ([determination.reason] if determination.reason else []))
         if line.state in ("denied", "denied_admin"):
             notes.append("You or the member may appeal this decision; the notice says how and until when.")
+    if line.state in (_REVIEW | {"pended_info"}) and line.authorization is not None:
+        notes.append(f"Authorization {line.authorization.number} stands meanwhile, for what it was given for.")
     if determination is not None and determination.policy:
         notes.append(f"Coverage policy: {determination.title}, {base}/policies/{determination.policy}")
     return notes
+
+
+def _cancelled(line: Line, service: str) -> str:
+    """What came of a cancellation: what was decided before is no longer of interest."""
+    determination = line.determination
+    if determination is not None and (line.rests_on is not None or determination.outcome == "cancelled"):
+        return determination.reason
+    ended = f" Authorization {line.authorization.number} is no longer valid." if line.authorization is not None else ""
+    return f"Cancelled at the provider's request: {service}.{ended}"
 
 
 def _approved(line: Line, service: str) -> str:
@@ -54,9 +72,17 @@ def _approved(line: Line, service: str) -> str:
 def disposition(case: Case) -> str:
     """One sentence for the whole response."""
     review = code_table().review
-    results = [review[line.state].result if line.state in review else line.state for line in case.ordered]
+    results = [
+        "nothing-to-cancel"
+        if line.determination is not None and line.determination.reason == NOTHING_TO_CANCEL
+        else review[line.state].result
+        if line.state in review
+        else line.state
+        for line in case.ordered
+    ]
+    gone = [str(event.detail["cancelled"]) for event in case.events if "cancelled" in event.detail]
     if not results:
-        return "Nothing to decide."
+        return f"Case {case.number}: cancelled {', '.join(gone)}." if gone else "Nothing to decide."
     words = {
         "approved": "approved",
         "denied": "not approved",
@@ -64,6 +90,7 @@ def disposition(case: Case) -> str:
         "modified": "approved with changes",
         "cancelled": "cancelled",
         "not-required": "without need of authorization",
+        "nothing-to-cancel": "not found to cancel",
     }
     counted = [f"{results.count(r)} {words.get(r, r)}" for r in dict.fromkeys(results)]
-    return f"Case {case.number}: " + ", ".join(counted) + "."
+    return f"Case {case.number}: " + ", ".join(counted) + "." + (_UNKNOWN_PRIOR if case.unknown_prior else "")
