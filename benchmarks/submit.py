@@ -44,6 +44,11 @@ def body(number: int) -> bytes:
     document = by_name("approve").document()
     document["identifier"]["value"] = f"bench-{number}"
     document["entry"][0]["resource"]["identifier"][0]["value"] = f"bench-{number}-claim"
+    for entry in document["entry"][1:3]:  # each for another member: the same service twice may be a duplicate
+        entry["resource"]["identifier"][0]["value"] = f"BENCH-{number}"
+    coverage = document["entry"][2]["resource"]
+    coverage["subscriberId"] = f"BENCH-{number}"
+    coverage["type"] = {"coding": [{"system": "https://nahdo.org/sopt", "code": "11"}]}
     filler = 0
     while len(json.dumps(document)) < SIZE - 300:
         filler += 1

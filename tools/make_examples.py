@@ -65,14 +65,14 @@ def answered(name: str, policy: str, answers: Json) -> Json:
     return questionnaire_response(f"{name}-answers", f"urn:precert:questionnaire:{policy}", answers, WHEN)
 
 
-def cpap(quantity: float = 3, sequence: int = 1) -> Json:
+def cpap(quantity: float = 3, sequence: int = 1, start: str = "2027-01-04") -> Json:
     """A CPAP device for so many months."""
     return item(
         sequence,
         "hcpcs|E0601",
         quantity=quantity,
         unit="months",
-        start="2027-01-04",
+        start=start,
         trace=f"trace-{sequence}",
         place="12",
     )
@@ -209,7 +209,7 @@ def examples() -> list[Example]:
                 "mixed",
                 "MA-0001",
                 [
-                    cpap(),
+                    cpap(start="2027-07-05"),
                     item(2, "hcpcs|K0823", quantity=1, start="2027-01-18", trace="trace-2", place="12"),
                     item(5, "cpt|99213", quantity=1, start="2027-01-05", trace="trace-5"),
                 ],

@@ -13,7 +13,7 @@ from precert.authorization.usecases.ask import ConsultService
 from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Rendered
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unsolicited import Unsolicited
-from precert.cdex.holding import early_arrivals
+from precert.cdex.holding import early_arrivals, held_for
 from precert.cdex.routes import CdexContext, cdex_router
 from precert.conformance import Conformance, conformance_router
 from precert.crd.answering import Answerer
@@ -35,6 +35,7 @@ from precert.fhir.json import Limits, load_resource
 from precert.fhir.types import JsonValue, Resource
 from precert.fhir.validation import Mode, Validator
 from precert.pas import shape20, shape22
+from precert.pas.claim_responses import claim_response_router
 from precert.pas.intake import read_request
 from precert.pas.presenter import Change, Presenter
 from precert.pas.routes import PasContext, pas_router
@@ -139,6 +140,7 @@ def mount(
         changed=presenter.changed,
         settled=dispatcher.wake,
     )
+    service.early = functools.partial(held_for, service)
     consult = ConsultService(
         store=store,
         directory=lambda: server.directory,
@@ -253,6 +255,7 @@ def _mount_fhir(
     for shape, form_shape in ((shape20, dtr20), (shape22, dtr22)):  # the longer prefix first
         prefix = shape.PREFIX
         app.include_router(pas_router(pas, shape))
+        app.include_router(claim_response_router(pas, shape))
         app.include_router(cdex_router(cdex, prefix))
         app.include_router(dtr_router(dtr, form_shape))
         app.include_router(subscription_router(subscriptions, prefix, shape.VERSION))

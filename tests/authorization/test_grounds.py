@@ -83,7 +83,10 @@ def speaking(answers: dict[str, bool], **trees: Any) -> dict[str, str]:
         item={"productOrService": {"coding": [{"system": "s", "code": "E0601"}]}, "request": "initial"},
         service_date=date(2026, 11, 20),
         received=date(2026, 11, 20),
-        answers={name: Answer(value, f"QuestionnaireResponse/1#{name}", authored="2026-11-02") for name, value in answers.items()},
+        answers={
+            name: Answer(value, f"QuestionnaireResponse/1#{name}", authored="2026-11-02")
+            for name, value in answers.items()
+        },
     )
     found = told(evaluate_directly(made, context), made)
     return {id: ground.speaks for id, ground in found.items()}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cdex_support import CANONICAL, LIMIT, Desk, Pended, answered, asking, attachment, identifier, parameters
-from tools.make_examples import cpap
+from tools.make_examples import by_name, cpap
 from tools.requests import Json, observation, request_bundle
 
 from precert.cdex.holding import early_arrivals
 from precert.fhir import json
 from precert.fhir.validation import Validator
-from support.answers import decisions, faults, only_fault
+from support.answers import claim_response, decisions, faults, only_fault
 
 NOTE = b"Seen in person on 2026-11-02; snores, sleepy by day."
 
@@ -112,11 +114,11 @@ async def test_held_until_the_request_arrives(desk: Desk) -> None:
     assert only_fault(first, 200).rule == "attachment-held"
     assert (await desk.attach(sent)).content == first.content
     answer = await desk.submit(asking("late"))
-    number = decisions(answer)[0].reference
+    (decided,) = decisions(answer)
+    assert decided.action == "A1"  # nothing is asked for that was sent already
     service = desk.app.state.service
-    case = await service.find_case(number)
-    case = await early_arrivals(service, case)
-    assert [line.state for line in case.ordered] == ["active"]
+    case = await service.find_case(decided.number)
+    assert len(case.attachments) == 1
     again = await early_arrivals(service, case)
     assert len(again.attachments) == 1
 
@@ -127,6 +129,7 @@ async def test_held_for_somebody_else_stays_held(desk: Desk) -> None:
     answer = await desk.submit(asking("other"))
     service = desk.app.state.service
     case = await service.find_case(decisions(answer)[0].reference)
+    assert case is not None
     assert (await early_arrivals(service, case)).attachments == []
 
 
@@ -245,3 +248,53 @@ async def test_the_answer_is_a_conformant_outcome(desk: Desk) -> None:
     response = await desk.attach(parameters("unknown", attachment(document())))
     found = Validator.load().validate(json.loads(response.content), context="r4")
     assert [f for f in found if f.severity == "error"] == []
+
+
+@pytest.mark.parametrize("value", ["PA/2026/00017", "/", "a//b", "x?y=1"])
+async def test_a_tracking_id_may_hold_anything(desk: Desk, value: str) -> None:
+    """It is the sender's: what no key of ours may hold leads to nothing here and is held."""
+    sent = parameters("", attachment(answered()), TrackingId=identifier("TrackingId", value))
+    assert only_fault(await desk.attach(sent), 200).rule == "attachment-held"
+    reference = identifier("AdminRefNumber", value)
+    sent = parameters("other", attachment(answered()), AdminRefNumber=reference)
+    assert (await desk.attach(sent)).status_code < 500
+    assert (await desk.client.get(f"/explain/{quote(value, safe='')}")).status_code == 404
+
+
+async def test_what_belongs_to_a_rejected_request_is_filed_and_decides_nothing(desk: Desk) -> None:
+    rejected = await desk.submit(by_name("wrong-birth-date").document())
+    number = claim_response(rejected)["identifier"][0]["value"]
+    sent = parameters(number, attachment(answered()), member="MA-0001")
+    assert only_fault(await desk.attach(sent), 200).rule == "attachment-filed"
+    case = await desk.app.state.service.find_case(number)
+    assert [line.state for line in case.ordered] == ["dismissed"]
+    now = (await desk.client.get(f"/fhir/ClaimResponse/{claim_response(rejected)['id']}")).json()
+    assert (now["outcome"], now["error"]) == ("error", claim_response(rejected)["error"])
+
+
+async def test_a_document_that_is_elsewhere_is_not_filed(desk: Desk) -> None:
+    document = {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "content": [{"attachment": {"contentType": "application/pdf", "url": "https://ehr.test/Binary/1"}}],
+    }
+    fault = only_fault(await desk.attach(parameters("x", attachment(document))), 400)
+    assert fault.rule == "document-elsewhere"
+    assert "inline" in fault.text
+
+
+async def test_an_update_reads_what_was_attached_ahead_too(desk: Desk) -> None:
+    """Under the identifier of the Claim that is to come, be it a first one or an update."""
+    first = asking("ahead")
+    assert decisions(await desk.submit(first))[0].action == "A4"
+    tracking = identifier("TrackingId", "the-update", "urn:precert:demo:claim")
+    await desk.attach(parameters("", attachment(answered()), TrackingId=tracking))
+    claim = first["entry"][0]["resource"]
+    earlier = {"claim": {"identifier": copy.deepcopy(claim["identifier"][0])}}
+    claim |= {"related": [earlier], "identifier": [{"system": "urn:precert:demo:claim", "value": "the-update"}]}
+    first["identifier"]["value"] = "the-update-bundle"
+    first["entry"][0]["fullUrl"] = "urn:uuid:5d0a1f2e-0000-4000-8000-00000000d001"
+    (decided,) = decisions(await desk.submit(first))
+    assert decided.action == "A1"
+    case = await desk.app.state.service.find_case(decided.number)
+    assert len(case.attachments) == 1

@@ -136,7 +136,8 @@ async def test_the_record_is_kept_as_a_request_that_fits_the_profile(world):
     assert claim["item"][0]["productOrService"]["coding"][0]["code"] == "72148"
     assert case.ordered[0].requested.provider is not None
     assert case.ordered[0].requested.provider.npi == "1245319599"
-    (response,) = await world.stored("ClaimResponse")
+    entries = [entry for bundle in await world.stored("Bundle") for entry in bundle["entry"]]
+    (response,) = [e["resource"] for e in entries if e["resource"]["resourceType"] == "ClaimResponse"]
     assert response["outcome"] == "complete"
     assert response["preAuthRef"] == case.ordered[0].authorization.number  # type: ignore[union-attr]
 

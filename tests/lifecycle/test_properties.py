@@ -65,6 +65,9 @@ async def check(desk: Desk, first: list[Json], added: list[Json], member: str, s
     body = request(f"any-{next(_NAMES)}", first, member=member, studied=studied)
     known = {one["sequence"] for one in first}
     answer = await desk.submit(body, base)
+    if all("modifierExtension" in one for one in first):  # only cancellations, and nothing was asked before
+        assert "Nothing was found to cancel" in claim_response(answer)["disposition"]
+        return
     holds(answer, known, {one["sequence"]: one for one in first})
     fresh = [one for one in added if one["sequence"] not in known]
     later = update(body, "more", lambda claim: claim["item"].extend(fresh))

@@ -266,17 +266,19 @@ def enveloped(body: Json, name: str) -> Json:
     return made
 
 
-async def test_the_same_request_in_another_envelope_is_authorized_once(desk: Desk) -> None:
+async def test_the_same_request_in_another_envelope_is_the_same_case(desk: Desk) -> None:
+    """An EHR that repeats a request renders its bundle anew: the Claim.identifier tells that it is the same."""
     first = request("first", [cpap()])
-    number = by_sequence(await desk.submit(first))[1].number
-    await desk.submit(enveloped(first, "second"))
-    assert await authorizations(desk) == [number]
+    numbers = {by_sequence(await desk.submit(body))[1].number for body in (first, enveloped(first, "second"))}
+    assert len(numbers) == 1
+    assert set(await authorizations(desk)) == numbers
 
 
-async def test_many_requests_for_one_order_at_once_are_authorized_once(desk: Desk) -> None:
-    """None was signed; they do not get in each other's way, and one of them is authorized."""
+async def test_many_envelopes_of_one_request_at_once_are_all_answered(desk: Desk) -> None:
+    """None was signed: they are one case, and do not get in each other's way."""
     made = await prepared(desk)
-    await asyncio.gather(*(desk.submit(enveloped(made, f"envelope-{n}")) for n in range(20)))
+    answers = await asyncio.gather(*(desk.submit(enveloped(made, f"envelope-{n}")) for n in range(60)))
+    assert len({by_sequence(answer)[1].number for answer in answers}) == 1
     assert len(await authorizations(desk)) == 1
 
 
@@ -365,16 +367,19 @@ async def test_what_is_not_certain_is_decided_as_ever(desk: Desk, edit: Edit) ->
     assert not any(line.state == "repeated" for case in await desk.records() for line in case.ordered)
 
 
-async def test_a_second_course_at_the_same_time_is_a_persons_matter(desk: Desk) -> None:
-    """The same service, dates and evidence under another identifier of the provider's: a request of its own."""
+async def test_a_second_course_is_a_persons_matter_while_the_first_lasts_and_soon_after(desk: Desk) -> None:
+    """The same service and evidence under another identifier of the provider's: on the same days a possible duplicate, soon
+    after them a continuation, which is a renewal; later a request of its own."""
     one = by_sequence(await desk.submit(request("one", [cpap()])))[1].number
-    two = by_sequence(await desk.submit(request("two", [cpap()])))[1]
-    assert two.action == "A4"
-    assert await authorizations(desk) == [one]
+    for name, start in (("two", "2027-01-04"), ("three", "2027-04-05")):
+        assert by_sequence(await desk.submit(request(name, [cpap(start=start)])))[1].action == "A4"
+    later = by_sequence(await desk.submit(request("later", [cpap(start="2027-08-04")])))[1].number
+    assert later is not None
+    assert sorted(await authorizations(desk)) == sorted([one or "", later])
 
 
 async def test_one_authorization_is_repeated_by_one_line(desk: Desk) -> None:
-    """Two lines that name the same number are two services: the second is decided."""
+    """Two lines that name the same number are two services: the second may be a duplicate, so a person decides."""
     first = await desk.submit(request("one", [cpap()]))
     number = by_sequence(first)[1].number
     assert number
@@ -384,6 +389,7 @@ async def test_one_authorization_is_repeated_by_one_line(desk: Desk) -> None:
     after = by_sequence(await desk.submit(request("two", lines)))
     assert [after[n].action for n in (1, 2)] == ["A1", "A4"]
     assert after[1].number == number
+    assert after[2].number is None
 
 
 async def test_another_member_has_nothing_of_it(desk: Desk) -> None:
@@ -639,9 +645,10 @@ async def test_the_order_alone_does_not_tie_another_client(desk: Desk) -> None:
     number, _ = await signed(desk)
     raw = json.dumps(await prepared(desk))
     presenter = Presenter(service.runtime, announce=lambda change: [])
-    await submit(service, service.read(raw, "another"), presenter.renderer(shape22, "http://precert.test"))
-    assert await authorizations(desk) == [number]  # no second one by machine either: a person looks at the request
-    assert not any(line.state == "repeated" for case in await desk.records() for line in case.ordered)
+    answered = await submit(service, service.read(raw, "another"), presenter.renderer(shape22, "http://precert.test"))
+    assert answered.case is not None
+    assert [line.state for line in answered.case.ordered] == ["nurse_review"]  # possibly a duplicate; nothing is tied
+    assert await authorizations(desk) == [number]
 
 
 async def test_the_reviewers_page_says_it(desk: Desk) -> None:

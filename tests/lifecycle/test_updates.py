@@ -25,7 +25,7 @@ from lifecycle.steps import (
     update,
 )
 from precert.fhir import json
-from support.answers import claim_response
+from support.answers import claim_response, extension
 
 
 @pytest.mark.parametrize("base", [NEW, OLD])
@@ -125,6 +125,9 @@ async def test_more_units_are_decided_again(desk: Desk) -> None:
     beyond = update(more, "thirteen", lambda c: c["item"][0]["quantity"].update(value=13))
     answer = await desk.submit(beyond)
     assert actions(answer) == {1: "A4"}
+    (item,) = claim_response(answer)["item"]
+    assert extension(item, "extension-authorizationNumber") == line.number  # what stands while more is decided
+    assert any(f"Authorization {line.number} stands meanwhile" in note for note in by_sequence(answer)[1].notes)
     for number in (before.number, line.number, by_sequence(answer)[1].reference):
         assert number is not None
         (found,) = await desk.inquire(inquiry(f"ask-{number}", numbers=(number,)))

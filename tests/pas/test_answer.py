@@ -18,14 +18,11 @@ from precert.fhir import json
 from precert.fhir.bundle import BundleIndex
 from precert.pas.intake import read_request
 from precert.pas.response import whole_period
-from support import shared
 from support.answers import SD, bundle, claim_response, decisions, extension
 from support.app import EXAMPLES
 from support.pas import CLAIM, PATIENT, PAYER, REQUESTER, changed, example, part, submit
 
 Json = dict[str, Any]
-pytestmark = shared.in_one_loop
-precert, app, client = shared.precert, shared.app, shared.client  # one server for all tests here
 NAMES = [e.name for e in examples()]
 BASES = ["/fhir", "/fhir/v2.0"]
 

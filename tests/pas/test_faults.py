@@ -18,7 +18,8 @@ from support.pas import CLAIM, COVERAGE, PATIENT, PAYER, REQUESTER, changed, exa
 
 Json = dict[str, Any]
 pytestmark = shared.in_one_loop
-precert, app, client = shared.precert, shared.app, shared.client  # one server for all tests here
+precert, app, client = shared.precert, shared.app, shared.client  # one server for all tests here, but
+alone = shared.alone  # one of its own for each that is approved
 Edit = Callable[[Json], Any]
 CLAIM_PATH = "Bundle.entry[0].resource"
 
@@ -366,9 +367,9 @@ WARNINGS: dict[str, tuple[Edit, Fault]] = {
 
 
 @pytest.mark.parametrize("name", WARNINGS)
-async def test_what_is_merely_odd_travels_with_the_answer(name: str, client: httpx.AsyncClient) -> None:
+async def test_what_is_merely_odd_travels_with_the_answer(name: str, alone: httpx.AsyncClient) -> None:
     edit, expected = WARNINGS[name]
-    answer = bundle(await submit(client, changed(edit)))
+    answer = bundle(await submit(alone, changed(edit)))
     assert [d.action for d in decisions(answer)] == ["A1"]
     (told,) = [e["resource"] for e in answer["entry"] if e["resource"]["resourceType"] == "OperationOutcome"]
     found = faults_of(told)
@@ -382,20 +383,20 @@ async def test_a_quantity_as_text_is_refused(client: httpx.AsyncClient) -> None:
     assert "without quotes" in fault.text
 
 
-async def test_the_same_resource_twice_is_merely_odd(client: httpx.AsyncClient) -> None:
-    answer = bundle(await submit(client, changed(lambda b: b["entry"].append(b["entry"][PATIENT]))))
+async def test_the_same_resource_twice_is_merely_odd(alone: httpx.AsyncClient) -> None:
+    answer = bundle(await submit(alone, changed(lambda b: b["entry"].append(b["entry"][PATIENT]))))
     (told,) = [e["resource"] for e in answer["entry"] if e["resource"]["resourceType"] == "OperationOutcome"]
     found = faults_of(told)
     assert "full-url-repeated" in {f.rule for f in found}
     assert {f.severity for f in found} == {"warning"}
 
 
-async def test_500_items_are_answered_one_by_one(client: httpx.AsyncClient) -> None:
+async def test_500_items_are_answered_one_by_one(alone: httpx.AsyncClient) -> None:
     def multiply(b: Json) -> None:
         first = part(b, CLAIM)["item"][0]
         part(b, CLAIM)["item"] = [{**first, "sequence": n} for n in range(1, 501)]
 
-    found = decisions(bundle(await submit(client, changed(multiply))))
+    found = decisions(bundle(await submit(alone, changed(multiply))))
     assert [d.sequence for d in found] == list(range(1, 501))
     assert {d.action for d in found} == {"A1"}
     assert len({d.number for d in found}) == 500
@@ -423,14 +424,14 @@ def second_coverage(*, focal: tuple[bool | None, bool | None], payer: str | None
 
 
 @pytest.mark.parametrize("focal", [(True, False), (None, None), (True, True), (False, False)])
-async def test_of_two_coverages_ours_counts(focal: tuple[bool | None, bool | None], client: httpx.AsyncClient) -> None:
+async def test_of_two_coverages_ours_counts(focal: tuple[bool | None, bool | None], alone: httpx.AsyncClient) -> None:
     body = changed(second_coverage(focal=focal, payer="1679576722"))
-    assert [d.action for d in decisions(bundle(await submit(client, body)))] == ["A1"]
+    assert [d.action for d in decisions(bundle(await submit(alone, body)))] == ["A1"]
 
 
-async def test_of_two_of_our_coverages_the_focal_one_counts(client: httpx.AsyncClient) -> None:
+async def test_of_two_of_our_coverages_the_focal_one_counts(alone: httpx.AsyncClient) -> None:
     body = changed(second_coverage(focal=(True, False), payer=None))
-    assert [d.action for d in decisions(bundle(await submit(client, body)))] == ["A1"]
+    assert [d.action for d in decisions(bundle(await submit(alone, body)))] == ["A1"]
 
 
 @pytest.mark.parametrize("focal", [(True, True), (None, None), (False, False)])
@@ -523,7 +524,7 @@ async def test_presented_mode_trusts_the_card_and_refuses_nothing(client: httpx.
     ],
 )
 async def test_a_presented_coverage_counts_for_its_own_days(
-    client: httpx.AsyncClient, period: Json, status: str, action: str
+    alone: httpx.AsyncClient, period: Json, status: str, action: str
 ) -> None:
     """As at a hook: what the card itself says is over approves nothing; a person looks, no machine denies."""
 
@@ -535,10 +536,10 @@ async def test_a_presented_coverage_counts_for_its_own_days(
         # without a plan nobody knows whose rules apply, and no machine says yes
         card["class"] = [{"type": {"coding": [{"code": "plan"}]}, "value": "ma-classic"}]
 
-    answer = bundle(await submit(client, changed(stranger)))
+    answer = bundle(await submit(alone, changed(stranger)))
     (decided,) = decisions(answer)
     assert decided.action == action
-    told = (await client.get(f"/explain/{claim_response(answer)['id']}")).json()
+    told = (await alone.get(f"/explain/{claim_response(answer)['id']}")).json()
     said = str(told["lines"][0])
     assert ("The Coverage that was sent" in said) is (action == "A4")
 
@@ -551,5 +552,5 @@ async def test_a_rejected_request_is_on_record(client: httpx.AsyncClient) -> Non
     assert [e["event"] for e in line["events"]] == ["requested", "member_not_found"]
 
 
-async def test_each_faulty_request_was_good_before(client: httpx.AsyncClient) -> None:
-    assert [d.action for d in decisions(bundle(await submit(client, by_name("approve").document())))] == ["A1"]
+async def test_each_faulty_request_was_good_before(alone: httpx.AsyncClient) -> None:
+    assert [d.action for d in decisions(bundle(await submit(alone, by_name("approve").document())))] == ["A1"]

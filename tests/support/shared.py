@@ -1,8 +1,13 @@
-"""One running server for a whole module of tests, where none minds what the others sent."""
+"""One running server for a whole module of tests, where none minds what the others sent.
+
+A request that is approved minds: the same service again for the same member is the same request or a possible duplicate.
+Tests that send one take ``alone``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -29,3 +34,10 @@ def app(precert: tuple[FastAPI, httpx.AsyncClient]) -> FastAPI:
 @pytest.fixture(scope="module")
 def client(precert: tuple[FastAPI, httpx.AsyncClient]) -> httpx.AsyncClient:
     return precert[1]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def alone(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server that nobody else has asked."""
+    async with running(tmp_path / "alone") as (_, own):
+        yield own

@@ -75,7 +75,7 @@ async def test_metrics_count_routes_and_decisions_and_name_nobody(client: httpx.
     text = response.text
     route = 'route="/fhir/Claim/$submit"'
     assert f'precert_http_requests_total{{method="POST",{route},status="200"}} 3.0' in text
-    assert 'precert_http_requests_total{method="GET",route="/fhir/{type}/{id}",status="404"} 1.0' in text
+    assert 'precert_http_requests_total{method="GET",route="/fhir/ClaimResponse/{id}",status="404"} 1.0' in text
     assert 'precert_http_requests_total{method="GET",route="unmatched",status="404"} 1.0' in text
     assert 'precert_decisions_total{channel="pas",outcome="approve"} 2.0' in text
     assert 'precert_decisions_total{channel="pas",outcome="not-applicable"} 1.0' in text
@@ -97,7 +97,7 @@ async def test_the_log_of_a_request_holds_no_patient(client: httpx.AsyncClient) 
         await submit(client, "wrong-birth-date")
     assert [line["route"] for line in lines if line["event"] == "request"] == [
         "/fhir/Claim/$submit",
-        "/fhir/{type}/{id}",
+        "/fhir/ClaimResponse/{id}",
         "/fhir/Claim/$submit",
     ]
     written = repr([line for line in lines if line["log_level"] != "debug"])

@@ -125,7 +125,13 @@ def _documents(resource: Resource, path: str) -> Iterator[Issue]:
         if not isinstance(attachment, dict) or not (text(attachment.get("data")) or text(attachment.get("url"))):
             text_ = "The attachment has neither data nor url. Send the document inline, as base64 in data."
             yield Issue("error", "required", text_, where, "document-empty")
-        elif (data := text(attachment.get("data"))) is not None:
+        elif (data := text(attachment.get("data"))) is None:
+            text_ = (
+                "The attachment is a url only, and this server fetches no documents, so nothing of it was received. "
+                "Send the document inline, as base64 in data."
+            )
+            yield Issue("error", "not-supported", text_, f"{where}.url", "document-elsewhere")
+        else:
             yield from _document(attachment, data, where)
 
 

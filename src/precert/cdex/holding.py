@@ -1,24 +1,32 @@
-"""Attachments that came before their request: held, found again, filed.
+"""Attachments that came before their request: held, read with it, filed.
 
 A held attachment is one document, found by the tracking id's value and the member number. When a request arrives from
-the same sender with that identifier, :func:`early_arrivals` files what was held; nothing is dropped by time here.
+the same sender with that identifier, :func:`held_for` hands in what was held, so that it counts for the decision and is filed
+in the same commit. What is held while that commit is under way is filed afterwards by :func:`early_arrivals`. Nothing is
+dropped by time here.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import structlog
+
 from precert.authorization.record.case import Case
-from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.dependencies import AuthorizationService, Early
 from precert.authorization.usecases.receive import Received, receive
+from precert.authorization.usecases.submission import Submission
 from precert.cdex.content import evidence_bundle
-from precert.cdex.matching import member_matches, own_identifiers
+from precert.cdex.matching import is_number_of, member_matches, named_beforehand, own_identifiers
 from precert.cdex.parameters import Sent
+from precert.eligibility.directory import member_numbers
 from precert.fhir import json
 from precert.fhir.dates import instant
 from precert.fhir.types import Element
-from precert.store.port import Audit, Commit, Document, Idempotency, Param, Put
+from precert.store.port import Audit, Commit, Conflict, Document, Idempotency, Param, Put
 
+log = structlog.get_logger(__name__)
 HELD = "HeldAttachment"
 _MOST = 50
 
@@ -60,24 +68,57 @@ async def hold(service: AuthorizationService, arrival: Arrival, answer: bytes) -
     await service.store.commit(commit)
 
 
+async def held_for(service: AuthorizationService, submission: Submission) -> list[Early]:
+    """What is held for a request that is about to be decided. Raises the store's errors."""
+    who = service.who(submission, service.runtime.now())
+    numbers = member_numbers(submission.patient, submission.coverage, submission.subscriber)
+    known = [*numbers, *([who.member.id] if who.member is not None else [])]
+    names = named_beforehand(submission.identifiers, submission.lines)
+    early = []
+    async for document, held in _held(service, names, submission.submitter):
+        if is_number_of(known, held["member"]):
+            bundle = service.runtime.new_id()
+            raw = json.dumps(evidence_bundle(bundle, held["entry"]))
+            early.append(Early(bundle, raw, held["submitter"], _origin(document, held), _no_longer(document, held)))
+    return early
+
+
 async def early_arrivals(service: AuthorizationService, case: Case) -> Case:
     """File whatever was held for a request that has just been stored; the record as it then is.
 
     Call it after the commit of ``$submit``. Calling it again does nothing. Raises the store's errors.
     """
-    identifiers = own_identifiers(case)
-    values = sorted({value for _, value in identifiers})
+    async for document, held in _held(service, own_identifiers(case), case.opened.submitter):
+        if member_matches(case, held["member"]):
+            case = await _file(service, case, document, held)
+    return case
+
+
+async def _held(
+    service: AuthorizationService, names: set[tuple[str, str]], submitter: str
+) -> AsyncIterator[tuple[Document, Element]]:
+    """What the sender attached ahead under one of ``names`` (system, value)."""
+    values = sorted({value for _, value in names})
     if not values:
-        return case
-    params = [Param("tracking", values), Param("submitter", [case.opened.submitter]), Param("state", ["held"])]
+        return
+    params = [Param("tracking", values), Param("submitter", [submitter]), Param("state", ["held"])]
     page = await service.store.search(service.tenant, HELD, params, newest_first=False, limit=_MOST)
     for document in page.documents:
         held = json.loads(document.body)
         tracking = (held["tracking"]["system"], held["tracking"]["value"])
-        fits = tracking in identifiers or (not tracking[0] and any(tracking[1] == v for _, v in identifiers))
-        if fits and held["attachTo"] == "preauthorization" and member_matches(case, held["member"]):
-            case = await _file(service, case, document, held)
-    return case
+        fits = tracking in names or (not tracking[0] and any(tracking[1] == value for _, value in names))
+        if fits and held["attachTo"] == "preauthorization":
+            yield document, held
+
+
+def _origin(document: Document, held: Element) -> Element:
+    return {"held": document.id, "tracking": held["tracking"]["value"]}
+
+
+def _no_longer(document: Document, held: Element) -> Put:
+    """The held document once it is filed; it is written once, whoever files it."""
+    params = {"tracking": [held["tracking"]["value"]], "submitter": [held["submitter"]], "state": ["filed"]}
+    return Put(HELD, document.id, document.body, params, expect=document.version)
 
 
 async def _file(service: AuthorizationService, case: Case, document: Document, held: Element) -> Case:
@@ -89,14 +130,11 @@ async def _file(service: AuthorizationService, case: Case, document: Document, h
         sender=held["submitter"],
         key=key,
         lines=held["lines"],
-        detail={"held": document.id, "tracking": held["tracking"]["value"]},
+        detail=_origin(document, held),
     )
     case = await receive(service, case.id, received)
-    filed = Put(
-        HELD,
-        document.id,
-        document.body,
-        {"tracking": [held["tracking"]["value"]], "submitter": [held["submitter"]], "state": ["filed"]},
-    )
-    await service.store.commit(Commit(tenant=service.tenant, puts=[filed]))
+    try:
+        await service.store.commit(Commit(tenant=service.tenant, puts=[_no_longer(document, held)]))
+    except Conflict:
+        log.info("held attachment was filed meanwhile", held=document.id)
     return case

@@ -8,15 +8,14 @@ Source: CDex 2.1.0 "submit-attachment", parameters TrackingId and MemberId.
 
 from __future__ import annotations
 
-from precert.authorization.record.case import Case, decode, fold
+from collections.abc import Iterable
+
+from precert.authorization.record.case import Case, LineRequest, decode, fold, traced
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.cdex.parameters import Sent
 from precert.fhir.coding import system_url
-from precert.fhir.extension import extension_value
 from precert.fhir.outcome import FhirError, Issue
 from precert.store.port import Param
-
-_ITEM_TRACE = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-itemTraceNumber"
 
 
 async def find_case(service: AuthorizationService, sent: Sent, submitter: str) -> Case | None:
@@ -65,15 +64,20 @@ def _mismatch(text: str, path: str, what: str) -> None:
 
 def member_matches(case: Case, number: str) -> bool:
     """Whether ``number`` is the member's, in the directory or as the request presented it."""
-    known = {n.strip().upper() for n in (case.opened.member, *case.opened.member_numbers) if n}
-    return number.strip().upper() in known
+    return is_number_of([*([case.opened.member] if case.opened.member else []), *case.opened.member_numbers], number)
+
+
+def is_number_of(known: Iterable[str], number: str) -> bool:
+    """Whether ``number`` is one of ``known``, however it is spelled."""
+    return number.strip().upper() in {n.strip().upper() for n in known}
 
 
 def own_identifiers(case: Case) -> set[tuple[str, str]]:
     """(system, value) of everything by which the sender may have named the request beforehand."""
-    found = {tuple(token.rsplit("|", 1)) for token in case.opened.identifiers}
-    for line in case.ordered:
-        trace = extension_value(line.requested.item, _ITEM_TRACE)
-        if isinstance(trace, dict) and isinstance(trace.get("value"), str):
-            found.add((str(trace.get("system") or ""), trace["value"]))
-    return {(system, value) for system, value in found}
+    return named_beforehand(case.claim_identifiers, (line.requested for line in case.ordered))
+
+
+def named_beforehand(identifiers: Iterable[str], lines: Iterable[LineRequest]) -> set[tuple[str, str]]:
+    """(system, value) of a request's ``identifiers`` (``system|value``) and of the trace numbers of its ``lines``."""
+    tokens = [*identifiers, *(token.removeprefix("trace|") for line in lines for token in traced(line))]
+    return {(system, value) for system, _, value in (token.rpartition("|") for token in tokens)}

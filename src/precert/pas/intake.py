@@ -8,6 +8,7 @@ the answer.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from precert.authorization.deciding.answers import answers
@@ -24,6 +25,8 @@ from precert.authorization.deciding.evidence import (
 from precert.authorization.deciding.parties import party
 from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.standing import diagnosis_evidence
+from precert.authorization.record.numbers import is_valid
+from precert.authorization.usecases.on_file import taken, withdrawn
 from precert.authorization.usecases.submission import Prior, Submission
 from precert.eligibility.directory import Directory
 from precert.fhir import json
@@ -110,17 +113,20 @@ def read_request(
     foreign = about_somebody_else(index, whose)
     not_counted = left_out(foreign, found)
     excluded = {entry.path for entry, _ in foreign}
-    everything = [entry for entry in unpacked(index) if entry.path not in excluded]
+    taken_back = withdrawn(index)
+    everything = [entry for entry in unpacked(index) if entry.path not in excluded and not taken(entry, taken_back)]
     subscriber = named_subscriber(index, claim, coverage, directory) if coverage else None
     identity = _token(bundle.get("identifier"))
     us = directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier"))
     numbers = provider_npis(index, requester)
+    claim_identifiers, line_numbers = _tokens(resource), _numbers(resource)
+    cancels = cancel_all or any(line.request == "cancel" for line in lines)
     return Submission(
         raw=raw,
         bundle=bundle,
         digest=hashlib.sha256(json.dumps(_sorted(bundle))).hexdigest(),
         identity=identity,
-        identifiers=tuple(filter(None, [identity, *(_token(i) for i in elements(resource.get("identifier")))])),
+        identifiers=tuple(filter(None, [identity, *claim_identifiers])),
         submitter=submitter,
         claim=claim.full_url,
         claim_resource=resource,
@@ -133,9 +139,7 @@ def read_request(
             requester.resource if requester else None, _reference(requester, resource["provider"]), numbers
         ),
         requester_npis=tuple(numbers),
-        requester_ids=tuple(
-            filter(None, (_token(i) for i in elements((requester.resource if requester else {}).get("identifier"))))
-        ),
+        requester_ids=_tokens(requester.resource if requester else resource["provider"]),
         care_team_npis=tuple(care_team(index, claim)),
         track="expedited" if _level_of_service(resource) in _URGENT else "standard",
         lines=tuple(lines),
@@ -146,7 +150,8 @@ def read_request(
         answers=answers(everything),
         assertions=assertions(everything),
         transmission=extension(resource, urls.TRANSMISSION),
-        prior=_prior(index, claim),
+        prior=_prior(index, claim, claim_identifiers, line_numbers, cancels=cancels),
+        line_numbers=line_numbers,
         cancel_all=cancel_all,
         root=root,
         version=version,
@@ -156,6 +161,8 @@ def read_request(
         is_beneficiary=whose.named(coverage.resource.get("beneficiary"), coverage, index) if coverage else None,
         patient_url=patient.full_url,
         not_counted=not_counted,
+        insurer_ids=_tokens(insurer.resource if insurer else resource["insurer"]),
+        claim_identifiers=claim_identifiers,
     )
 
 
@@ -254,31 +261,55 @@ def _certification(element: Element) -> str | None:
     return code.code if code else None
 
 
-def _prior(index: BundleIndex, claim: Entry) -> Prior | None:
-    """What the request says it updates (``Claim.related``), in every way the earlier record may be known by."""
+def _numbers(claim: Resource) -> dict[int | None, tuple[str, ...]]:
+    """The numbers of ours that the Claim (under ``None``) and its items give, those that give any."""
+    given: dict[int | None, tuple[str, ...]] = {}
+    for sequence, element in [(None, claim), *((i.get("sequence"), i) for i in elements(claim.get("item")))]:
+        values = [extension_value(element, url) for url in (urls.AUTHORIZATION_NUMBER, urls.ADMIN_REFERENCE)]
+        numbers = tuple(dict.fromkeys(_ours(value) for value in values if isinstance(value, str)))
+        if numbers:
+            given[sequence] = numbers
+    return given
+
+
+def _prior(
+    index: BundleIndex,
+    claim: Entry,
+    own: tuple[str, ...],
+    line_numbers: Mapping[int | None, tuple[str, ...]],
+    *,
+    cancels: bool,
+) -> Prior | None:
+    """What the request says it updates (``Claim.related``), in every way the earlier record may be known by; for a
+    cancellation without ``Claim.related``, the request itself (``own`` are its identifiers) and the numbers it gives."""
+    related = elements(claim.resource.get("related"))
+    if not related and not cancels:
+        return None
     claims: list[str] = []
-    identifiers: list[str] = []
-    for related in elements(claim.resource.get("related")):
-        reference = related.get("claim")
+    identifiers: list[str] = [] if related else list(own)
+    for each in related:
+        reference = each.get("claim")
         if target := reference_of(reference):
             claims += [target, absolute(target, claim)]
         earlier = index.resolve(reference, claim)
         if earlier is not None and earlier.index != claim.index:
             claims.append(earlier.full_url)
-            identifiers += filter(None, [_token(i) for i in elements(earlier.resource.get("identifier"))])
+            identifiers += _tokens(earlier.resource)
         if isinstance(reference, dict) and (token := _token(reference.get("identifier"))):
             identifiers.append(token)
-    if not claims and not identifiers:
-        return None
-    numbers = [
-        number
-        for element in (claim.resource, *elements(claim.resource.get("item")))
-        for url in (urls.AUTHORIZATION_NUMBER, urls.ADMIN_REFERENCE)
-        if isinstance(number := extension_value(element, url), str)
-    ]
+    numbers = [number for given in line_numbers.values() for number in given]
     return Prior(
-        tuple(dict.fromkeys(filter(None, claims))), tuple(dict.fromkeys(identifiers)), tuple(dict.fromkeys(numbers))
+        tuple(dict.fromkeys(filter(None, claims))),
+        tuple(dict.fromkeys(identifiers)),
+        tuple(dict.fromkeys(numbers)),
+        related=bool(related),
+        cancels=cancels,
     )
+
+
+def _ours(number: str) -> str:
+    """A number as it was issued: people write ours in any case, with hyphens and blanks."""
+    return number.strip().upper().replace("-", "") if is_valid(number) else number
 
 
 def _level_of_service(claim: Resource) -> str | None:
@@ -290,6 +321,11 @@ def _token(identifier: object) -> str | None:
     if isinstance(identifier, dict) and (value := text(identifier.get("value"))):
         return f"{text(identifier.get('system')) or ''}|{value}"
     return None
+
+
+def _tokens(resource: Element) -> tuple[str, ...]:
+    """``system|value`` of the identifiers that a resource (or a Reference) carries."""
+    return tuple(dict.fromkeys(filter(None, (_token(i) for i in elements(resource.get("identifier"))))))
 
 
 def _sorted(value: object) -> object:

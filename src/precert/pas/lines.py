@@ -116,6 +116,8 @@ def _extensions(line: Line, shape: ItemShape, setting: Setting) -> list[Element]
         found.append({"url": urls.ISSUE_DATE, "valueDate": authorization.issued.isoformat()})
         found.append({"url": urls.PREAUTH_PERIOD, "valuePeriod": period(authorization.start, authorization.end)})
     previous = extension_value(asked.item, urls.AUTHORIZATION_NUMBER)
+    if previous is None and authorization is not None and what == "pended":
+        previous = authorization.number  # it stands while more is decided
     if isinstance(previous, str):
         found.append({"url": urls.AUTHORIZATION_NUMBER, "valueString": previous})
     if line.reference and what == "pended":

@@ -10,12 +10,16 @@ from precert.authorization.deciding.standing import describe
 from precert.authorization.record.case import Case, Line
 from precert.authorization.record.codes import code_table
 from precert.authorization.record.lifecycle import lifecycle
+from precert.authorization.usecases.give_up import NOTHING_TO_CANCEL
 from precert.policy.catalogue import NO_RULE
 from precert.policy.withheld import RULES_UNAVAILABLE
 
 _REVIEW = frozenset({"screening", "auto_review", "nurse_review", "md_review"})
 _APPEAL = "You or the member may appeal this decision to the health plan."
-
+_UNKNOWN_PRIOR = (
+    " Nothing was found to update: no earlier request of this member and requester is on file under what the request "
+    "names, so it was taken as a new one."
+)
 _SAID = frozenset({SERVICE_UNKNOWN, NO_RULE, RULES_UNAVAILABLE})
 """Reason codes of what is pended for no clinical reason: the note says why, because the provider can mend it."""
 
@@ -42,9 +46,7 @@ def line_notes(line: Line, base: str) -> list[str]:
     elif line.state == "exempt" and determination is not None:
         notes.append(determination.reason or f"No authorization is needed for {service}.")
     elif line.state == "cancelled":
-        if line.rests_on is not None and determination is not None:  # what becomes of the authorization it repeated
-            notes.append(determination.reason)
-        return [*notes, f"{service} is cancelled at the provider's request."]
+        return [_cancelled(line, service)]
     elif determination is not None:
         if line.state == "modified":
             notes.append(_in_part(line, service))
@@ -54,6 +56,8 @@ def line_notes(line: Line, base: str) -> list[str]:
             notes.append(_APPEAL)
     if determination is not None:
         notes += map(str, determination.trace.get("remarks", ()))
+    if line.state in (_REVIEW | {"pended_info"}) and line.authorization is not None:
+        notes.append(f"Authorization {line.authorization.number} stands meanwhile, for what it was given for.")
     if determination is not None and determination.policy:
         notes.append(f"Coverage policy: {determination.title}, {base}/policies/{determination.policy}")
     return notes
@@ -66,6 +70,15 @@ def _in_part(line: Line, service: str) -> str:
     until = f" to {asked.service_end.isoformat()}" if asked.service_end else ""
     wanted = f" Asked for:{amount}{until}." if amount or until else ""
     return f"In part. {_approved(line, service)}{wanted}"
+
+
+def _cancelled(line: Line, service: str) -> str:
+    """What came of a cancellation: what was decided before is no longer of interest."""
+    determination = line.determination
+    if determination is not None and (line.rests_on is not None or determination.outcome == "cancelled"):
+        return determination.reason
+    ended = f" Authorization {line.authorization.number} is no longer valid." if line.authorization is not None else ""
+    return f"Cancelled at the provider's request: {service}.{ended}"
 
 
 def _approved(line: Line, service: str) -> str:
@@ -84,9 +97,17 @@ def _approved(line: Line, service: str) -> str:
 def disposition(case: Case) -> str:
     """One sentence for the whole response."""
     review = code_table().review
-    results = [review[line.state].result if line.state in review else line.state for line in case.ordered]
+    results = [
+        "nothing-to-cancel"
+        if line.determination is not None and line.determination.reason == NOTHING_TO_CANCEL
+        else review[line.state].result
+        if line.state in review
+        else line.state
+        for line in case.ordered
+    ]
+    gone = [str(event.detail["cancelled"]) for event in case.events if "cancelled" in event.detail]
     if not results:
-        return "Nothing to decide."
+        return f"Case {case.number}: cancelled {', '.join(gone)}." if gone else "Nothing to decide."
     words = {
         "approved": "approved",
         "denied": "not approved",
@@ -94,6 +115,7 @@ def disposition(case: Case) -> str:
         "modified": "approved with changes",
         "cancelled": "cancelled",
         "not-required": "without need of authorization",
+        "nothing-to-cancel": "not found to cancel",
     }
     counted = [f"{results.count(r)} {words.get(r, r)}" for r in dict.fromkeys(results)]
-    return f"Case {case.number}: " + ", ".join(counted) + "."
+    return f"Case {case.number}: " + ", ".join(counted) + "." + (_UNKNOWN_PRIOR if case.unknown_prior else "")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from precert.authorization.record.case import Case
+from precert.authorization.usecases.answers import rejection_of
 from precert.authorization.usecases.dependencies import Rejection, Rendered, Renderer
 from precert.authorization.usecases.submission import Submission
 from precert.fhir import json
@@ -42,25 +44,44 @@ class Presenter:
 
         def render(case: Case, submission: Submission, rejection: Rejection | None) -> Rendered:
             stored = _Stored(case, submission)
-            bundle = self._answer(case, submission, rejection, shape, root, stored)
-            stored.put("Bundle", case.submission, submission.raw)
-            claim = {**submission.claim_resource, "id": case.submission}  # readable here under our id
-            stored.put("Claim", case.submission, json.dumps(claim))
-            return Rendered(json.dumps(bundle), stored.puts, stored.ids)
+            refusal = rejection is not None and rejection_of(case) is None
+            id = self._id(case) if not refusal else self.runtime.new_id()
+            # what is refused is no version of the request on record
+            request = case.submission if not refusal else self.runtime.new_id()
+            bundle = self._answer(case, submission, rejection, shape, root, stored, id)
+            stored.put("Bundle", request, submission.raw)
+            claim = {**submission.claim_resource, "id": request}  # readable here under our id
+            stored.put("Claim", request, json.dumps(claim))
+            if refusal:  # an error of its own; the case's ClaimResponse says what it said before
+                stored.put("ClaimResponse", id, json.dumps(bundle["entry"][0]["resource"]))
+                return Rendered(json.dumps(bundle), stored.puts, stored.ids)
+            answers = {str(shape.VERSION): str(bundle["id"])}
+            return Rendered(json.dumps(bundle), stored.puts, [*stored.ids, id], answers=answers, claim_response=id)
 
         return render
 
     def changed(self, case: Case, submission: Submission) -> Rendered:
         """A record that changed by itself: its resources in both shapes, and the message to subscribers."""
         stored = _Stored(case, submission)
+        id, rejection = self._id(case), rejection_of(case)
         bundles: dict[str, str] = {}
-        claim_responses: dict[str, str] = {}
         for shape in SHAPES:
-            bundle = self._answer(case, submission, None, shape, case.opened.root, stored)
+            bundle = self._answer(case, submission, rejection, shape, case.opened.root, stored, id)
             bundles[shape.VERSION] = str(bundle["id"])
-            claim_responses[shape.VERSION] = str(bundle["entry"][0]["resource"]["id"])
-        change = Change(self.runtime.new_id(), case, filters(submission), bundles, claim_responses)
-        return Rendered(b"", stored.puts, stored.ids, self.announce(change))
+        change = Change(
+            self.runtime.new_id(), case, filters(submission), bundles, {shape.VERSION: id for shape in SHAPES}
+        )
+        return Rendered(b"", stored.puts, [*stored.ids, id], self.announce(change), answers=bundles, claim_response=id)
+
+    def shown(self, case: Case, submission: Submission, shape: Shape, root: str, id: str, at: datetime) -> Resource:
+        """The ClaimResponse ``id`` of a record as it stood at ``at``, for a base on which nobody was answered then."""
+        answer = Answer(case, submission, rejection_of(case), shape, id, self.runtime.new_id(), root, at)
+        response: Resource = response_bundle(answer)["entry"][0]["resource"]
+        return response
+
+    def _id(self, case: Case) -> str:
+        """The case's ClaimResponse keeps its id: each answer is one version of it."""
+        return case.claim_response or self.runtime.new_id()
 
     def _answer(
         self,
@@ -70,15 +91,15 @@ class Presenter:
         shape: Shape,
         root: str,
         stored: _Stored,
+        id: str,
     ) -> Resource:
-        new_id = self.runtime.new_id
         answer = Answer(
             case=case,
             submission=submission,
             rejection=rejection,
             shape=shape,
-            claim_response=new_id(),
-            bundle=new_id(),
+            claim_response=id,
+            bundle=self.runtime.new_id(),
             root=root,
             at=self.runtime.now(),
         )
@@ -86,7 +107,7 @@ class Presenter:
         stored.put("Bundle", answer.bundle, json.dumps(bundle))
         for entry in bundle["entry"]:
             resource = entry["resource"]
-            if resource["resourceType"] in ("ClaimResponse", "Task", "CommunicationRequest"):
+            if resource["resourceType"] in ("Task", "CommunicationRequest"):
                 stored.put(resource["resourceType"], resource["id"], json.dumps(resource))
         return bundle
 

@@ -15,7 +15,6 @@ from precert.authorization.usecases.inquire import inquire as find_matches
 from precert.authorization.usecases.inquire import refused as refuse_inquiry
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.submit import submit as submit_request
-from precert.authorization.usecases.update import update as update_request
 from precert.fhir.bundle import BundleIndex
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
@@ -104,9 +103,8 @@ def pas_router(context: PasContext, shape: Shape) -> APIRouter:
         root = context.root(request)
         submission = context.admit(raw, bundle, client, root, shape)
         render = context.presenter.renderer(shape, root)
-        use_case = update_request if submission.prior else submit_request
         with store_refusals():
-            answered = await use_case(service, submission, render)
+            answered = await submit_request(service, submission, render)
         if answered.case is not None:
             for line in answered.case.ordered:
                 outcome = line.determination.outcome if line.determination else line.state

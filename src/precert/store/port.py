@@ -60,6 +60,11 @@ class Locked(StoreError):
     """Another process holds the data directory."""
 
 
+def is_id(id: str) -> bool:
+    """Whether a resource can have ``id``: what clients call things may hold what no key may."""
+    return bool(id) and "/" not in id
+
+
 @dataclass(frozen=True, slots=True)
 class Put:
     """Write one new version of a resource.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -134,14 +134,6 @@ def _only(pairs: Pairs, name: str) -> str | None:
     if len(given) > 1:
         raise bad_request(f"{name} is given {len(given)} times. Give it once.", code="value", rule="repeated")
     return given[0] if given else None
-
-
-def preferences(header: Iterable[str]) -> dict[str, str]:
-    """``Prefer: return=minimal, handling=strict`` as a dict (RFC 7240, without parameters)."""
-    parts = (part.partition(";")[0] for line in header for part in line.split(","))
-    return {
-        name.strip().lower(): value.strip().strip('"').lower() for name, _, value in (p.partition("=") for p in parts)
-    }
 
 
 def check_match(header: str | None, current: str) -> None:

@@ -24,14 +24,22 @@ from precert.subscriptions.queries import (
     Pairs,
     check_match,
     parameters_of,
-    preferences,
     read_range,
     read_search,
     read_status,
 )
 from precert.subscriptions.record import Record, Version, shown
 from precert.subscriptions.records import Records
-from precert.web.http import busy, check_accept, check_content_type, fhir_response, media_type, read_body, read_resource
+from precert.web.http import (
+    busy,
+    check_accept,
+    check_content_type,
+    fhir_response,
+    media_type,
+    preferences,
+    read_body,
+    read_resource,
+)
 from precert.web.refusals import store_refusals
 
 

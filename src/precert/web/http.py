@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -126,6 +126,14 @@ def fhir_response(
     else:
         body = json.dumps(resource, pretty=wants_pretty(request))
     return Response(body, status, dict(headers or {}), FHIR_JSON)
+
+
+def preferences(header: Iterable[str]) -> dict[str, str]:
+    """``Prefer: return=minimal, handling=strict`` as a dict (RFC 7240, without parameters)."""
+    parts = (part.partition(";")[0] for line in header for part in line.split(","))
+    return {
+        name.strip().lower(): value.strip().strip('"').lower() for name, _, value in (p.partition("=") for p in parts)
+    }
 
 
 _WITHOUT_OUTCOME = "/fhir/v2.0"

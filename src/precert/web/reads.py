@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from precert.fhir.outcome import FhirError, Issue
 from precert.security.identity import Client
-from precert.store.port import Document, Param, Store
+from precert.store.port import Document, Param, Store, is_id
 from precert.web.http import check_accept, fhir_response
 
 
@@ -25,17 +25,27 @@ def read_router(
         check_accept(request)
         if type not in types:
             raise FhirError(404, Issue("error", "not-found", f"{type[:64]} is not served here.", rule="unknown-type"))
-        document = await store.get(tenant, type, id)
-        if document is None or not await _mine(store, tenant, document, client):
-            text = f"There is no {type}/{id[:64]} here, or it is not yours to read."
-            raise FhirError(404, Issue("error", "not-found", text, rule="unknown-id"))
-        etag = f'W/"{document.version}"'
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers={"ETag": etag})
-        modified = format_datetime(document.updated, usegmt=True)
-        return fhir_response(request, document.body, headers={"ETag": etag, "Last-Modified": modified})
+        return await read_document(request, store, tenant, type, id, client)
 
     return router
+
+
+async def read_document(request: Request, store: Store, tenant: str, type: str, id: str, client: Client) -> Response:
+    """One stored document of the caller's, with ETag and Last-Modified. Raises FhirError(404)."""
+    document = await store.get(tenant, type, id) if is_id(id) else None
+    if document is None or not await _mine(store, tenant, document, client):
+        raise unknown_id(type, id)
+    etag = f'W/"{document.version}"'
+    if request.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers={"ETag": etag})
+    modified = format_datetime(document.updated, usegmt=True)
+    return fhir_response(request, document.body, headers={"ETag": etag, "Last-Modified": modified})
+
+
+def unknown_id(type: str, id: str) -> FhirError:
+    """404: what is not there and what is not the caller's are told alike."""
+    text = f"There is no {type}/{id[:64]} here, or it is not yours to read."
+    return FhirError(404, Issue("error", "not-found", text, rule="unknown-id"))
 
 
 async def _mine(store: Store, tenant: str, document: Document, client: Client) -> bool:

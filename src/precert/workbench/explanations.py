@@ -10,7 +10,7 @@ from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element
 from precert.security.identity import Client
-from precert.store.port import Param
+from precert.store.port import Param, is_id
 
 
 async def explanation(service: AuthorizationService, id: str, client: Client) -> Element:
@@ -18,7 +18,7 @@ async def explanation(service: AuthorizationService, id: str, client: Client) ->
     wanted = id.strip()
     if is_valid(wanted):  # people write our numbers in any case and with hyphens
         wanted = wanted.upper().replace("-", "")
-    assertion = await service.store.get(service.tenant, "Assertion", wanted)
+    assertion = await service.store.get(service.tenant, "Assertion", wanted) if is_id(wanted) else None
     if assertion is not None:
         stored = json.loads(assertion.body)
         return await _with_case(service, stored, wanted, client) if isinstance(stored, dict) else {}
@@ -36,7 +36,7 @@ async def explanation(service: AuthorizationService, id: str, client: Client) ->
             "a ClaimResponse id or a coverage-assertion-id."
         )
         raise FhirError(404, Issue("error", "not-found", text, rule="unknown-id"))
-    return explain_case(case, wanted, await _claim_response(service, case.id))
+    return explain_case(case, wanted, case.claim_response or await _claim_response(service, case.id))
 
 
 async def _with_case(service: AuthorizationService, stored: Element, assertion: str, client: Client) -> Element:
@@ -47,6 +47,6 @@ async def _with_case(service: AuthorizationService, stored: Element, assertion: 
 
 
 async def _claim_response(service: AuthorizationService, case: str) -> str | None:
-    """The newest ClaimResponse issued for the case."""
+    """The newest ClaimResponse of a case of an earlier format, in which each answer had an id of its own."""
     page = await service.store.search(service.tenant, "ClaimResponse", [Param("case", [case])], limit=1)
     return page.documents[0].id if page.documents else None

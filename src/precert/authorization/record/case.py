@@ -14,6 +14,7 @@ from decimal import Decimal
 import msgspec
 
 from precert.authorization.record.lifecycle import advance, lifecycle
+from precert.fhir.extension import extensions
 from precert.fhir.types import Element
 
 GENESIS = "0" * 64
@@ -182,9 +183,26 @@ class Case(msgspec.Struct, kw_only=True):
         return [self.lines[sequence] for sequence in sorted(self.lines)]
 
     @property
+    def claim_response(self) -> str | None:
+        """The id of the case's ClaimResponse, under which each answer is one version; ``None`` before the first."""
+        told = (event.detail.get("claimResponse") for event in self.events if event.ev == "answered")
+        return next((str(id) for id in told if id), None)
+
+    @property
+    def unknown_prior(self) -> bool:
+        """Whether the request spoke of an earlier one that was not found."""
+        return any(event.ev == "note" and event.detail.get("prior") == "unknown" for event in self.events)
+
+    @property
     def repetition(self) -> bool:
         """Whether all that is asked for is authorized on other records: nothing is granted on this one."""
         return bool(self.lines) and all(line.rests_on is not None for line in self.ordered)
+
+    @property
+    def claim_identifiers(self) -> tuple[str, ...]:
+        """``system|value`` of every identifier that the client's requests carried."""
+        updates = (event.updated.identifiers for event in self.events if event.updated is not None)
+        return tuple(dict.fromkeys([*self.opened.identifiers, *(token for each in updates for token in each)]))
 
     def tokens(self) -> dict[str, list[str]]:
         """The search tokens of the record: every number and reference that leads to it.
@@ -205,9 +223,12 @@ class Case(msgspec.Struct, kw_only=True):
             if event.updated is not None:
                 claims.add(event.updated.claim)
                 identifiers.update(event.updated.identifiers)
+            if event.requested is not None:
+                identifiers.update(traced(event.requested))
         return {
             "number": sorted(numbers),
             "identifier": sorted(identifiers),
+            "named": sorted({self.number, *(token.rpartition("|")[2] for token in self.claim_identifiers)}),
             "claim": sorted(claim for claim in claims if claim),
             "member": sorted({n for n in (self.opened.member, *self.opened.member_numbers) if n}),
             "state": sorted({line.state for line in self.ordered}),
@@ -217,6 +238,16 @@ class Case(msgspec.Struct, kw_only=True):
             **({"assertion": sorted(self.opened.assertions)} if self.opened.assertions else {}),
             **({"rests": sorted(rests)} if rests else {}),
         }
+
+
+_TRACE = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-itemTraceNumber"
+
+
+def traced(line: LineRequest) -> tuple[str, ...]:
+    """The search tokens of a line's trace numbers (PAS extension-itemTraceNumber, X12 TRN): ``trace|system|value``."""
+    numbers = (each.get("valueIdentifier") for each in extensions(line.item, _TRACE))
+    named = (number for number in numbers if isinstance(number, dict) and number.get("value"))
+    return tuple(f"trace|{number.get('system') or ''}|{number['value']}" for number in named)
 
 
 class Recorder:

@@ -7,28 +7,27 @@ The use cases stand beside it, each in a module of its own: :mod:`submit`, :mod:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 
 from precert.authorization.deciding import judge
-from precert.authorization.deciding.answers import answers, merged
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.decide import Rules, decide
-from precert.authorization.deciding.evidence import about_somebody_else, clinical_evidence, unpacked
-from precert.authorization.deciding.person import Person, identify
+from precert.authorization.deciding.person import Patient, Person, identify
 from precert.authorization.deciding.standing import Standing, service_day, standing
 from precert.authorization.record.case import Case, LineRequest, decode, fold
 from precert.authorization.record.codes import Reject, code_table
+from precert.authorization.usecases import on_file
 from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import Directory
 from precert.fhir import json
-from precert.fhir.bundle import BundleIndex
+from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.runtime import Runtime
-from precert.store.port import Outgoing, Param, Put, Store
+from precert.store.port import Outgoing, Param, Put, Store, is_id
 
 log = structlog.get_logger(__name__)
 
@@ -49,13 +48,35 @@ class Rejection:
 class Rendered:
     """What an edge made of a case: the body to send, resources to store with it, and the numbers that lead to the case.
 
-    ``outgoing`` are messages (notifications) that must leave because of it.
+    ``outgoing`` are messages (notifications) that must leave because of it. When it shows the record as it stands,
+    ``answers`` are the stored response Bundles by IG version and ``claim_response`` is the id of the ClaimResponse in them.
     """
 
     body: bytes
     puts: Sequence[Put] = ()
     numbers: Sequence[str] = ()
     outgoing: Sequence[Outgoing] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
+    claim_response: str | None = None
+    same: bool = False
+    """It only says in another IG version's shape what was answered before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """What was attached before the request that it belongs to: a Bundle (its id and bytes), what the record keeps of where it
+    came from, and the document that says it is no longer held."""
+
+    bundle: str
+    raw: bytes
+    sender: str
+    detail: Element
+    filed: Put
+
+
+async def nothing_early(submission: Submission) -> Sequence[Early]:
+    """For a server that takes no attachments."""
+    return ()
 
 
 Renderer = Callable[[Case, Submission, "Rejection | None"], Rendered]
@@ -92,6 +113,8 @@ class AuthorizationService:
     tenant: str = "default"
     read: Callable[[bytes, str], Submission] = field(kw_only=True)
     changed: Notifier = field(kw_only=True)
+    early: Callable[[Submission], Awaitable[Sequence[Early]]] = nothing_early
+    """Attachments that were sent ahead of a request and are held for it (the CDex edge's, handed in)."""
     settled: Callable[[], None] = lambda: None
     """Called after a commit that put messages into the outbox, so that whoever delivers them need not poll."""
 
@@ -156,22 +179,30 @@ class AuthorizationService:
 
     async def case(self, id: str) -> tuple[Case, int] | None:
         """A record and its version by its id or any of its numbers."""
-        document = await self.store.get(self.tenant, "Case", id)
+        document = await self.store.get(self.tenant, "Case", id) if is_id(id) else None
         if document is None:
             page = await self.store.search(self.tenant, "Case", [Param("number", [id])], limit=1)
             document = page.documents[0] if page.documents else None
         return (fold(decode(document.body)), document.version) if document else None
 
     async def submission_of(self, case: Case) -> Submission:
-        """The newest version of the request behind a record, read again, with everything attached to it since."""
+        """The newest version of the request behind a record, read again, with what else is on file: the evidence and the
+        answers of its earlier versions and of everything attached to it (see :mod:`.on_file`)."""
         document = await self.store.get(self.tenant, "Bundle", case.submission)
         assert document is not None  # stored in the same commit as the record
-        submission = self.read(document.body, case.opened.submitter)
-        for attachment in case.attachments:
-            attached = await self.store.get(self.tenant, "Bundle", attachment)
-            if attached is not None:
-                submission = with_attachment(submission, attached.body)
-        return submission
+        newest = self.read(document.body, case.opened.submitter)
+        if len(on_file.filed(case)) == 1:
+            return newest
+        return on_file.with_files(newest, await self.files(case, newest.whose))
+
+    async def files(self, case: Case, whose: Patient) -> list[on_file.Contents]:
+        """What each bundle on file for ``case`` says about its patient, oldest first."""
+        found = []
+        for id in on_file.filed(case):
+            kept = await self.store.get(self.tenant, "Bundle", id)
+            if kept is not None:
+                found.append(on_file.contents(json.loads(kept.body), whose))
+        return found
 
 
 def who_asks(directory: Directory, submission: Submission, now: datetime) -> Standing:
@@ -203,15 +234,19 @@ def _deny_allowed(who: Standing) -> bool:
 
 
 def with_attachment(submission: Submission, bundle: bytes) -> Submission:
-    """The request with the evidence and answers of an attached bundle added; the newer answer counts, by its ``authored``."""
-    index = BundleIndex(json.loads(bundle))
-    foreign = {entry.path for entry, _ in about_somebody_else(index, submission.whose, vouched=True)}
-    entries = [entry for entry in unpacked(index) if entry.path not in foreign]
-    return replace(
-        submission,
-        evidence=[*submission.evidence, *clinical_evidence(entries)],
-        answers=merged(submission.answers, answers(entries)),
-    )
+    """The request with the evidence and answers of an attached bundle added; the newer answer counts, by its ``authored``.
+
+    Who attached it said whom it is about; what names somebody else in it does not count.
+    """
+    own = on_file.Contents(submission.evidence, submission.answers)
+    return on_file.with_files(submission, [own, on_file.contents(json.loads(bundle), submission.whose)])
+
+
+def with_early(submission: Submission, early: Sequence[Early]) -> Submission:
+    """The request with what was attached before it."""
+    for each in early:
+        submission = with_attachment(submission, each.raw)
+    return submission
 
 
 def bound_versions(case: Case) -> dict[str, str]:

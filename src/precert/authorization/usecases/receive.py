@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from precert.authorization.deciding import judge
-from precert.authorization.record.case import Case, Event, Recorder, decode, fold
-from precert.authorization.record.numbers import reservation
+from precert.authorization.record.case import Case, Recorder, fold
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
+from precert.authorization.usecases.duplicates import Doubts, approved, doubts, handed_over
 from precert.authorization.usecases.metering import exchange
-from precert.authorization.usecases.on_record import on_record
-from precert.authorization.usecases.submit import record_put
+from precert.authorization.usecases.on_record import OnRecord, on_record
+from precert.authorization.usecases.recording import provider_event
+from precert.authorization.usecases.submission import Submission
+from precert.authorization.usecases.unit_of_work import Unit, change
 from precert.fhir.types import Element
-from precert.store.port import Audit, Busy, Commit, Conflict, Idempotency, Put, Stored
-
-log = structlog.get_logger(__name__)
-_ATTEMPTS = 25
+from precert.store.port import Audit, Idempotency, Put
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,74 +40,80 @@ class Received:
 async def receive(service: AuthorizationService, case_id: str, received: Received) -> Case:
     """File ``received`` on the record and decide the waiting lines again. Raises KeyError for an unknown case.
 
-    Lines in nurse or physician review stay there: the person who reviews sees the new evidence.
+    Lines in nurse or physician review stay there: the person who reviews sees the new evidence. Received twice, it is
+    filed once.
     """
-    for _ in range(_ATTEMPTS):
-        document = await service.store.get(service.tenant, "Case", case_id)
-        if document is None:
-            raise KeyError(case_id)
-        case, numbers, granting = await _apply(service, fold(decode(document.body)), received)
-        submission = await service.submission_of(case)
-        rendered = service.changed(case, submission)
+
+    async def step(case: Case, version: int) -> Unit:
+        after, numbers, places, granting = await _filed(service, case, received)
+        submission = await service.submission_of(after)
         now = service.runtime.now()
         scope = {"case": [case.id], "submitter": [case.opened.submitter], "id": [received.bundle]}
         filed = Put("Bundle", received.bundle, received.raw, scope, expect=0)
-        metered = exchange(service.runtime.new_id(), "subsequent", case, submission, now, now)
-        commit = Commit(
-            tenant=service.tenant,
-            puts=[
-                filed,
-                record_put(case, rendered, now, document.version),
-                *rendered.puts,
-                metered,
-                *granting,
-            ],
-            outgoing=rendered.outgoing,
-            audit=[Audit("information-received", received.sender, case.number, now)],
-            reserve=[reservation(number) for number in numbers],
-            idempotency=received.key,
+        metered = exchange(service.runtime.new_id(), "subsequent", after, submission, now, now)
+        return Unit(
+            after,
+            version,
+            service.changed(after, submission),
+            [Audit("information-received", received.sender, case.number, now)],
+            numbers,
+            places,
+            puts=[filed, *granting, metered],
+            key=received.key,
         )
-        try:
-            outcome = await service.store.commit(commit)
-        except Conflict:
-            log.info("record moved on, filing the information again", case=case.number)
-            continue
-        if isinstance(outcome, Stored):
-            service.settled()
-        return case
-    raise Busy
+
+    answered = await change(service, case_id, step)
+    if answered.case is not None:
+        return answered.case
+    stored = await service.case(case_id)  # filed before
+    assert stored is not None
+    return stored[0]
 
 
-async def _apply(service: AuthorizationService, case: Case, received: Received) -> tuple[Case, list[str], list[Put]]:
+async def _filed(
+    service: AuthorizationService, case: Case, received: Received
+) -> tuple[Case, Sequence[str], Sequence[str], Sequence[Put]]:
+    """(the record with what arrived, numbers drawn, names to be reserved, what is stored with a grant)."""
+    whole = with_attachment(await service.submission_of(case), received.raw)
+    seen = await on_record(service, whole, own=case)
+    after, numbers = _apply(service, case, received, whole, seen, Doubts())
+    doubt = await doubts(service, whole, after, approved(after.events[len(case.events) :]))
+    if doubt.reasons:
+        seen.taken.clear()
+        after, numbers = _apply(service, case, received, whole, seen, doubt)
+    return after, numbers, doubt.places, seen.record.granting(after, numbers)
+
+
+def _apply(
+    service: AuthorizationService, case: Case, received: Received, whole: Submission, seen: OnRecord, doubt: Doubts
+) -> tuple[Case, list[str]]:
     now = service.runtime.now()
     recorder = Recorder(case.events)
     detail: Element = {"bundle": received.bundle, **(received.detail or {})}
-    recorder.append(Event(seq=0, at=now, ev="evidence", actor="provider", by=received.sender, detail=detail))
-    whole = with_attachment(await service.submission_of(case), received.raw)
+    recorder.append(provider_event("evidence", now, received.sender, detail=detail))
     who = service.who(whole, now)
-    seen = await on_record(service, whole, own=case)
     numbers: list[str] = []
     for line in case.ordered:
         if line.state != "pended_info" or (received.lines and line.sequence not in received.lines):
             continue
-        recorder.append(
-            Event(seq=0, at=now, ev="info_received", actor="provider", by=received.sender, line=line.sequence)
-        )
-        judged = service.judge_line(
-            line.requested,
-            whole,
-            who,
-            now,
-            state="auto_review",
-            reference=line.reference,
-            bound=bound_versions(case),
-            repeated=seen.repeated(line.requested),
-            counted=seen.counted(line.requested),
-        )
+        recorder.append(provider_event("info_received", now, received.sender, line=line.sequence))
+        if (reason := doubt.reasons.get(line.sequence)) is not None:
+            judged = handed_over(service, line.requested, now, reason, state="auto_review", reference=line.reference)
+        else:
+            judged = service.judge_line(
+                line.requested,
+                whole,
+                who,
+                now,
+                state="auto_review",
+                reference=line.reference,
+                bound=bound_versions(case),
+                repeated=seen.repeated(line.requested),
+                counted=seen.counted(line.requested),
+            )
         bench = judge.Bench(line.requested, service.runtime, now, state="auto_review", reference=line.reference)
         judged = judge.after_a_cut(bench, judged, recorder.events)
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)
-    whole_case = fold(recorder.events)
-    return whole_case, numbers, seen.record.granting(whole_case, numbers)
+    return fold(recorder.events), numbers

@@ -15,12 +15,23 @@ from precert.policy.types import Answer, EvidenceItem
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """The earlier request that an update refers to: by the URL in ``Claim.related``, by the identifiers of the prior
-    Claim that came along, or by numbers of ours that the update repeats."""
+    """The earlier request that an update or a cancellation refers to: by the URL in ``Claim.related``, by the identifiers
+    of the prior Claim that came along, or by numbers of ours that the update repeats.
+
+    ``related`` says that there is a ``Claim.related``; a cancellation without one is found by its own identifiers.
+    ``cancels`` says that it takes something back.
+    """
 
     claims: tuple[str, ...]
     identifiers: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    related: bool = True
+    cancels: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether ``Claim.related`` names a Claim in a way that can be looked for."""
+        return self.related and bool(self.claims or self.identifiers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,14 @@ class Submission:
     def whose(self) -> Patient:
         """The patient, as references in the request and in what is attached to it name them."""
         return Patient(self.patient, self.patient_url)
+
+    insurer_ids: tuple[str, ...] = ()  # system|value of the insurer
+    claim_identifiers: tuple[str, ...] = ()  # system|value of the Claim alone
+    line_numbers: Mapping[int | None, tuple[str, ...]] = field(default_factory=dict)  # of ours; None: on the Claim
+
+    def numbers_of(self, line: LineRequest) -> tuple[str, ...]:
+        """The numbers of ours that one line gives, or the Claim as a whole."""
+        return self.line_numbers.get(line.sequence, self.line_numbers.get(None, ()))
 
     @property
     def subject(self) -> Subject:

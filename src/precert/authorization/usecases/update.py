@@ -2,17 +2,17 @@
 
 What a change means depends on where the line stands: while it is undecided it is looked at again; after an approval
 less narrows it (the number stays) and more is decided afresh; after a denial nothing can be changed, that needs a new
-request (reconsideration or appeal). Every answer holds every line ever asked for (PAS spec-46).
+request (reconsideration or appeal). Every answer holds every line ever asked for (PAS spec-46). What is on file counts
+for every version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
-import structlog
 
 from precert.authorization.deciding import judge
 from precert.authorization.deciding.standing import Standing
@@ -24,138 +24,168 @@ from precert.authorization.record.case import (
     Line,
     LineRequest,
     Recorder,
-    decode,
     fold,
 )
 from precert.authorization.record.lifecycle import lifecycle
-from precert.authorization.record.numbers import reservation
-from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Renderer, bound_versions
-from precert.authorization.usecases.give_up import CANCELLABLE, GivenUp, given_up, last_word
+from precert.authorization.usecases import on_file
+from precert.authorization.usecases.dependencies import (
+    AuthorizationService,
+    Early,
+    Rejection,
+    Renderer,
+    bound_versions,
+    with_early,
+)
+from precert.authorization.usecases.duplicates import Doubts, approved, doubts, handed_over
+from precert.authorization.usecases.give_up import (
+    CANCELLABLE,
+    NOTHING_TO_CANCEL,
+    GivenUp,
+    given_up,
+    last_word,
+    taken_back,
+)
 from precert.authorization.usecases.metering import Kind, exchange
 from precert.authorization.usecases.on_record import OnRecord, on_record
-from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.submit import (
-    Answered,
-    answered,
-    record_put,
-    request_key,
+from precert.authorization.usecases.recording import (
+    early_puts,
+    filed_early,
+    provider_event,
     requested_event,
-    submit,
     system_event,
 )
-from precert.store.port import Audit, Busy, Commit, Conflict, Document, Param, Replayed
+from precert.authorization.usecases.same_request import DENIED, GONE
+from precert.authorization.usecases.submission import Submission
+from precert.authorization.usecases.unit_of_work import Unit
+from precert.store.port import Audit, Idempotency, Put
 
-log = structlog.get_logger(__name__)
-_ATTEMPTS = 25
-DENIED = frozenset({"denied", "denied_admin"})
-GONE = frozenset({"cancelled", "dismissed"})
 _OPEN = frozenset({"pended_info", "nurse_review", "md_review", "exempt", "repeated"})
 
 
 @dataclass(slots=True)
-class _Change:
-    """One update in the making."""
+class Change:
+    """One update in the making: ``submission`` is what arrived, ``whole`` the same with all that is on file; ``seen`` is what
+    other records hold that its lines may ask for, ``gone`` are the authorizations there that end with it."""
 
-    recorder: Recorder
-    numbers: list[str]
+    submission: Submission
+    whole: Submission
+    who: Standing
+    now: datetime
     seen: OnRecord
+    gone: frozenset[str] = frozenset()
+    doubt: Doubts = field(default_factory=Doubts)
+    early: Sequence[Early] = ()
+    bound: dict[str, str] = field(default_factory=dict)
+    recorder: Recorder = field(default_factory=Recorder)
+    numbers: list[str] = field(default_factory=list)
+
+    def provider(self, ev: str, line: int | None = None) -> Event:
+        """An event that the sender causes."""
+        return provider_event(ev, self.now, self.submission.submitter, line=line)
+
+    def record(self, events: Sequence[Event], numbers: Sequence[str] = ()) -> None:
+        """Take in what was decided."""
+        for event in events:
+            self.recorder.append(event)
+        self.numbers.extend(numbers)
 
 
-async def update(service: AuthorizationService, submission: Submission, render: Renderer) -> Answered:
-    """Process a request that refers to an earlier one. Unknown predecessor: it is taken as a new request.
-
-    Raises the store's errors. Concurrent updates of one case follow one another; none is lost.
-    """
-    key = request_key(submission)
-    earlier = await service.store.replay(service.tenant, key)
-    if isinstance(earlier, Replayed):
-        return Answered(earlier.result, replayed=True)
-    started = service.runtime.now()
-    for _ in range(_ATTEMPTS):
-        document = await find_prior(service, submission)
-        if document is None:
-            return await submit(service, submission, render)
-        case = fold(decode(document.body))
-        seen = await on_record(service, submission, own=case)
-        gone = GivenUp() if _refused(case, submission) else await given_up(service, case, submission)
-        case, numbers, rejection = apply(service, case, submission, seen, gone.numbers)
-        rendered = render(case, submission, rejection)
-        now = service.runtime.now()
-        audit = Audit("update", submission.submitter, case.number, now, {"lines": str(len(case.lines))})
-        kind: Kind = "cancel" if submission.cancel_all else "update"
-        metered = exchange(service.runtime.new_id(), kind, case, submission, started, now, rejection)
-        commit = Commit(
-            tenant=service.tenant,
-            puts=[
-                record_put(case, rendered, now, document.version),
-                *rendered.puts,
-                *gone.puts,
-                metered,
-                *seen.record.granting(case, numbers),
-            ],
-            outgoing=[*rendered.outgoing, *gone.outgoing],
-            audit=[audit, *gone.audit],
-            reserve=[reservation(number) for number in numbers],
-            idempotency=key,
-            result=rendered.body,
-        )
-        try:
-            outcome = await service.store.commit(commit)
-        except Conflict:
-            log.info("record moved on, applying the update again", case=case.number)
-            continue
-        if gone.outgoing:
-            service.settled()
-        return answered(outcome, rendered, case, rejection)
-    raise Busy
-
-
-async def find_prior(service: AuthorizationService, submission: Submission) -> Document | None:
-    """The record that the update continues: by any earlier Claim's URL, its identifiers, or a number of ours."""
-    prior = submission.prior
-    if prior is None:
-        return None
-    mine = Param("submitter", [submission.submitter])
-    for name, values in (("claim", prior.claims), ("number", prior.numbers), ("identifier", prior.identifiers)):
-        if values:
-            page = await service.store.search(service.tenant, "Case", [Param(name, list(values)), mine], limit=1)
-            if page.documents:
-                return page.documents[0]
-    return None
-
-
-def apply(
+async def continued(
     service: AuthorizationService,
     case: Case,
+    version: int,
     submission: Submission,
-    seen: OnRecord,
-    gone: frozenset[str] = frozenset(),
-) -> tuple[Case, list[str], Rejection | None]:
-    """The record after the update: (case, new numbers, why the update is refused). ``seen`` is what other records hold
-    that its lines may ask for, ``gone`` the authorizations there that end with it."""
+    render: Renderer,
+    key: Idempotency,
+) -> Unit:
+    """The record ``case``, stored at ``version``, after ``submission``. The sender's right to it is checked by the caller.
+
+    Raises the store's errors.
+    """
     now = service.runtime.now()
     if refusal := _refused(case, submission):
         recorder = Recorder(case.events)
         detail = {"refused": refusal.key, "digest": submission.digest}
-        recorder.append(_provider_event("note", now, submission, detail=detail))
-        return fold(recorder.events), [], refusal
+        recorder.append(provider_event("note", now, submission.submitter, detail=detail))
+        return _unit(service, fold(recorder.events), version, submission, render, key, GivenUp(), (), refusal)
     who = service.who(submission, now)
-    change = _Change(Recorder(case.events), [], seen)
+    gone = await given_up(service, case, submission, who)
+    whose = submission.whose
+    files = [*await service.files(case, whose), on_file.contents(submission.bundle, whose)]
+    early = await service.early(submission)
+    change = Change(
+        submission,
+        with_early(on_file.with_files(submission, files), early),
+        who,
+        now,
+        await on_record(service, submission, own=case),
+        gone.numbers,
+        bound=bound_versions(case),
+        early=early,
+    )
+    after = apply(service, case, change)
+    change.doubt = await doubts(service, submission, after, approved(after.events[len(case.events) :]))
+    if change.doubt.reasons:
+        change.seen.taken.clear()
+        after = apply(service, case, change)
+    places = change.doubt.places
+    granting = change.seen.record.granting(after, change.numbers)
+    names = (change.numbers, places)
+    return _unit(service, after, version, submission, render, key, gone, names, None, early, granting)
+
+
+def _unit(
+    service: AuthorizationService,
+    case: Case,
+    version: int,
+    submission: Submission,
+    render: Renderer,
+    key: Idempotency,
+    gone: GivenUp,
+    names: Sequence[Sequence[str]],
+    rejection: Rejection | None,
+    early: Sequence[Early] = (),
+    granting: Sequence[Put] = (),
+) -> Unit:
+    numbers, places = names or ((), ())
+    now = service.runtime.now()
+    rendered = render(case, submission, rejection)
+    audit = Audit("update", submission.submitter, case.number, now, {"lines": str(len(case.lines))})
+    kind: Kind = "cancel" if submission.cancel_all else "update"
+    metered = exchange(service.runtime.new_id(), kind, case, submission, now, now, rejection)
+    return Unit(
+        case,
+        version,
+        rendered,
+        [audit, *gone.audit],
+        numbers,
+        places,
+        puts=[*early_puts(case, early), *gone.puts, *granting, metered],
+        outgoing=gone.outgoing,
+        key=key,
+        rejection=rejection,
+    )
+
+
+def apply(service: AuthorizationService, case: Case, change: Change) -> Case:
+    """The record after the update."""
+    submission = change.submission
+    change.recorder, change.numbers = Recorder(case.events), []
     updated = CaseUpdated(
         claim=submission.claim, submission=service.runtime.new_id(), identifiers=submission.identifiers
     )
-    change.recorder.append(msgspec.structs.replace(_provider_event("updated", now, submission), updated=updated))
-    bound = bound_versions(case)
+    change.recorder.append(msgspec.structs.replace(change.provider("updated"), updated=updated))
+    change.record(filed_early(change.early, change.now))
     asked = {line.sequence: line for line in submission.lines}
     for sequence in sorted({*case.lines, *asked}):
         known, wanted = case.lines.get(sequence), asked.get(sequence)
         if known is None and wanted is not None:
-            _add(service, change, wanted, submission, who, now)
+            _add(service, change, wanted)
         elif known is not None and (submission.cancel_all or (wanted is not None and wanted.request == "cancel")):
-            _cancel(service, change, known, submission, now, gone)
+            _cancel(service, change, known)
         elif known is not None and wanted is not None:
-            _revise(service, change, known, wanted, submission, who, now, bound)
-    return fold(change.recorder.events), change.numbers, None
+            _revise(service, change, known, wanted)
+    return fold(change.recorder.events)
 
 
 def _refused(case: Case, submission: Submission) -> Rejection | None:
@@ -179,96 +209,66 @@ def differs(before: LineRequest, after: LineRequest) -> bool:
     return npi[0] != npi[1] or (before.service_start, before.service_end) != (after.service_start, after.service_end)
 
 
-def _provider_event(
-    ev: str, at: datetime, submission: Submission, *, line: int | None = None, detail: dict[str, str] | None = None
-) -> Event:
-    return Event(seq=0, at=at, ev=ev, actor="provider", by=submission.submitter, line=line, detail=detail or {})
-
-
-def _record(change: _Change, events: Sequence[Event], numbers: Sequence[str] = ()) -> None:
-    for event in events:
-        change.recorder.append(event)
-    change.numbers.extend(numbers)
-
-
-def _add(
-    service: AuthorizationService,
-    change: _Change,
-    line: LineRequest,
-    submission: Submission,
-    who: Standing,
-    now: datetime,
-) -> None:
-    change.recorder.append(requested_event(submission, line, now))
-    change.recorder.append(system_event("validated", now, line=line.sequence))
-    if line.request == "cancel" or submission.cancel_all:
-        change.recorder.append(_provider_event("cancel", now, submission, line=line.sequence))
+def _add(service: AuthorizationService, change: Change, line: LineRequest) -> None:
+    change.recorder.append(requested_event(change.submission, line, change.now))
+    change.recorder.append(system_event("validated", change.now, line=line.sequence))
+    if line.request == "cancel" or change.submission.cancel_all:
+        change.recorder.append(taken_back(service, change.submission, line.sequence, change.now, NOTHING_TO_CANCEL))
         return
-    repeated, counted = change.seen.repeated(line), change.seen.counted(line)
-    judged = service.judge_line(line, submission, who, now, repeated=repeated, counted=counted)
-    _record(change, judged.events, judged.numbers)
+    if (doubt := change.doubt.reasons.get(line.sequence)) is not None:
+        judged = handed_over(service, line, change.now, doubt)
+    else:
+        repeated, counted = change.seen.repeated(line), change.seen.counted(line)
+        judged = service.judge_line(line, change.whole, change.who, change.now, repeated=repeated, counted=counted)
+    change.record(judged.events, judged.numbers)
 
 
-def _cancel(
-    service: AuthorizationService,
-    change: _Change,
-    known: Line,
-    submission: Submission,
-    now: datetime,
-    gone: frozenset[str],
-) -> None:
-    word = last_word(known, gone, now, service.runtime.new_id())
+def _cancel(service: AuthorizationService, change: Change, known: Line) -> None:
+    word = last_word(known, change.gone, change.now, service.runtime.new_id())
     number = known.authorization.number if known.authorization is not None else None
-    if known.state in CANCELLABLE or number in gone:  # cancelled before: the number may come afterwards
-        ev = "cancel" if known.state in CANCELLABLE else "note"
-        event = _provider_event(ev, now, submission, line=known.sequence)
+    if known.state in CANCELLABLE or number in change.gone:  # cancelled before: the number may come afterwards
+        event = change.provider("cancel" if known.state in CANCELLABLE else "note", known.sequence)
         change.recorder.append(msgspec.structs.replace(event, determination=word))
 
 
-def _revise(
-    service: AuthorizationService,
-    change: _Change,
-    known: Line,
-    wanted: LineRequest,
-    submission: Submission,
-    who: Standing,
-    now: datetime,
-    bound: dict[str, str],
-) -> None:
+def _revise(service: AuthorizationService, change: Change, known: Line, wanted: LineRequest) -> None:
     """An earlier line that comes again, changed or with new evidence."""
     if known.state in GONE or known.state in DENIED:
         return
     changed = differs(known.requested, wanted)
     repeated = change.seen.repeated(wanted) if known.state in _OPEN else None
     if known.state in lifecycle().in_force and changed and _asks_less(known, wanted):
-        _narrow(change, known, wanted, submission, now)
+        _narrow(change, known, wanted)
         return
     if known.state == "pended_info" and not changed:
-        change.recorder.append(_provider_event("info_received", now, submission, line=known.sequence))
+        change.recorder.append(change.provider("info_received", known.sequence))
     elif known.state in _OPEN and (changed or (known.state == "repeated" and repeated is None)):
         # an authorization that was repeated may have ended since
-        change.recorder.append(_provider_event("revised", now, submission, line=known.sequence))
+        change.recorder.append(change.provider("revised", known.sequence))
     elif changed and known.state in lifecycle().in_force:
-        change.recorder.append(_provider_event("extend", now, submission, line=known.sequence))
+        change.recorder.append(change.provider("extend", known.sequence))
     else:
-        change.recorder.append(_provider_event("evidence", now, submission, line=known.sequence))
+        change.recorder.append(change.provider("evidence", known.sequence))
         return
-    change.recorder.append(requested_event(submission, wanted, now))
-    judged = service.judge_line(
-        wanted,
-        submission,
-        who,
-        now,
-        state=change.recorder.state(known.sequence),
-        reference=known.reference,
-        bound=bound,
-        repeated=repeated,
-        counted=change.seen.counted(wanted),
-    )
+    change.recorder.append(requested_event(change.submission, wanted, change.now))
     state = change.recorder.state(known.sequence)
-    bench = judge.Bench(wanted, service.runtime, now, state=state, reference=known.reference)
+    if (doubt := change.doubt.reasons.get(known.sequence)) is not None:
+        judged = handed_over(service, wanted, change.now, doubt, state=state, reference=known.reference)
+    else:
+        judged = service.judge_line(
+            wanted,
+            change.whole,
+            change.who,
+            change.now,
+            state=state,
+            reference=known.reference,
+            bound=change.bound,
+            repeated=repeated,
+            counted=change.seen.counted(wanted),
+        )
+    bench = judge.Bench(wanted, service.runtime, change.now, state=state, reference=known.reference)
     judged = judge.after_a_cut(bench, judged, change.recorder.events)
-    _record(change, judged.events, judged.numbers)
+    change.record(judged.events, judged.numbers)
 
 
 def _asks_less(known: Line, wanted: LineRequest) -> bool:
@@ -284,10 +284,10 @@ def _asks_less(known: Line, wanted: LineRequest) -> bool:
     return wanted.quantity <= granted.quantity and wanted.unit == known.requested.unit
 
 
-def _narrow(change: _Change, known: Line, wanted: LineRequest, submission: Submission, now: datetime) -> None:
+def _narrow(change: Change, known: Line, wanted: LineRequest) -> None:
     granted = known.authorization
     assert isinstance(granted, Authorization)
-    change.recorder.append(requested_event(submission, wanted, now))
+    change.recorder.append(requested_event(change.submission, wanted, change.now))
     smaller = msgspec.structs.replace(granted, quantity=wanted.quantity, unit=wanted.unit or granted.unit)
-    narrowed = _provider_event("narrowed", now, submission, line=known.sequence)
+    narrowed = change.provider("narrowed", known.sequence)
     change.recorder.append(msgspec.structs.replace(narrowed, authorization=smaller))
