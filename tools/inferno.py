@@ -51,14 +51,14 @@ def cpap(quantity: float = 3, sequence: int = 1, trace: str = "TRC-1", team: boo
 def visits(quantity: float, sequence: int, trace: str) -> Json:
     """Skilled nursing visits at home."""
     made = item(
-        sequence, "hcpcs|G0299", quantity=quantity, unit="visits", start=DAY, end="2027-03-04", trace=trace, place="12"
+        sequence, "hcpcs|G0299", quantity=quantity, unit="visits", start=DAY, end="2027-11-04", trace=trace, place="12"
     )
     return claims.in_order(made | {"careTeamSequence": [1]})
 
 
 def wheelchair(sequence: int, trace: str) -> Json:
     """A power wheelchair, about which nothing is known yet."""
-    made = item(sequence, "hcpcs|K0823", quantity=1, start="2027-01-18", trace=trace, place="12")
+    made = item(sequence, "hcpcs|K0823", quantity=1, start="2027-09-20", trace=trace, place="12")
     return claims.in_order(made)
 
 

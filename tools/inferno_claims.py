@@ -13,7 +13,7 @@ from tools.requests import SD, Json, concept, ext, x12
 
 TEMP = "http://hl7.org/fhir/us/davinci-pas/CodeSystem/PASTempCodes"
 CREATED = "2026-11-20T14:05:00Z"
-LATER = "2027-01-08"
+LATER = "2027-09-10"
 
 
 def temp(code: str) -> Json:

@@ -47,7 +47,7 @@ def encounter(folder: Folder, person: Json, organization: Json, problem: Json) -
                 "individual": practitioner(folder),
             }
         ],
-        "period": {"start": DAY, "end": "2027-01-08"},
+        "period": {"start": DAY, "end": "2027-09-10"},
         "reasonCode": [coded(SNOMED, "24700007")],
         "reasonReference": [problem],
         "hospitalization": {

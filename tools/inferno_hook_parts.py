@@ -130,7 +130,7 @@ def service_request(id_: str, code: str, person: Json, doctor: Json, diagnosis: 
         "quantityQuantity": {"value": 12, "unit": "visits", "system": "http://unitsofmeasure.org", "code": "{visits}"},
         "subject": reference(person),
         **more,
-        "occurrencePeriod": {"start": "2027-01-04", "end": "2027-02-26"},
+        "occurrencePeriod": {"start": "2027-09-06", "end": "2027-10-29"},
         "authoredOn": AUTHORED,
         "requester": reference(doctor),
         "reasonCode": [concept(f"icd10|{diagnosis}")],
@@ -150,11 +150,11 @@ def encounter(id_: str, kind: str, person: Json, doctor: Json, status: str) -> J
         "participant": [
             {
                 "type": [coded(THO + "v3-ParticipationType", "ATND")],
-                "period": {"start": "2027-01-04"},
+                "period": {"start": "2027-09-06"},
                 "individual": reference(doctor),
             }
         ],
-        "period": {"start": "2027-01-04"},
+        "period": {"start": "2027-09-06"},
         "reasonCode": [concept("icd10|I50.22")],
     }
 
@@ -167,12 +167,12 @@ def appointment(id_: str, code: str, person: Json, doctor: Json) -> Json:
         "status": "proposed",
         "serviceType": [concept(code)],
         "reasonCode": [concept("icd10|M54.50")],
-        "start": "2027-01-11T14:00:00Z",
-        "end": "2027-01-11T15:00:00Z",
+        "start": "2027-09-13T14:00:00Z",
+        "end": "2027-09-13T15:00:00Z",
         "created": AUTHORED,
         "participant": [
             {"actor": reference(person), "required": "required", "status": "accepted"},
             {"actor": reference(doctor), "required": "required", "status": "needs-action"},
         ],
-        "requestedPeriod": [{"start": "2027-01-11", "end": "2027-01-15"}],
+        "requestedPeriod": [{"start": "2027-09-13", "end": "2027-09-17"}],
     }

@@ -50,7 +50,7 @@ def _with_everything(new: bool) -> Json:
     ]
     system = "https://www.nubc.org/CodeSystem/RevenueCodes" if new else "https://www.nubc.org/revenue-code"
     wide = item(
-        1, "hcpcs|G0299", quantity=12, unit="visits", start=DAY, end="2027-03-04", trace="TRC-ASK-1", place="12"
+        1, "hcpcs|G0299", quantity=12, unit="visits", start=DAY, end="2027-11-04", trace="TRC-ASK-1", place="12"
     )
     wide["extension"] += stamps
     wide |= {

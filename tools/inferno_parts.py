@@ -20,7 +20,7 @@ EHR = "https://ehr.precert.test/fhir"
 """Where the sender says that its resources live (a name that is reserved for tests)."""
 NOTIFIED_NPI = "1467455030"
 """The organization whose subscription the suites create: only its requests cause notifications."""
-DAY = "2027-01-04"
+DAY = "2027-09-06"
 RECORDED = "2026-11-16"
 
 

@@ -65,7 +65,7 @@ def answered(name: str, policy: str, answers: Json) -> Json:
     return questionnaire_response(f"{name}-answers", f"urn:precert:questionnaire:{policy}", answers, WHEN)
 
 
-def cpap(quantity: float = 3, sequence: int = 1, start: str = "2027-01-04") -> Json:
+def cpap(quantity: float = 3, sequence: int = 1, start: str = "2027-09-06") -> Json:
     """A CPAP device for so many months."""
     return item(
         sequence,
@@ -79,7 +79,7 @@ def cpap(quantity: float = 3, sequence: int = 1, start: str = "2027-01-04") -> J
 
 
 def lumbar_mri() -> Json:
-    return item(1, "cpt|72148", quantity=1, start="2027-01-11", trace="trace-1", place="22")
+    return item(1, "cpt|72148", quantity=1, start="2027-09-13", trace="trace-1", place="22")
 
 
 def examples() -> list[Example]:
@@ -111,7 +111,7 @@ def examples() -> list[Example]:
             request_bundle(
                 "pend-nurse",
                 "MA-0003",
-                [item(1, "hcpcs|K0823", quantity=1, start="2027-01-18", trace="trace-1", place="12")],
+                [item(1, "hcpcs|K0823", quantity=1, start="2027-09-20", trace="trace-1", place="12")],
                 diagnoses=("G35",),
                 evidence=(answered("pend-nurse", "pmd-group2-standard", CHAIR),),
             ),
@@ -154,7 +154,7 @@ def examples() -> list[Example]:
             request_bundle(
                 "not-required",
                 "COM-0001",
-                [item(1, "cpt|99213", quantity=1, start="2027-01-05", trace="trace-1")],
+                [item(1, "cpt|99213", quantity=1, start="2027-09-07", trace="trace-1")],
                 diagnoses=("M54.50",),
             ),
             {1: "NA"},
@@ -179,8 +179,8 @@ def examples() -> list[Example]:
                         "cpt|97110",
                         quantity=10,
                         unit="visits",
-                        start="2027-01-04",
-                        end="2027-03-26",
+                        start="2027-09-06",
+                        end="2027-11-26",
                         trace="trace-1",
                     )
                 ],
@@ -207,11 +207,11 @@ def examples() -> list[Example]:
             "A1, A4 and NA in one answer: the CPAP is approved, the wheelchair lacks facts, the office visit needs nothing.",
             request_bundle(
                 "mixed",
-                "MA-0001",
+                "MA-0003",
                 [
-                    cpap(start="2027-07-05"),
-                    item(2, "hcpcs|K0823", quantity=1, start="2027-01-18", trace="trace-2", place="12"),
-                    item(5, "cpt|99213", quantity=1, start="2027-01-05", trace="trace-5"),
+                    cpap(),
+                    item(2, "hcpcs|K0823", quantity=1, start="2027-09-20", trace="trace-2", place="12"),
+                    item(5, "cpt|99213", quantity=1, start="2027-09-07", trace="trace-5"),
                 ],
                 diagnoses=("G47.33", "G35"),
                 evidence=(answered("mixed", "pap-osa-initial", SLEEP_STUDY),),

@@ -134,7 +134,7 @@ async def test_held_for_somebody_else_stays_held(desk: Desk) -> None:
 
 
 async def test_only_the_named_line_is_decided(desk: Desk) -> None:
-    asked = request_bundle("two", "MA-0002", [cpap(), cpap(sequence=2)], diagnoses=("G47.33",))
+    asked = request_bundle("two", "MA-0002", [cpap(1), cpap(1, sequence=2, start="2027-06-01")], diagnoses=("G47.33",))
     answer = await desk.submit(asked)
     reference = decisions(answer)[1].reference
     assert reference is not None
@@ -265,7 +265,7 @@ async def test_what_belongs_to_a_rejected_request_is_filed_and_decides_nothing(d
     rejected = await desk.submit(by_name("wrong-birth-date").document())
     number = claim_response(rejected)["identifier"][0]["value"]
     sent = parameters(number, attachment(answered()), member="MA-0001")
-    assert only_fault(await desk.attach(sent), 200).rule == "attachment-filed"
+    assert only_fault(await desk.attach(sent), 422).rule == "attachment-member"  # nobody knows whose request it was
     case = await desk.app.state.service.find_case(number)
     assert [line.state for line in case.ordered] == ["dismissed"]
     now = (await desk.client.get(f"/fhir/ClaimResponse/{claim_response(rejected)['id']}")).json()

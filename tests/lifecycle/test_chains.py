@@ -195,14 +195,14 @@ async def test_only_who_asked_may_continue(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "text"),
+    ("who", "text", "code"),
     [
-        ("member", "not on record for this member"),
-        ("coverage", "not on record for this member"),
-        ("requester", "this requester did not send"),
+        ("member", "is not the one on file for this member number", "73"),
+        ("coverage", "not on record for this member", "33"),
+        ("requester", "this requester did not send", "33"),
     ],
 )
-async def test_the_refusal_says_why(desk: Desk, who: str, text: str) -> None:
+async def test_the_refusal_says_why(desk: Desk, who: str, text: str, code: str) -> None:
     first = request("why", [cpap()])
     before = await desk.submit(first)
     later = update(first, "more", more)
@@ -210,7 +210,7 @@ async def test_the_refusal_says_why(desk: Desk, who: str, text: str) -> None:
     response = claim_response(await desk.submit(later))
     assert response["outcome"] == "error"
     assert text in response["disposition"]
-    assert response["error"][0]["code"]["coding"][0]["code"] == "33"
+    assert response["error"][0]["code"]["coding"][0]["code"] == code
     assert case_of(before) not in json.dumps(response).decode()
 
 

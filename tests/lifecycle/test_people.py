@@ -276,7 +276,9 @@ async def test_a6_can_be_cancelled(desk: Desk) -> None:
     answer = await desk.submit(update(body, "cancel", lambda c: cancel(c["item"][0])))
     (line,) = by_sequence(answer).values()
     assert line.action == "C"
-    assert line.notes == (f"{_service(body)} is cancelled at the provider's request.",)
+    (said,) = line.notes
+    assert said.startswith(f"Cancelled at the provider's request: {_service(body)}. Authorization PA")
+    assert said.endswith(" is no longer valid.")
     assert (await line_of(desk, case)).state == "cancelled"
 
 

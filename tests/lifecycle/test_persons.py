@@ -19,6 +19,7 @@ from crd.building import hook, infos, mri
 from precert.authorization.record.codes import code_table
 from precert.fhir import json
 from support.answers import bundle, claim_response, decisions
+from support.app import running
 from support.pas import CLAIM, COVERAGE, PATIENT, PAYER, example, part, submit
 
 Json = dict[str, Any]
@@ -122,9 +123,15 @@ def answer_of(sent: httpx.Response) -> str:
     return {"A1": "yes", "NA": "yes", "A4": "person"}[decided.action]
 
 
-async def test_over_pas(client: httpx.AsyncClient) -> None:
+async def test_over_pas(client: httpx.AsyncClient, tmp_path: Any) -> None:
     rows = ROWS | PAS_ONLY
-    told = {name: answer_of(await submit(client, pas(edit))) for name, (edit, _) in rows.items()}
+    told = {}
+    for n, (name, (edit, expected)) in enumerate(rows.items()):
+        if expected != "yes":
+            told[name] = answer_of(await submit(client, pas(edit)))
+            continue
+        async with running(tmp_path / str(n)) as (_, own):  # nothing may be open or authorized for the member already
+            told[name] = answer_of(await submit(own, pas(edit)))
     assert told == {name: expected for name, (_, expected) in rows.items()}
 
 
@@ -169,7 +176,10 @@ async def test_over_crd(client: httpx.AsyncClient) -> None:
         (info,) = infos(json.loads(sent.content))
         reasons = [code for r in info.get("reason", ()) for code in r.get("coding", ())]
         trouble = {"coverage-not-found", "no-member-found"} & {code["code"] for code in reasons}
-        told[name] = next(iter(trouble), {"satisfied": "yes", "conditional": "person"}.get(info.get("pa-needed", "")))
+        told[name] = next(
+            iter(trouble),
+            {"satisfied": "yes", "conditional": "person", "auth-needed": "person"}.get(info.get("pa-needed", "")),
+        )
         assert (info["covered"] == "not-covered") is bool(trouble), (name, info)
     troubles = {"member_ambiguous": "coverage-not-found", "birth_date_missing": "person"}
     expected = {
@@ -261,8 +271,6 @@ async def test_over_dtr(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("mode", ["presented", "directory"])
 async def test_another_insurer_is_another_payer_in_every_mode(mode: str, tmp_path: Any, runtime: Any) -> None:
-    from support.app import running
-
     them = {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1679576722"}
     async with running(tmp_path / "data", runtime, eligibility_mode=mode) as (_, client):
         for member in ("MA-0001", "ZZ-1"):
@@ -278,6 +286,7 @@ async def test_another_insurer_is_another_payer_in_every_mode(mode: str, tmp_pat
         assert answer_of(await submit(client, document)) == "person"  # sent to us, and the Coverage is of another
         unnamed = pas(lambda p, c: None)
         part(unnamed, PAYER).pop("identifier")
+        part(unnamed, CLAIM)["item"][0]["servicedDate"] = "2027-03-01"  # the request before is open for other days
         assert answer_of(await submit(client, unnamed)) == "yes"
 
 

@@ -96,8 +96,8 @@ async def test_approval_whole(client: httpx.AsyncClient) -> None:
     (item,) = response["item"]
     number = response["preAuthRef"]
     assert extension(item, "extension-itemPreAuthIssueDate") == "2026-11-20"
-    assert extension(item, "extension-itemPreAuthPeriod") == {"start": "2027-01-04", "end": "2027-03-28"}
-    assert response["preAuthPeriod"] == {"start": "2027-01-04", "end": "2027-03-28"}
+    assert extension(item, "extension-itemPreAuthPeriod") == {"start": "2027-09-06", "end": "2027-11-28"}
+    assert response["preAuthPeriod"] == {"start": "2027-09-06", "end": "2027-11-28"}
     assert extension(response, "extension-claimResponseReviewer")["extension"] == [
         {"url": "wasHumanReviewedFlag", "valueBoolean": False}
     ]

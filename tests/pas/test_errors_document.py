@@ -27,6 +27,7 @@ def positions() -> dict[str, int]:
         "Forbidden": 0,
         "Incomplete": 2,
         "Impossible": 1,
+        "Fault": 0,
         "report": 1,
     }  # report: either of fault and warn
     for tree in trees().values():

@@ -63,7 +63,7 @@ async def test_each_gets_the_answer_it_promises(name: str, tmp_path: Path) -> No
 async def test_the_answers_do_not_depend_on_when_one_tries(years: int, tmp_path: Path, clock: FrozenClock) -> None:
     from support.app import frozen_runtime
 
-    clock.forward(days=2 + 300 * years)
+    clock.forward(days=2 + 250 * years)
     async with running(tmp_path, frozen_runtime(clock), eligibility_mode="directory") as (_, client):
         for promised in examples():
             answer = bundle(await submit(client, promised.document()))

@@ -33,9 +33,10 @@ def named(file: Path) -> str:
 
 
 ANSWERS = {
-    # neither member nor line of business is known here, so that no policy reaches the service
-    "2.0.1-ReferralAuthorizationBundleExample": ("complete", ["NA"]),
-    "2.0.1-SurgicalRequestBundleExample": ("complete", ["NA"]),
+    # the insurer is not the demo payer: another payer's, in every eligibility mode
+    "2.0.1-ReferralAuthorizationBundleExample": ("error", ["79"]),
+    "2.0.1-SurgicalRequestBundleExample": ("error", ["79"]),
+    # this insurer bears the demo payer's NPI; neither member nor line of business is known, so no policy reaches the service
     "2.2.1-ReferralAuthorizationBundleExample": ("complete", ["NA"]),
     "2.2.1-SurgicalRequestBundleExample": ("complete", ["NA"]),
 }

@@ -45,7 +45,8 @@ async def _by_identifier(service: AuthorizationService, sent: Sent, submitter: s
 def check(service: AuthorizationService, case: Case, sent: Sent) -> None:
     """422 when what was sent contradicts the record."""
     if not member_matches(case, sent.member.value):
-        _mismatch("MemberId is not the member of the case that TrackingId leads to.", sent.member.path, "member")
+        text = "MemberId is not the member of the case that TrackingId leads to, as far as that could be told from its request."
+        _mismatch(text, sent.member.path, "member")
     if sent.attach_to != "preauthorization":
         text = "TrackingId leads to a prior authorization, but AttachTo says claim."
         _mismatch(text, "Parameters.parameter", "attach-to")

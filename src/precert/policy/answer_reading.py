@@ -40,7 +40,6 @@ VALUE_OF: Mapping[Kind, str] = {
 }
 """The ``value[x]`` of an answer to a question of each kind."""
 _BARE_NUMBERS = ("valueDecimal", "valueInteger")
-_BARE = "unit-missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,11 @@ def read_answer(rule: QuestionRule, answer: object) -> Reading:
     """Read one ``answer`` element. Never raises."""
     keys = [key for key in answer if key.startswith("value")] if isinstance(answer, dict) else []
     if not isinstance(answer, dict) or len(keys) != 1:
-        return _fault("no-value", "required", f"The answer to {rule.link_id} has no single value.", "")
+        return _unusable("no-value", "required", f"The answer to {rule.link_id} has no single value.", "")
     key, wanted = keys[0], VALUE_OF[rule.kind]
     if key != wanted and not (rule.kind in ("decimal", "quantity") and key in _BARE_NUMBERS):
         said = f"{rule.link_id} is a question of type {rule.kind}: answer with {wanted}, not {key}."
-        return _fault("wrong-type", "value", said, key)
+        return _unusable("wrong-type", "value", said, key)
     value = answer[key]
     if rule.kind == "boolean":
         return Reading(value) if isinstance(value, bool) else _wrong(rule, key, "is not true or false")
@@ -112,12 +111,12 @@ def read_answer(rule: QuestionRule, answer: object) -> Reading:
     return _number(rule, value, key)
 
 
-def _fault(rule: str, code: str, said: str, at: str) -> Reading:
+def _unusable(rule: str, code: str, said: str, at: str) -> Reading:
     return Reading(fault=Fault(rule, code, said, at))
 
 
 def _wrong(rule: QuestionRule, key: str, problem: str) -> Reading:
-    return _fault("wrong-type", "value", f"The answer to {rule.link_id} {problem}.", key)
+    return _unusable("wrong-type", "value", f"The answer to {rule.link_id} {problem}.", key)
 
 
 def _choice(rule: QuestionRule, value: object, key: str) -> Reading:
@@ -131,7 +130,7 @@ def _choice(rule: QuestionRule, value: object, key: str) -> Reading:
     offered = ", ".join(rule.options[:12])
     which = str(code)[:40] if ours else f"{str(system)[:80]}|{str(code)[:40]}"
     said = f"{which!r} is not offered for {rule.link_id}. Choose one of: {offered}."
-    return _fault("not-an-option", "code-invalid", said, key)
+    return _unusable("not-an-option", "code-invalid", said, key)
 
 
 def _number(rule: QuestionRule, value: object, key: str) -> Reading:
@@ -143,7 +142,7 @@ def _number(rule: QuestionRule, value: object, key: str) -> Reading:
     warning: Fault | None = None
     if rule.kind == "quantity":
         found = _unit(rule, value if isinstance(value, dict) else {}, key)
-        if found is not None and found.rule != _BARE:
+        if found is not None and found.rule != "unit-missing":
             return Reading(fault=found)
         warning = found
     if (rule.low is not None and exact < rule.low) or (rule.high is not None and exact > rule.high):
@@ -152,7 +151,7 @@ def _number(rule: QuestionRule, value: object, key: str) -> Reading:
             lies = f"is at least {rule.low}{unit}" if rule.low is not None else f"is at most {rule.high}{unit}"
         else:
             lies = f"lies between {rule.low} and {rule.high}{unit}"
-        return _fault("out-of-range", "value", f"{rule.link_id} is {exact}{unit}; it {lies}.", key)
+        return _unusable("out-of-range", "value", f"{rule.link_id} is {exact}{unit}; it {lies}.", key)
     return Reading(exact, warning=warning)
 
 
@@ -167,7 +166,7 @@ def _unit(rule: QuestionRule, quantity: Element, key: str) -> Fault | None:
         return Fault("unit-mismatch", "value", f"The answer to {rule.link_id} {unclear}; write {rule.unit}.", key)
     if unit is None:
         said = f"The answer to {rule.link_id} has no unit; it is taken to be in {rule.unit}."
-        return Fault(_BARE, "incomplete", said, key)
+        return Fault("unit-missing", "incomplete", said, key)
     if units.factor(unit, rule.unit) != 1:
         said = f"{rule.link_id} is asked in {rule.unit}, the answer is in {unit[:40]}. Convert it and send it again."
         return Fault("unit-mismatch", "value", said, key)
