@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -75,14 +76,15 @@ def test_policy_check_finds_the_same_version_twice(tmp_path: Path) -> None:
         shutil.copy(EXAMPLES / "policies" / "04-mri-lumbar.yaml", tmp_path / name)
     done = run.invoke(app, ["policy", "check", str(tmp_path), "--no-mutation"])
     assert done.exit_code == 1, done.output
-    assert "b.yml:5: error [version] version: mri-lumbar 2026.3 is already in" in done.output
+    assert re.search(r"b\.yml:\d+: error \[version\] version: mri-lumbar \S+ is already in", done.output)
 
 
 def test_policy_test_runs_tests_and_mutants() -> None:
     done = run.invoke(app, ["policy", "test", str(EXAMPLES / "policies" / "04-mri-lumbar.yaml")])
     assert done.exit_code == 0, done.output
-    assert "6/6" in done.output
-    assert "12/12" in done.output
+    ((tests, passed), (mutants, killed)) = re.findall(r"(\d+)/(\d+)", done.output)
+    assert tests == passed != "0"
+    assert mutants == killed != "0"
 
 
 def test_policy_test_tells_which_leaf_nobody_guards(tmp_path: Path) -> None:

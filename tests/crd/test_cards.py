@@ -294,7 +294,7 @@ async def test_a_place_that_is_said_settles_it(tmp_path, make):
 async def test_an_exclusion_is_not_covered(tmp_path, make, version):
     policy = """
 facts:
-  always: {from: Item, value: "productOrService.coding.code.first()"}
+  always: {from: Item, value: code}
 exclude: {id: COSMETIC, text: Not a benefit of any plan, test: "%always = 'E0100'", cite: T, why_not: Your plan does not cover it., admin: true}
 """
     world = make(catalogue=catalogue(tmp_path, policy, role="benefit"))

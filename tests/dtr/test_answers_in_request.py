@@ -5,6 +5,7 @@ What does not count is told in the answer, and asked again; the request is never
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -25,10 +26,15 @@ def response(questionnaire: str | None = FORM, given: dict[str, Any] | None = No
     return made if questionnaire else {k: v for k, v in made.items() if k != "questionnaire"}
 
 
+_SENT = itertools.count()  # each request is one of its own
+
+
 async def submitted(desk: Desk, *evidence: Json, line: Json | None = None) -> tuple[str, list[str], list[str]]:
     """(outcome, missing, rules of the warnings) of a request with ``evidence``."""
     number = len(evidence[0].get("item", [])) if evidence else 0
-    sent = request_bundle(f"told-{number}", "MA-0002", [line or cpap()], diagnoses=("G47.33",), evidence=evidence)
+    sent = request_bundle(
+        f"told-{number}-{next(_SENT)}", "MA-0002", [line or cpap()], diagnoses=("G47.33",), evidence=evidence
+    )
     return await decided(desk, sent)
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dtr_support import Desk, call, canonical, coverage, filled, findings, mounted
-from tools.requests import Json, item, request_bundle
+from tools.requests import MEMBERS, Json, item, request_bundle
 
 from precert.dtr import shape22
+from precert.eligibility.directory import Directory
 from precert.fhir import json
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.fixtures import unfold
@@ -49,6 +50,12 @@ class Trip:
 
     @property
     def member(self) -> str:
+        """A member of its own: what is open or authorized for one trip does not count for another."""
+        return f"{self.like}-{self.policy.id}-{self.number}".upper()
+
+    @property
+    def like(self) -> str:
+        """The member of the demo world that it is a copy of."""
         lob = self.context.coverage["lob"]
         renewing = self.context.item["request"] in ("renewal", "extension") and lob == "medicare-advantage"
         return "MA-0002" if renewing else MEMBER[lob]  # who has something on file that can be renewed
@@ -68,7 +75,14 @@ class Trip:
         evidence = [e.resource | {"subject": {"reference": "patient"}} for e in context.evidence]
         evidence += [response] if response is not None else []
         name = f"trip-{self.policy.id}-{self.number}-{'with' if response else 'bare'}"
-        return request_bundle(name, self.member, [line], evidence=tuple(evidence), created=f"{day}T10:00:00Z")
+        return request_bundle(
+            name,
+            self.member,
+            [line],
+            evidence=tuple(evidence),
+            created=f"{day}T10:00:00Z",
+            member_data=MEMBERS[self.like],
+        )
 
 
 def trips() -> Iterator[Trip]:
@@ -91,6 +105,15 @@ def test_hardly_any_test_is_left_out() -> None:
     assert len([t for t in trips() if payer_held(t)]) <= 10  # what the plan itself holds cannot be sent in
 
 
+def peopled(directory: Directory) -> Directory:
+    """The demo world with a copy of a member for each trip."""
+    known = {member.id: member for member in directory.members}
+    copies = [replace(known[trip.like], id=trip.member) for trip in TRIPS]
+    members = [*directory.members, *copies]
+    providers = directory.providers.values()
+    return Directory(directory.payer, members, providers, directory.plans, directory.mode, directory.crosswalk)
+
+
 @dataclass
 class Journey:
     """A desk whose clock stands at the day that a test is about."""
@@ -108,6 +131,7 @@ class Journey:
 async def journey(tmp_path: Path) -> AsyncIterator[Journey]:
     clock = FrozenClock()
     async with running(tmp_path / "data", frozen_runtime(clock)) as (app, client):
+        app.state.server.directory = peopled(app.state.server.directory)
         yield Journey(mounted(app, client), clock)
 
 

@@ -38,7 +38,7 @@ async def test_readyz(client: httpx.AsyncClient) -> None:
     assert response.status_code == 200
     body = response.json()
     assert body["ready"] is True
-    assert body["members"] == 10
+    assert body["members"] == 11
     assert body["policies"] == {"loaded": len(list((EXAMPLES / "policies").glob("*.yaml"))), "problems": []}
 
 

@@ -158,7 +158,12 @@ def _consulted(order: Order, insured: Insured, consult: ConsultService) -> Consu
     """What the rules say of the order under one coverage."""
     item = {"productOrService": order.service}
     line = LineRequest(sequence=1, code=line_code(item, consult.directory().crosswalk), item=item)
-    return consult.ask(Ask(line), Subject({}, insured.coverage), insured.identified)
+    identified = insured.identified
+    if (
+        identified.who is not None
+    ):  # which questions there are does not hang on whose they are; answers are held to the person
+        identified = replace(identified, who=replace(identified.who, doubts=()))
+    return consult.ask(Ask(line), Subject({}, insured.coverage), identified)
 
 
 def _named(codes: Sequence[Code]) -> str:
