@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +25,7 @@ def held(quantity: int | None = 3, order: str | None = None, asked: int | None =
         quantity=Decimal(quantity) if quantity is not None else None,
     )
     line = Line(sequence=1, requested=requested, state="active", authorization=granted, updated=datetime.now(UTC))
-    return Held(line, granted, "CN1", order=order)
+    return Held(line, granted, "CN1", order=order, place="CN1.1")
 
 
 def test_what_nobody_used_is_all_left() -> None:
@@ -40,7 +42,7 @@ def test_an_order_keeps_what_it_took_and_others_get_the_rest() -> None:
 
 
 def test_an_order_without_an_amount_takes_all() -> None:
-    used = Used({"PA1": (Use("a"),)})
+    used = Used({"CN1.1": (Use("a"),)})
     assert (used.left(held(), "b"), used.left(held(), "a")) == (0, 3)
 
 
@@ -72,3 +74,10 @@ def test_orders_are_told_apart_by_client_member_and_name() -> None:
     keys = {order_key(c, m, r) for c in "ab" for m in "cd" for r in ("ServiceRequest/1", "ServiceRequest/2")}
     assert len(keys) == 8
     assert order_key("a", None, "ServiceRequest/1") is order_key("a", "m", None) is None
+
+
+def test_what_was_used_stays_used_when_the_line_gets_another_number() -> None:
+    used = Used()
+    used.take(held(3), "a", Decimal(3))
+    renumbered = replace(held(3), authorization=msgspec.structs.replace(held(3).authorization, number="PA2"))
+    assert (used.left(renumbered, "b"), used.left(renumbered, "a")) == (0, 3)

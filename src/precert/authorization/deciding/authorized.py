@@ -37,7 +37,8 @@ class Use:
 class Held:
     """An authorization on record: the line that carries it and its case's number, and for whom it was given.
 
-    ``order`` is the key of the order it was given for, as far as that is known.
+    ``order`` is the key of the order it was given for, as far as that is known. ``place`` names the line on record, whatever
+    number its authorization has: what orders used up stays used when an update brings another number.
     """
 
     line: Line
@@ -47,6 +48,7 @@ class Held:
     plan: str | None = None
     requester: str | None = None
     order: str | None = None
+    place: str = ""
 
     @classmethod
     def of(cls, case: Case, line: Line) -> Held | None:
@@ -55,12 +57,15 @@ class Held:
             return None
         opened = case.opened
         order = order_key(opened.submitter, opened.member, line.order)
-        return cls(line, line.authorization, case.number, opened.member, opened.plan, opened.requester.npi, order)
+        place = f"{case.id}.{line.sequence}"
+        return cls(
+            line, line.authorization, case.number, opened.member, opened.plan, opened.requester.npi, order, place
+        )
 
 
 @dataclass(slots=True)
 class Used:
-    """What is used up of the authorizations on record, by number; it grows as the orders of one call are satisfied."""
+    """What is used up of the authorizations on record, by the line's place; it grows as the orders of one call are satisfied."""
 
     on_record: Mapping[str, Sequence[Use]] = field(default_factory=dict)
     new: dict[str, list[Use]] = field(default_factory=dict)
@@ -71,7 +76,7 @@ class Used:
         The order that it was given for has a claim to it, whether or not it was ever signed at a hook.
         """
         granted = held.authorization
-        uses = [*self.on_record.get(granted.number, ()), *self.new.get(granted.number, ())]
+        uses = [*self.on_record.get(held.place, ()), *self.new.get(held.place, ())]
         if held.order is not None and all(use.order != held.order for use in uses):
             uses.append(Use(held.order, held.line.requested.quantity))
         others = [use for use in uses if order is None or use.order != order]
@@ -86,10 +91,10 @@ class Used:
         """Note that ``order`` is satisfied by ``held``. An order takes its units once, however often it is asked about."""
         if order is None:
             return
-        known = self.on_record.get(held.authorization.number, ())
+        known = self.on_record.get(held.place, ())
         if any(use.order == order and use.quantity == quantity for use in known):
             return
-        uses = self.new.setdefault(held.authorization.number, [])
+        uses = self.new.setdefault(held.place, [])
         if all(use.order != order for use in uses):
             uses.append(Use(order, quantity))
 

@@ -53,7 +53,7 @@ _AS_BEFORE = "as this request was answered before"
 class MemberRecord:
     """A member's lines on record that count, the authorizations in force among them, and what orders used up of these.
 
-    ``versions`` are those of the documents of uses, by number: who adds a use expects them.
+    ``versions`` are those of the documents of uses, by the line's place: who adds a use expects them.
     """
 
     counted: CountedLines = field(default_factory=CountedLines)
@@ -110,7 +110,7 @@ async def member_record(
         if line.state in lifecycle().in_force and wanted & frozenset(kept(line.requested).codes)
         if (found := Held.of(case, line)) is not None
     ]
-    uses, versions = await _uses(store, tenant, [each.authorization.number for each in held])
+    uses, versions = await _uses(store, tenant, [each.place for each in held])
     return MemberRecord(counted, tuple(held), Used(uses), versions, turn)
 
 
