@@ -31,6 +31,7 @@ from precert.dtr.routes import DtrContext, dtr_router
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.eligibility.model import Payer
+from precert.fhir import versions
 from precert.fhir.json import Limits, load_resource
 from precert.fhir.types import JsonValue, Resource
 from precert.fhir.validation import Mode, Validator
@@ -62,9 +63,6 @@ log = structlog.get_logger(__name__)
 
 TENANT = "default"
 READABLE = frozenset({"Claim", "ClaimResponse", "Bundle", "Task", "CommunicationRequest", "QuestionnaireResponse"})
-_CRD_TABLES = {"2.2": "crd-2.2.1", "2.0": "crd-2.0.1"}
-_DTR_TABLES = {"2.2": "dtr-2.2.0", "2.0": "dtr-2.0.1"}
-_TABLES = {shape22.VERSION: shape22.CONTEXT, shape20.VERSION: shape20.CONTEXT}
 
 
 class Server:
@@ -119,7 +117,7 @@ def _security(settings: Settings) -> SecurityConfig:
         base_url=settings.base_url,
         clients=settings.clients,
         open_anywhere=settings.open_anywhere,
-        bases=(shape20.PREFIX, shape22.PREFIX),
+        bases=versions.PREFIXES,
         discovery=settings.smart_discovery,
     )
 
@@ -171,7 +169,7 @@ def mount(
 
     def hooks(value: JsonValue, path: str, version: str) -> None:
         if isinstance(value, dict) and "resourceType" in value:
-            gate.observe(value, _CRD_TABLES[version], path, 422)
+            gate.observe(value, versions.named(version).tables("crd"), path, 422)
 
     app.include_router(  # early: every router before it is tried first, and at the hook a clinician is waiting
         crd_router(
@@ -235,10 +233,12 @@ def _mount_fhir(
         server.identify,
         limits,
         settings.public_url,
-        lambda resource, version: gate.observe(resource, _DTR_TABLES[version]),
+        lambda resource, version: gate.observe(resource, versions.named(version).tables("dtr")),
         server.shelf,
     )
-    cdex = CdexContext(service, server.identify, limits, review, lambda resource: gate.observe(resource, "cdex-2.1.0"))
+    cdex = CdexContext(
+        service, server.identify, limits, review, lambda resource: gate.observe(resource, versions.CDEX_TABLES)
+    )
     subscriptions = SubscriptionContext(
         store=service.store,
         runtime=server.runtime,
@@ -249,7 +249,9 @@ def _mount_fhir(
         public_url=settings.public_url,
         allow_private=settings.subscriptions_allow_private,
         organizations=_organizations,
-        validate=lambda resource, version: gate.check(resource, _TABLES[version], [PROFILES[version]])[0],
+        validate=lambda resource, version: gate.check(
+            resource, versions.named(version).tables("pas"), [PROFILES[version]]
+        )[0],
     )
     conformance = Conformance(shipped("profiles") / "precert")
     for shape, form_shape in ((shape20, dtr20), (shape22, dtr22)):  # the longer prefix first

@@ -15,26 +15,29 @@ from precert.fhir.coding import codes
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Element, elements
+from precert.fhir.versions import CURRENT, VERSIONS
 from precert.pas import urls
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_BASES = " or ".join(f"{version.prefix} ({version.label})" for version in VERSIONS)
+
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The request, as JSON.")]
 Url = Annotated[str, typer.Option("--url", envvar="PRECERT_URL", help="The server.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the raw answer.")]
-Version = Annotated[str, typer.Option("--fhir-base", help="/fhir (STU 2.2) or /fhir/v2.0 (STU 2.0.1).")]
+Version = Annotated[str, typer.Option("--fhir-base", help=f"{_BASES}.")]
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
 _COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 
 
-def submit(file: File, url: Url = _DEFAULT_URL, base: Version = "/fhir", raw: Json = False) -> None:
+def submit(file: File, url: Url = _DEFAULT_URL, base: Version = CURRENT.prefix, raw: Json = False) -> None:
     """Send a PAS request bundle to Claim/$submit and print the decision."""
     _show(_post(f"{url.rstrip('/')}{base}/Claim/$submit", file, "application/fhir+json"), raw, _print_bundle)
 
 
-def inquire(file: File, url: Url = _DEFAULT_URL, base: Version = "/fhir", raw: Json = False) -> None:
+def inquire(file: File, url: Url = _DEFAULT_URL, base: Version = CURRENT.prefix, raw: Json = False) -> None:
     """Send a PAS inquiry bundle to Claim/$inquire and print what is known."""
     _show(_post(f"{url.rstrip('/')}{base}/Claim/$inquire", file, "application/fhir+json"), raw, _print_inquiry)
 

@@ -15,6 +15,7 @@ from precert.fhir.outcome import FhirError
 from precert.fhir.validation import CONTEXTS, Finding, Validator
 from precert.fhir.validation.compile import compile_packages
 from precert.fhir.validation.package import PackageError
+from precert.fhir.validation.validator import DEFAULT_CONTEXT
 
 app = typer.Typer(help="Build profile tables from IG packages.", no_args_is_help=True)
 _out = Console(highlight=False, soft_wrap=True)
@@ -39,7 +40,7 @@ def compile_(
 def validate(
     files: Annotated[list[Path], typer.Argument(exists=True, help="Resources as JSON, or folders of them.")],
     profile: Annotated[list[str] | None, typer.Option(help="Also hold the resource against this profile URL.")] = None,
-    guide: Annotated[str, typer.Option(help=f"Package set: {', '.join(CONTEXTS)}.")] = "pas-2.2.1",
+    guide: Annotated[str, typer.Option(help=f"Package set: {', '.join(CONTEXTS)}.")] = DEFAULT_CONTEXT,
     raw: Annotated[bool, typer.Option("--json", help="Print findings as JSON.")] = False,
 ) -> None:
     """Check FHIR resources against their profiles. Exit code 1 when there are errors."""

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from precert.app import create_app
 from precert.eligibility.load import EligibilityError
+from precert.fhir.versions import VERSIONS
 from precert.policy.load import PolicyFolderError
 from precert.security.identity import SecuritySetupError, is_loopback
 from precert.settings import Settings
@@ -145,6 +146,7 @@ class _Server(uvicorn.Server):
                 scheme = "https" if self.config.ssl_certfile else "http"
                 root = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
                 _err.print(f"[bold]precert[/] is ready at {root}")
-                _err.print(f"  PAS and DTR   {root}/fhir (STU 2.2), {root}/fhir/v2.0 (STU 2.0.1)")
+                bases = ", ".join(f"{root}{version.prefix} ({version.label})" for version in VERSIONS)
+                _err.print(f"  PAS and DTR   {bases}")
                 _err.print(f"  CDS Hooks     {root}/cds-services")
                 _err.print(f"  start page    {root}/    health {root}/healthz    metrics {root}/metrics")

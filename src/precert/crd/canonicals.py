@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from precert.fhir.versions import CURRENT
+
 
 def questionnaire_canonical(root: str, policy: str, version: str) -> str:
     """The canonical of the Questionnaire that asks for a policy's open facts, served by the DTR room."""
-    return f"{root}/fhir/Questionnaire/{quote(policy)}|{version}"
+    return f"{root}{CURRENT.prefix}/Questionnaire/{quote(policy)}|{version}"
 
 
 def policy_page(root: str, policy: str) -> str:

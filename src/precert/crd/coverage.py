@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from precert.crd.faults import Version, coverage_fault, unobtainable
+from precert.crd.faults import coverage_fault, unobtainable
 from precert.crd.prefetch import Pool
 from precert.eligibility.directory import Directory
 from precert.fhir.bundle import Entry, type_and_id
 from precert.fhir.types import Resource, elements, text
+from precert.fhir.versions import VersionName
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Insured:
         return self.entry.resource
 
 
-def ours(pool: Pool, patient: str, directory: Directory, version: Version) -> list[Insured]:
+def ours(pool: Pool, patient: str, directory: Directory, version: VersionName) -> list[Insured]:
     """The patient's coverages with this payer, in order. Raises FhirError (faults.coverage_fault) if all are somebody else's."""
     found: list[Insured] = []
     unidentified: list[Insured] = []
@@ -96,7 +97,7 @@ def _is_us(entry: Entry, pool: Pool, directory: Directory) -> bool | str | None:
     return next((v for v in verdicts if v is not False), False)
 
 
-def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: Version) -> list[Insured]:
+def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: VersionName) -> list[Insured]:
     """The coverages that one order names, else the only one there is. Raises FhirError (faults.coverage_fault) if that is not clear."""
     keys = {type_and_id(reference) for reference in insurance}
     named = [insured for insured in candidates if ("Coverage", insured.entry.id) in keys]
@@ -113,7 +114,7 @@ def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: Ve
     return candidates
 
 
-def no_coverage(version: Version, state: str | None, problem: str | None) -> Exception:
+def no_coverage(version: VersionName, state: str | None, problem: str | None) -> Exception:
     """No Coverage at all: unobtainable if it could not be had, a coverage fault if the client has none."""
     if problem is not None or state in (None, "failed", "malformed"):
         why = f" ({problem})" if problem else ""

@@ -7,7 +7,7 @@ from importlib import resources
 
 from precert.crd import urls
 from precert.crd.facts import PREFETCH_KEYS, clinical_types
-from precert.crd.faults import VERSIONS
+from precert.crd.faults import NAMES
 from precert.crd.hooks import HOOKS, Hook
 from precert.crd.options import OPTIONS
 from precert.fhir import json
@@ -60,7 +60,7 @@ def _service(hook: Hook, catalogue: Catalogue, clinical: bool) -> Element:
         "prefetch": prefetch_templates(hook, catalogue, clinical),
         "usageRequirements": _USAGE,
         "extension": {
-            urls.VERSION_EXTENSION: list(VERSIONS),
+            urls.VERSION_EXTENSION: list(NAMES),
             urls.OPTIONS_EXTENSION: [option.announced() for option in OPTIONS],
         },
     }

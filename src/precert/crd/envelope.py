@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from precert.crd import urls
-from precert.crd.faults import VERSIONS, Version, malformed, unacceptable
+from precert.crd.faults import NAMES, malformed, unacceptable
 from precert.crd.hooks import Hook
 from precert.crd.options import Configuration, configuration
 from precert.fhir.outcome import quoted
 from precert.fhir.types import Element, JsonValue, text
+from precert.fhir.versions import CURRENT, VersionName
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class HookCall:
 
     hook: Hook
     instance: str
-    version: Version
+    version: VersionName
     context: Element
     prefetch: Element
     access: FhirAccess | None
@@ -40,27 +41,29 @@ class HookCall:
         return self.hook.primary and self.configuration.coverage_info and not self.configuration.what_if
 
 
-def requested_version(body: object, default: Version) -> tuple[Version, bool]:
+def requested_version(body: object, default: VersionName) -> tuple[VersionName, bool]:
     """The version to answer in: what the client asks for, else ``default``. Raises FhirError(422) for an unknown one."""
     extension = body.get("extension") if isinstance(body, dict) else None
     asked = extension.get(urls.REQUESTED_VERSION) if isinstance(extension, dict) else None
     if asked is None:
         return default, False
-    for version in VERSIONS:
+    for version in NAMES:
         if isinstance(asked, str) and (asked == version or asked.startswith(f"{version}.")):
             return version, True
     wrong = (
-        f"CRD version {asked[:40]!r} is not supported." if isinstance(asked, str) else 'The CRD version is text: "2.2".'
+        f"CRD version {asked[:40]!r} is not supported."
+        if isinstance(asked, str)
+        else f'The CRD version is text: "{CURRENT.name}".'
     )
     raise unacceptable(
         "crd-version",
-        f"{wrong} Ask for one of {', '.join(VERSIONS)}, or leave it out.",
+        f"{wrong} Ask for one of {', '.join(NAMES)}, or leave it out.",
         f"extension.{urls.REQUESTED_VERSION}",
         "not-supported",
     )
 
 
-def read_call(body: JsonValue, hook: Hook, default: Version) -> HookCall:
+def read_call(body: JsonValue, hook: Hook, default: VersionName) -> HookCall:
     """Check what every hook must carry. Raises FhirError, see faults: malformed, unacceptable."""
     version, asked = requested_version(body, default)
     if not isinstance(body, dict):

@@ -13,11 +13,11 @@ from precert.crd import urls
 from precert.crd.answer import Action
 from precert.crd.canonicals import questionnaire_canonical
 from precert.crd.coverage import Insured
-from precert.crd.faults import Version
 from precert.crd.orders import Order
 from precert.eligibility.model import CoverageRecord
 from precert.fhir.coding import codes
 from precert.fhir.types import Element, Resource, elements
+from precert.fhir.versions import STU_2_0, VersionName
 from precert.policy.types import Evaluation, Outcome
 
 
@@ -48,7 +48,7 @@ def coverage_update(insured: Insured, record: CoverageRecord) -> Action | None:
 
 
 def form_tasks(
-    asked: Iterable[tuple[Order, Consulted]], patient: str, day: str, payer: str, version: Version, root: str
+    asked: Iterable[tuple[Order, Consulted]], patient: str, day: str, payer: str, version: VersionName, root: str
 ) -> list[Action]:
     """One Task for each questionnaire that an order needs (profile-taskquestionnaire).
 
@@ -75,7 +75,7 @@ def _asking(consulted: Consulted) -> list[Evaluation]:
     return [evaluation for evaluation in decision.applied if evaluation.questions]
 
 
-def _task(canonical: str, orders: list[Order], patient: str, day: str, payer: str, version: Version) -> Action:
+def _task(canonical: str, orders: list[Order], patient: str, day: str, payer: str, version: VersionName) -> Action:
     inputs: list[Element] = [
         {
             "type": {"text": "questionnaire", "coding": [{"system": urls.SDC_TEMP, "code": "questionnaire"}]},
@@ -95,7 +95,7 @@ def _task(canonical: str, orders: list[Order], patient: str, day: str, payer: st
     based_on = [{"reference": order.reference} for order in orders if order.entry.id]
     if based_on:
         task["basedOn"] = based_on
-    if version == "2.0":
+    if version == STU_2_0.name:
         inputs.append(
             {
                 "type": {

@@ -3,17 +3,16 @@ CRD only; 2.0.1 gives 422 for everything that is JSON (docs/crd.md; hook-9, hook
 
 from __future__ import annotations
 
-from typing import Literal
-
 from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.versions import STU_2_2, VERSIONS, VersionName
 
-Version = Literal["2.0", "2.2"]
-VERSIONS: tuple[Version, ...] = ("2.0", "2.2")
+NAMES: tuple[VersionName, ...] = tuple(version.name for version in reversed(VERSIONS))
+"""What a client may ask for, the oldest first."""
 
 
-def malformed(version: Version, rule: str, text: str, expression: str, code: str = "structure") -> FhirError:
+def malformed(version: VersionName, rule: str, text: str, expression: str, code: str = "structure") -> FhirError:
     """The call breaks a rule of CDS Hooks or base FHIR."""
-    return FhirError(400 if version == "2.2" else 422, Issue("error", code, text, expression, rule))
+    return FhirError(400 if version == STU_2_2.name else 422, Issue("error", code, text, expression, rule))
 
 
 def unacceptable(rule: str, text: str, expression: str, code: str = "business-rule") -> FhirError:
@@ -21,9 +20,9 @@ def unacceptable(rule: str, text: str, expression: str, code: str = "business-ru
     return FhirError(422, Issue("error", code, text, expression, rule))
 
 
-def coverage_fault(version: Version, rule: str, text: str, expression: str) -> FhirError:
+def coverage_fault(version: VersionName, rule: str, text: str, expression: str) -> FhirError:
     """No, several, or another payer's coverage."""
-    return FhirError(400 if version == "2.2" else 422, Issue("error", "business-rule", text, expression, rule))
+    return FhirError(400 if version == STU_2_2.name else 422, Issue("error", "business-rule", text, expression, rule))
 
 
 def unobtainable(rule: str, text: str, expression: str) -> FhirError:

@@ -12,10 +12,13 @@ from precert.crd.hooks import Hook
 from precert.fhir import json
 from precert.fhir.dates import instant
 from precert.fhir.types import Element, JsonValue, elements, text
+from precert.fhir.versions import STU_2_2
 from precert.store.port import Audit, Commit, Param, Put
 
 _OUTCOMES = ("accepted", "overridden")
 _MOST = 200
+_VERSION = STU_2_2.name
+"""Feedback names no version; its faults break CDS Hooks, which is 400 by the rule of 2.2.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +37,22 @@ def read_feedback(body: JsonValue) -> list[Feedback]:
     given = body.get("feedback") if isinstance(body, dict) else None
     if not isinstance(given, list) or not given or len(given) > _MOST:
         text_ = f"Send an object with feedback, a list of 1 to {_MOST} entries: card, outcome, outcomeTimestamp."
-        raise malformed("2.2", "feedback-shape", text_, "feedback")
+        raise malformed(_VERSION, "feedback-shape", text_, "feedback")
     return [_entry(entry, position) for position, entry in enumerate(given)]
 
 
 def _entry(entry: JsonValue, position: int) -> Feedback:
     where = f"feedback[{position}]"
     if not isinstance(entry, dict):
-        raise malformed("2.2", "feedback-shape", "Each entry must be an object.", where)
+        raise malformed(_VERSION, "feedback-shape", "Each entry must be an object.", where)
     card, outcome = text(entry.get("card")), entry.get("outcome")
     if card is None or len(card) > 200:
-        raise malformed("2.2", "feedback-card", "card is missing: the uuid of the card.", f"{where}.card", "required")
+        raise malformed(
+            _VERSION, "feedback-card", "card is missing: the uuid of the card.", f"{where}.card", "required"
+        )
     if outcome not in _OUTCOMES:
         raise malformed(
-            "2.2", "feedback-outcome", "outcome must be accepted or overridden.", f"{where}.outcome", "value"
+            _VERSION, "feedback-outcome", "outcome must be accepted or overridden.", f"{where}.outcome", "value"
         )
     reason = entry.get("overrideReason")
     chosen = [text(s.get("id")) for s in elements(entry.get("acceptedSuggestions"))]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from precert.fhir.versions import STU_2_0
+
 Content = Literal["orders", "dispatch", "appointments", "encounter"]
 
 ORDER_TYPES = (
@@ -42,7 +44,7 @@ class Hook:
         """How long fetching may take. ``warm``: the patient was seen within a day. 2.0.1 wants every warm hook in 5 s."""
         if not warm:
             return self.cold_budget
-        return min(self.budget, _WARM_2_0) if version == "2.0" else self.budget
+        return min(self.budget, _WARM_2_0) if version == STU_2_0.name else self.budget
 
 
 _ABOUT = "Tells whether it is covered, needs prior authorization or lacks documentation, and offers alternatives."

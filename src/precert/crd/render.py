@@ -7,16 +7,16 @@ from typing import Protocol
 
 from precert.crd import urls
 from precert.crd.answer import Action, Card, CoverageInfo, Link, Suggestion
-from precert.crd.faults import Version
 from precert.crd.markdown import one_line
 from precert.fhir.bundle import reference_of, type_and_id
 from precert.fhir.types import Element, Resource, elements
+from precert.fhir.versions import VersionName
 
 
 class Shape(Protocol):
     """What differs between IG versions: :mod:`precert.crd.shape20`, :mod:`precert.crd.shape22`."""
 
-    VERSION: Version
+    VERSION: VersionName
     TOPIC_SYSTEM: str
     ANNOTATE_BASED_ON: bool
 

@@ -13,7 +13,6 @@ from precert.crd import shape20, shape22
 from precert.crd.answering import Answerer
 from precert.crd.discovery import discovery
 from precert.crd.envelope import HookCall, read_call
-from precert.crd.faults import Version
 from precert.crd.feedback import keep_feedback, overridden, read_feedback
 from precert.crd.hooks import HOOK_BY_ID, Hook
 from precert.crd.ledger import keep_refusal
@@ -23,6 +22,7 @@ from precert.fhir import json
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import JsonValue
+from precert.fhir.versions import STU_2_0, VersionName
 from precert.security.identity import OPEN_CLIENT, Client
 from precert.store.port import Busy, StorageFull
 from precert.web.gate import Spaced
@@ -30,10 +30,10 @@ from precert.web.http import busy, check_accept, check_content_type, read_body, 
 
 T = TypeVar("T")
 
-_SHAPES: dict[Version, Shape] = {"2.0": shape20, "2.2": shape22}
+_SHAPES: dict[VersionName, Shape] = {shape20.VERSION: shape20, shape22.VERSION: shape22}
 
 
-_UNNAMED: Version = "2.0"
+_UNNAMED = STU_2_0.name
 """The version of clients that name none: those of 2.0.1 have no way to."""
 
 
@@ -50,7 +50,7 @@ class CrdContext:
     """Who reads the report: the payer's staff, who sign no CDS Hooks JWT. Raises FhirError(401, 403)."""
     public_url: str | None = None
     clinical_prefetch: bool = True  # whether discovery asks for what the policies read
-    observe: Callable[[JsonValue, str, Version], None] = lambda value, path, version: None
+    observe: Callable[[JsonValue, str, VersionName], None] = lambda value, path, version: None
     """Holds a resource of the call's context against its profiles (handed in by the composition)."""
     strict: bool = False
     """Look before the answer, and faults refuse. Otherwise after it and for the log only, so that no clinician waits for it:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from precert.crd import urls
 from precert.crd.answer import CoverageInfo, Detail, Reason
-from precert.crd.faults import Version
 from precert.fhir.types import Element
+from precert.fhir.versions import STU_2_0
 
-VERSION: Version = "2.0"
+VERSION = STU_2_0.name
 TOPIC_SYSTEM = urls.TEMP
 ANNOTATE_BASED_ON = False
 """The appointment itself carries the answer."""

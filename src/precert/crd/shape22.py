@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from precert.crd import urls
 from precert.crd.answer import CoverageInfo, Detail, Reason
-from precert.crd.faults import Version
 from precert.fhir.types import Element
+from precert.fhir.versions import STU_2_2
 
-VERSION: Version = "2.2"
+VERSION = STU_2_2.name
 TOPIC_SYSTEM = urls.CARD_TYPE
 ANNOTATE_BASED_ON = True
 """An appointment based on a ServiceRequest is answered on the ServiceRequest (docs/crd.md)."""

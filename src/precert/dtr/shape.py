@@ -7,13 +7,14 @@ from typing import Protocol
 
 from precert.dtr.form import Form, Who
 from precert.fhir.types import Element, Resource
+from precert.fhir.versions import VersionName
 
 
 class Shape(Protocol):
     """The parts of forms and packages that the versions spell differently. Nothing here decides anything."""
 
     @property
-    def VERSION(self) -> str:  # noqa: N802 (constants of the shape modules)
+    def VERSION(self) -> VersionName:  # noqa: N802 (constants of the shape modules)
         """``2.2`` or ``2.0``."""
         ...
 

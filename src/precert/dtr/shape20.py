@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from precert.dtr import urls
 from precert.dtr.form import Form, Who
 from precert.fhir.types import Element, Resource
+from precert.fhir.versions import STU_2_0
 
-VERSION = "2.0"
-PREFIX = "/fhir/v2.0"
-CONTEXT = "dtr-2.0.1"
+VERSION = STU_2_0.name
+PREFIX = STU_2_0.prefix
+CONTEXT = STU_2_0.tables("dtr")
 PACKAGE_PARAMETER = "PackageBundle"
 OUTCOME_PARAMETER = "operationOutcome"
 ALTERNATIVE = urls.ALTERNATIVE_20

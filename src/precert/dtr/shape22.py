@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from precert.dtr import urls
 from precert.dtr.form import Form, Who
 from precert.fhir.types import Element, Resource
+from precert.fhir.versions import STU_2_2
 
-VERSION = "2.2"
-PREFIX = "/fhir"
-CONTEXT = "dtr-2.2.0"
+VERSION = STU_2_2.name
+PREFIX = STU_2_2.prefix
+CONTEXT = STU_2_2.tables("dtr")
 PACKAGE_PARAMETER = "packagebundle"
 OUTCOME_PARAMETER = "outcome"
 ALTERNATIVE = urls.ALTERNATIVE

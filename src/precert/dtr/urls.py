@@ -6,6 +6,8 @@ import hashlib
 import re
 from urllib.parse import quote, unquote
 
+from precert.fhir.versions import CURRENT, PREFIXES
+
 _DTR = "http://hl7.org/fhir/us/davinci-dtr/StructureDefinition/"
 _SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/"
 _EXT = "http://hl7.org/fhir/StructureDefinition/"
@@ -75,7 +77,7 @@ def fhir_id(name: str) -> str:
 
 def canonical(root: str, kind: str, name: str, version: str | None = None) -> str:
     """The canonical of one of our forms, libraries or value sets; the same on both bases."""
-    url = f"{root}/fhir/{kind}/{quote(name)}"
+    url = f"{root}{CURRENT.prefix}/{kind}/{quote(name)}"
     return f"{url}|{version}" if version else url
 
 
@@ -95,8 +97,8 @@ def named(url: str, root: str, kind: str) -> str | None:
     if match is None or match[1] != kind:
         return None
     base = url[: match.start(1)]
-    for path in ("/fhir/v2.0/", "/fhir/"):
-        if base.endswith(path):
-            there = base.removesuffix(path)
+    for prefix in PREFIXES:
+        if base.endswith(f"{prefix}/"):
+            there = base.removesuffix(f"{prefix}/")
             return unquote(match[2]) if there == root or (_LOCAL.match(there) and _LOCAL.match(root)) else None
     return None

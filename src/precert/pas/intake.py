@@ -35,6 +35,7 @@ from precert.fhir.coding import codes
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.outcome import quoted
 from precert.fhir.types import Element, Resource, elements, text
+from precert.fhir.versions import CURRENT
 from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
@@ -75,7 +76,7 @@ def read_request(
     directory: Directory,
     *,
     root: str = "",
-    version: str = "2.2",
+    version: str = CURRENT.name,
     inquiry: bool = False,
 ) -> Submission:
     """Take a ``Claim/$submit`` body apart. Raises FhirError(400) with every fault found.

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from precert.authorization.record.case import Authorization, Case, Line
-from precert.authorization.record.codes import IgVersion, OutcomeKind, Reject, code_table
+from precert.authorization.record.codes import OutcomeKind, Reject, code_table
 from precert.authorization.usecases.dependencies import Rejection
 from precert.authorization.usecases.submission import Submission
 from precert.fhir.bundle import BundleIndex, Entry, bundle_entry
@@ -19,6 +19,7 @@ from precert.fhir.coding import codes
 from precert.fhir.dates import instant
 from precert.fhir.outcome import operation_outcome
 from precert.fhir.types import Element, Resource, elements
+from precert.fhir.versions import VersionName
 from precert.pas import urls
 from precert.pas.lines import ItemShape, Notes, Setting, add_items, item, period, result
 from precert.pas.notes import disposition
@@ -31,7 +32,7 @@ _CLAIM_TYPE = "http://terminology.hl7.org/CodeSystem/claim-type"
 class Shape(ItemShape, RequestShape, Protocol):
     """The parts of an answer that differ between IG versions; a module per version."""
 
-    VERSION: IgVersion
+    VERSION: VersionName
     PREFIX: str
     CONTEXT: str
     INQUIRY_IN_PARAMETERS: bool

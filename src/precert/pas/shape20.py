@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from precert.authorization.record.case import Authorization, Line, Party
-from precert.authorization.record.codes import IgVersion, Reject
+from precert.authorization.record.codes import Reject
 from precert.fhir.types import Element
+from precert.fhir.versions import STU_2_0
 from precert.pas import urls
 
-VERSION: IgVersion = "2.0"
+VERSION = STU_2_0.name
 """The key into the decision-code table."""
-PREFIX = "/fhir/v2.0"
+PREFIX = STU_2_0.prefix
 """The base that speaks this version."""
-CONTEXT = "pas-2.0.1"
+CONTEXT = STU_2_0.tables("pas")
 """The set of profile tables to check against."""
 INQUIRY_IN_PARAMETERS = False
 """``$inquire`` answers one Bundle that holds all matches."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from precert.authorization.record.case import Authorization, Line, Party
-from precert.authorization.record.codes import IgVersion, Reject
+from precert.authorization.record.codes import Reject
 from precert.fhir.extension import extensions
 from precert.fhir.types import Element
+from precert.fhir.versions import STU_2_2
 from precert.pas import urls
 
-VERSION: IgVersion = "2.2"
+VERSION = STU_2_2.name
 """The key into the decision-code table."""
-PREFIX = "/fhir"
+PREFIX = STU_2_2.prefix
 """The base that speaks this version."""
-CONTEXT = "pas-2.2.1"
+CONTEXT = STU_2_2.tables("pas")
 """The set of profile tables to check against."""
 INQUIRY_IN_PARAMETERS = True
 """``$inquire`` answers Parameters with one Bundle for each match."""

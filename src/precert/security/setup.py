@@ -12,6 +12,7 @@ import httpx
 from fastapi import APIRouter, Request
 
 from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.versions import PREFIXES
 from precert.runtime import Runtime
 from precert.security.assertions import AssertionVerifier
 from precert.security.client_keys import client_key_sets, new_http
@@ -36,7 +37,7 @@ class SecurityConfig:
     base_url: str = ""
     clients: Path | None = None
     open_anywhere: bool = False
-    bases: tuple[str, ...] = ("/fhir/v2.0", "/fhir")
+    bases: tuple[str, ...] = PREFIXES
     token_seconds: int = 300
     leeway: int = 60
     rotate_days: float = 30.0

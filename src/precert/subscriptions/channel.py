@@ -8,12 +8,16 @@ from typing import Any
 from precert.fhir.extension import extensions, value
 from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, elements, text
+from precert.fhir.versions import STU_2_0, STU_2_2, VersionName
 from precert.subscriptions.guard import TargetRefused, read_target
-from precert.subscriptions.record import Channel, Content, Version
+from precert.subscriptions.record import Channel, Content
 from precert.subscriptions.urls import CHANNEL_TYPE, HEARTBEAT_PERIOD, MAX_COUNT, PAYLOAD_CONTENT, TIMEOUT
 from precert.web.http import media_type
 
-CONTENTS: dict[Version, tuple[Content, ...]] = {"2.2": ("full-resource",), "2.0": ("id-only", "full-resource")}
+CONTENTS: dict[VersionName, tuple[Content, ...]] = {
+    STU_2_2.name: ("full-resource",),
+    STU_2_0.name: ("id-only", "full-resource"),
+}
 """PAS 2.2.1 spec-62; PAS 2.0.1 statement 145 (full-resource is its "by agreement")."""
 
 _PAYLOADS = ("application/fhir+json", "application/json")
@@ -50,7 +54,7 @@ def refused(rule: str, path: str, why: str, *, code: str = "not-supported") -> I
 
 
 def read_channel(
-    channel: object, version: Version, *, allow_private: bool, shortest_heartbeat: int, issues: list[Issue]
+    channel: object, version: VersionName, *, allow_private: bool, shortest_heartbeat: int, issues: list[Issue]
 ) -> Channel | None:
     """The channel, or ``None`` with what is wrong appended to ``issues``."""
     if not isinstance(channel, dict):
@@ -113,7 +117,7 @@ def refused_endpoint(error: Exception) -> Issue:
     return refused("endpoint", f"{_AT}.endpoint", why, code="value")
 
 
-def _payload(channel: Element, version: Version, issues: list[Issue]) -> tuple[str, Content | None]:
+def _payload(channel: Element, version: VersionName, issues: list[Issue]) -> tuple[str, Content | None]:
     payload = text(channel.get("payload")) or ""
     if media_type(payload) not in _PAYLOADS or not _CONTENT_TYPE.fullmatch(payload):
         why = "Notifications are FHIR JSON. Set channel.payload to application/fhir+json."

@@ -12,6 +12,7 @@ import structlog
 from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource
+from precert.fhir.versions import VersionName
 from precert.runtime import Runtime
 from precert.security.identity import Client
 from precert.store.port import Audit, Param
@@ -19,7 +20,7 @@ from precert.subscriptions.channel import refused, refused_endpoint
 from precert.subscriptions.guard import Resolver, TargetRefused, TargetUnresolved, check_target
 from precert.subscriptions.policy import DeliveryPolicy
 from precert.subscriptions.progress import Changed, end_message, next_beat, started, stopped
-from precert.subscriptions.record import Content, Numbered, Record, Version
+from precert.subscriptions.record import Content, Numbered, Record
 from precert.subscriptions.records import Change, Records
 from precert.subscriptions.request import Wanted, read_subscription
 from precert.subscriptions.urls import FILTER_CRITERIA
@@ -31,7 +32,7 @@ MOST_EVENTS = 100
 
 Organizations = Callable[[Client], frozenset[str] | None]
 """The sender identifiers that a client may filter on (PAS spec-59); ``None`` = nobody bound any to it."""
-Validate = Callable[[Resource, Version], Sequence[Issue]]
+Validate = Callable[[Resource, VersionName], Sequence[Issue]]
 """Check against the profile; issues of severity error or fatal refuse the subscription."""
 
 
@@ -41,7 +42,7 @@ class Desk:
 
     records: Records
     runtime: Runtime
-    version: Version
+    version: VersionName
     policy: DeliveryPolicy
     resolve: Resolver
     wake: Callable[[], None]

@@ -10,11 +10,11 @@ import msgspec
 from precert.fhir import json
 from precert.fhir.dates import instant
 from precert.fhir.types import Resource
+from precert.fhir.versions import VersionName
 from precert.store.port import Outgoing, Put
 from precert.subscriptions.events import PasEvent
 from precert.subscriptions.filters import Filters, bare_values
 
-Version = Literal["2.2", "2.0"]
 Content = Literal["empty", "id-only", "full-resource"]
 Status = Literal["requested", "active", "error", "off"]
 Kind = Literal["handshake", "heartbeat", "event-notification"]
@@ -77,7 +77,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     owner: str
-    version: Version
+    version: VersionName
     base: str
     resource: msgspec.Raw
     status: Status

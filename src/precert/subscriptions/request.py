@@ -10,9 +10,10 @@ from precert.fhir.dates import parse_instant
 from precert.fhir.extension import value
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource, elements, text
+from precert.fhir.versions import VersionName
 from precert.subscriptions.channel import filter_extensions, read_channel, refused
 from precert.subscriptions.filters import MOST_VALUES, Filters, parse_filter
-from precert.subscriptions.record import Channel, Status, Version
+from precert.subscriptions.record import Channel, Status
 from precert.subscriptions.urls import FILTER_CRITERIA, PAS_TOPIC
 
 _STATUSES: tuple[Status, ...] = ("requested", "active", "error", "off")
@@ -31,7 +32,9 @@ class Wanted:
     status: Status
 
 
-def read_subscription(resource: Resource, version: Version, *, allow_private: bool, shortest_heartbeat: int) -> Wanted:
+def read_subscription(
+    resource: Resource, version: VersionName, *, allow_private: bool, shortest_heartbeat: int
+) -> Wanted:
     """Raises FhirError: 400 for another resource type, 422 for what this server cannot do."""
     if resource["resourceType"] != "Subscription":
         found = str(resource["resourceType"])[:64]

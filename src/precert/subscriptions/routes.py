@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from precert.fhir import json
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue, bad_request
+from precert.fhir.versions import VersionName
 from precert.runtime import Runtime
 from precert.security.identity import Client
 from precert.store.port import BadPage, Conflict, Store
@@ -28,7 +29,7 @@ from precert.subscriptions.queries import (
     read_search,
     read_status,
 )
-from precert.subscriptions.record import Record, Version, shown
+from precert.subscriptions.record import Record, shown
 from precert.subscriptions.records import Records
 from precert.web.http import (
     busy,
@@ -69,7 +70,7 @@ class SubscriptionContext:
         """The server's root URL without a trailing slash."""
         return (self.public_url or str(request.base_url)).rstrip("/")
 
-    def desk(self, version: Version) -> Desk:
+    def desk(self, version: VersionName) -> Desk:
         """The use cases of one base."""
         return Desk(
             records=Records(self.store, self.tenant),
@@ -84,7 +85,7 @@ class SubscriptionContext:
         )
 
 
-def subscription_router(context: SubscriptionContext, prefix: str, version: Version) -> APIRouter:
+def subscription_router(context: SubscriptionContext, prefix: str, version: VersionName) -> APIRouter:
     """``Subscription`` under ``prefix``: create, read, update, delete, search, ``$status``, ``$events``."""
     router = APIRouter(prefix=f"{prefix}/Subscription", tags=[f"Subscriptions {version}"])
     desk = context.desk(version)

@@ -1,5 +1,7 @@
 """Canonical URLs of the subscriptions backport IG 1.1.0 (R4) and of the one topic, from Da Vinci PAS."""
 
+from precert.fhir.versions import STU_2_0, STU_2_2, VersionName
+
 PAS_TOPIC = "http://hl7.org/fhir/us/davinci-pas/SubscriptionTopic/PASSubscriptionTopic"
 
 _SD = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
@@ -12,9 +14,9 @@ MAX_COUNT = _SD + "backport-max-count"
 STATUS_PROFILE = _SD + "backport-subscription-status-r4"
 NOTIFICATION_PROFILE = _SD + "backport-subscription-notification-r4"
 
-PROFILES = {
-    "2.2": "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-subscription",
-    "2.0": _SD + "backport-subscription",
+PROFILES: dict[VersionName, str] = {
+    STU_2_2.name: "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-subscription",
+    STU_2_0.name: _SD + "backport-subscription",
 }
 """What a client's Subscription conforms to, per base (PAS 2.0.1 has no profile of its own)."""
 

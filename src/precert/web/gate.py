@@ -18,6 +18,7 @@ from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource
 from precert.fhir.validation import Mode, Policy, RuleClass, Validator, assess
+from precert.fhir.versions import CURRENT, at
 
 log = structlog.get_logger(__name__)
 _MOST_WARNINGS = 50
@@ -128,7 +129,7 @@ class AnswerCheck:
         if not body:
             return
         resource = json.loads(body)
-        context = "pas-2.0.1" if path.startswith("/fhir/v2.0") else "pas-2.2.1"
+        context = (at(path) or CURRENT).tables("pas")
         errors = [
             f"{issue.expression}: {issue.text}"
             for issue in self.validator.validate(resource, context=context)

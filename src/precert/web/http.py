@@ -11,6 +11,7 @@ from precert.fhir import json
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource
+from precert.fhir.versions import STU_2_0, at
 
 FHIR_JSON = "application/fhir+json"
 _JSON_TYPES = frozenset({FHIR_JSON, "application/json", "application/json+fhir", "text/json"})
@@ -136,13 +137,13 @@ def preferences(header: Iterable[str]) -> dict[str, str]:
     }
 
 
-_WITHOUT_OUTCOME = "/fhir/v2.0"
+_WITHOUT_OUTCOME = STU_2_0
 """PAS 2.0.1 says that a 5xx, a temporary failure, carries no OperationOutcome."""
 
 
 def error_response(request: Request, error: FhirError) -> Response:
     """One OperationOutcome with the error's status and headers; on the 2.0.1 base a 5xx is a plain sentence."""
-    if error.status >= 500 and request.scope["path"].startswith(_WITHOUT_OUTCOME):
+    if error.status >= 500 and at(request.scope["path"]) is _WITHOUT_OUTCOME:
         return Response(str(error), error.status, dict(error.headers), "text/plain")
     return fhir_response(request, error.resource, error.status, error.headers)
 

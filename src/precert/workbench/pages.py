@@ -17,6 +17,7 @@ from precert.authorization.record.case import decode, fold
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element
+from precert.fhir.versions import VERSIONS
 from precert.security.identity import Client
 from precert.store.port import Audit, Commit, StoreError
 from precert.workbench.api import find, json_response
@@ -128,6 +129,7 @@ def _public(router: APIRouter, context: PagesContext, pages: Pages) -> None:
             request,
             "start.html",
             links=links(request.app),
+            versions=VERSIONS,
             operations=operations(request.app),
             examples=examples.groups,
             policies=[(p, *standing(p, today)) for p in current_policies(catalogue, today)],

@@ -13,6 +13,7 @@ from starlette.routing import Match
 
 from precert.eligibility.directory import Directory
 from precert.fhir.types import elements
+from precert.fhir.versions import CURRENT, VERSIONS, at
 from precert.workbench import words
 from precert.workbench.speak import person_name
 
@@ -39,9 +40,11 @@ class Operation:
 _LINKS = (
     Link("/workbench", "Reviewers' worklist: decide by hand what the rules hand over"),
     Link("/policies", "Coverage policies: what is covered, with sources"),
-    Link("/fhir/metadata", "FHIR base /fhir, PAS and DTR STU 2.2: CapabilityStatement"),
-    Link("/fhir/v2.0/metadata", "FHIR base /fhir/v2.0, PAS and DTR STU 2.0.1: CapabilityStatement"),
-    Link("/fhir/.well-known/smart-configuration", "How clients log in (SMART)"),
+    *(
+        Link(f"{v.prefix}/metadata", f"FHIR base {v.prefix}, PAS and DTR {v.label}: CapabilityStatement")
+        for v in VERSIONS
+    ),
+    Link(f"{CURRENT.prefix}/.well-known/smart-configuration", "How clients log in (SMART)"),
     Link("/cds-services", "CDS Hooks services (CRD)"),
     Link("/api", "Every endpoint, for reading"),
     Link("/openapi.json", "OpenAPI description"),
@@ -76,7 +79,7 @@ def serves(app: FastAPI, method: str, path: str) -> bool:
     """
     if method.lower() in _schema(app).get("paths", {}).get(path, {}):
         return True
-    if path.startswith("/fhir"):
+    if at(path):
         return False
     scope = {"type": "http", "method": method, "path": path, "headers": [], "root_path": "", "app": app}
     return any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
@@ -96,7 +99,7 @@ def links(app: FastAPI) -> list[Link]:
 
 def operations(app: FastAPI) -> list[Operation]:
     """What the console offers to send."""
-    return [o for o in _OPERATIONS if serves(app, "POST", f"/fhir{o.path}" if o.based else o.path)]
+    return [o for o in _OPERATIONS if serves(app, "POST", f"{CURRENT.prefix}{o.path}" if o.based else o.path)]
 
 
 def demo_members(directory: Directory, today: date) -> list[tuple[str, str, str, str]]:

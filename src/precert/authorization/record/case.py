@@ -16,6 +16,7 @@ import msgspec
 from precert.authorization.record.lifecycle import advance, lifecycle
 from precert.fhir.extension import extensions
 from precert.fhir.types import Element
+from precert.fhir.versions import STU_2_2
 
 GENESIS = "0" * 64
 REPEATS = "authorized_already"
@@ -68,7 +69,7 @@ class CaseOpened(msgspec.Struct, frozen=True, kw_only=True):
     member_numbers: tuple[str, ...] = ()  # as presented, for inquiries about members the directory does not know
     transmission: Element | None = None  # TransmissionIdentifiers, to echo
     root: str = ""  # the server's root URL as the submitter reached it
-    version: str = "2.2"  # IG version of the base that the request came in on
+    version: str = STU_2_2.name  # IG version of the base that the request came in on
     assertions: tuple[str, ...] = ()  # the coverage assertions that the order or its answers carried
 
 

@@ -9,7 +9,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-IgVersion = Literal["2.2", "2.0"]
+from precert.fhir.versions import VersionName
+
 OutcomeKind = Literal["decided", "pended", "error"]
 
 
@@ -39,7 +40,7 @@ class CodeTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     review: dict[str, ReviewCode]
-    outcome: dict[IgVersion, dict[OutcomeKind, str]]
+    outcome: dict[VersionName, dict[OutcomeKind, str]]
     reject: dict[str, Reject]
 
 

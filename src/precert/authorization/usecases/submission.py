@@ -10,6 +10,7 @@ from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.record.case import LineRequest, Party
 from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, Resource
+from precert.fhir.versions import CURRENT
 from precert.policy.types import Answer, EvidenceItem
 
 
@@ -88,7 +89,7 @@ class Submission:
     prior: Prior | None = None
     cancel_all: bool = False
     root: str = ""
-    version: str = "2.2"
+    version: str = CURRENT.name
     warnings: tuple[Issue, ...] = ()
     assertions: tuple[str, ...] = ()  # coverage-assertion-ids of ours that came along
     orders: Mapping[int, Ordered] = field(default_factory=dict)

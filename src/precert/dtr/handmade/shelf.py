@@ -20,6 +20,7 @@ from precert.fhir import json
 from precert.fhir.dates import parse_date
 from precert.fhir.extension import extension
 from precert.fhir.types import Resource, text
+from precert.fhir.versions import CURRENT
 
 CANONICAL = "{canonical}"
 SERVER = "{server}"
@@ -110,7 +111,7 @@ def names(resource: Resource, url: str, site: Site) -> bool:
 def filled(resource: Resource, site: Site, shape: Shape) -> Resource:
     """``resource`` with the addresses in it."""
     body = json.dumps(resource)
-    body = body.replace(CANONICAL.encode(), f"{site.root}/fhir".encode())
+    body = body.replace(CANONICAL.encode(), f"{site.root}{CURRENT.prefix}".encode())
     made: Resource = json.loads(body.replace(SERVER.encode(), site.base(shape).encode()))
     return made
 

@@ -22,6 +22,7 @@ from precert.fhir.validation.model import (
     profile_decoder,
     value_set_decoder,
 )
+from precert.fhir.versions import CDEX_PACKAGE, CDEX_TABLES, STU_2_0, STU_2_2, Guide, IgVersion
 
 CORE = "hl7.fhir.r4.core-4.0.1"
 BASE = "http://hl7.org/fhir/StructureDefinition/"
@@ -30,7 +31,7 @@ _BACKPORT = "hl7.fhir.uv.subscriptions-backport.r4-1.1.0"
 _EXTENSIONS = "hl7.fhir.uv.extensions.r4-5.2.0"
 _NEW = (
     "hl7.fhir.us.davinci-hrex-1.2.0",
-    "hl7.fhir.us.davinci-cdex-2.1.0",
+    CDEX_PACKAGE,
     "hl7.fhir.uv.sdc-4.0.0",
     "hl7.fhir.us.core-7.0.0",
     "hl7.fhir.us.core-6.1.0",
@@ -46,22 +47,26 @@ _OLD = (
     "hl7.fhir.us.core-3.1.1",
     "hl7.fhir.uv.sdc-3.0.0",
     "hl7.fhir.us.davinci-hrex-1.2.0",
-    "hl7.fhir.us.davinci-cdex-2.1.0",
+    CDEX_PACKAGE,
     "hl7.fhir.us.core-6.1.0",
     "hl7.fhir.us.core-7.0.0",
     _BACKPORT,
     CORE,
 )
-_PAS, _CRD, _DTR = "hl7.fhir.us.davinci-pas-", "hl7.fhir.us.davinci-crd-", "hl7.fhir.us.davinci-dtr-"
+
+
+def _guides(version: IgVersion, *guides: Guide) -> tuple[str, ...]:
+    return tuple(version.package(guide) for guide in guides)
+
 
 CONTEXTS: Mapping[str, tuple[str, ...]] = {
-    "pas-2.2.1": (_PAS + "2.2.1", _CRD + "2.2.1", _DTR + "2.2.0", *_NEW),
-    "crd-2.2.1": (_CRD + "2.2.1", _DTR + "2.2.0", _PAS + "2.2.1", *_NEW),
-    "dtr-2.2.0": (_DTR + "2.2.0", _CRD + "2.2.1", _PAS + "2.2.1", *_NEW),
-    "cdex-2.1.0": ("hl7.fhir.us.davinci-cdex-2.1.0", _PAS + "2.2.1", _CRD + "2.2.1", _DTR + "2.2.0", *_NEW),
-    "pas-2.0.1": (_PAS + "2.0.1", _CRD + "2.0.1", _DTR + "2.0.1", *_OLD),
-    "crd-2.0.1": (_CRD + "2.0.1", _DTR + "2.0.1", _PAS + "2.0.1", *_OLD),
-    "dtr-2.0.1": (_DTR + "2.0.1", _CRD + "2.0.1", _PAS + "2.0.1", *_OLD),
+    STU_2_2.tables("pas"): (*_guides(STU_2_2, "pas", "crd", "dtr"), *_NEW),
+    STU_2_2.tables("crd"): (*_guides(STU_2_2, "crd", "dtr", "pas"), *_NEW),
+    STU_2_2.tables("dtr"): (*_guides(STU_2_2, "dtr", "crd", "pas"), *_NEW),
+    CDEX_TABLES: (CDEX_PACKAGE, *_guides(STU_2_2, "pas", "crd", "dtr"), *_NEW),
+    STU_2_0.tables("pas"): (*_guides(STU_2_0, "pas", "crd", "dtr"), *_OLD),
+    STU_2_0.tables("crd"): (*_guides(STU_2_0, "crd", "dtr", "pas"), *_OLD),
+    STU_2_0.tables("dtr"): (*_guides(STU_2_0, "dtr", "crd", "pas"), *_OLD),
     "r4": (CORE,),
 }
 """Package sets, by the guide a document follows. The first package that knows an unversioned canonical answers it."""

@@ -11,8 +11,9 @@ from precert.fhir.validation.findings import Finding
 from precert.fhir.validation.run import Run
 from precert.fhir.validation.schemas import Schemas
 from precert.fhir.validation.tables import CONTEXTS, Library, data_dir
+from precert.fhir.versions import CURRENT
 
-DEFAULT_CONTEXT = "pas-2.2.1"
+DEFAULT_CONTEXT = CURRENT.tables("pas")
 
 
 class Validator:
