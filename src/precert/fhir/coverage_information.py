@@ -2,8 +2,7 @@
 
 CRD writes it on orders, DTR on finished adaptive forms; both say their values here and this module alone spells them.
 The vocabulary of 2.2.1 is the truth (docs/crd.md), 2.0.1 is made from it (docs/conformance.md).
-Source: https://hl7.org/fhir/us/davinci-crd/STU2.2/StructureDefinition-ext-coverage-information.html (2.2.1) and
-https://hl7.org/fhir/us/davinci-crd/STU2/StructureDefinition-ext-coverage-information.html (2.0.1).
+Source: StructureDefinition ext-coverage-information of the packages hl7.fhir.us.davinci-crd 2.2.1 and 2.0.1.
 """
 
 from __future__ import annotations
@@ -199,9 +198,9 @@ def _conditional(code: str) -> str:
 
 
 def _unsaid20(info: CoverageInfo) -> PaNeeded:
-    """The pa-needed that 2.0.1 wants in every case (its crd-ci-q2), where none is asserted.
+    """What 2.0.1 says where no pa-needed is asserted: its crd-ci-q2 counts an extension without one as broken.
 
-    What is not covered needs none. Who is not known is not told so, and neither is anybody else.
+    What is not covered needs none. Who is not known is not told so, and of what may be covered it is not known either.
     """
     nobody = any(reason.code in _NOBODY for reason in info.reasons)
     return "no-auth" if info.covered == "not-covered" and not nobody else "conditional"
