@@ -313,6 +313,16 @@ async def test_the_assertion_ends_with_the_policy(tmp_path, make, version):
         assert "Holds until 2026-12-31." in [reason["text"] for reason in info["reason"]]
 
 
+@pytest.mark.parametrize(("version", "kind"), [("2.2", "patient"), ("2.0", "clinical")])
+async def test_questions_for_the_patient_are_told_in_both_versions(tmp_path, make, version, kind):
+    """2.0.1 has no code for the patient's part: it is said in words."""
+    world = make(catalogue=catalogue(tmp_path, ASK.replace("who: clinical", "who: patient"), end=", end: 2026-12-31"))
+    (info,) = infos(await world.ask(hook(order("E0100"), version=version)))
+    assert info["doc-needed"] == [kind]
+    said = [reason["text"] for reason in info["reason"]]
+    assert any("for the patient" in text for text in said) == (version == "2.0")
+
+
 async def test_a_hostile_policy_title_stays_text(tmp_path, make):
     title = (
         '"<script>alert(1)</script> [x](javascript:y) **bold** and a very long title '

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from precert.fhir import json
 from precert.fhir.coding import codes
+from precert.fhir.coverage_information import COVERAGE_INFORMATION
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Element, elements
@@ -29,7 +30,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print the raw answer.")]
 Version = Annotated[str, typer.Option("--fhir-base", help=f"{_BASES}.")]
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
-_COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 
 
 def submit(file: File, url: Url = _DEFAULT_URL, base: Version = CURRENT.prefix, raw: Json = False) -> None:
@@ -128,7 +128,7 @@ def _print_hook(answer: Element) -> None:
         resource = action.get("resource") or {}
         _out.print(f"[bold]{resource.get('resourceType')}/{resource.get('id')}[/]  {action.get('description', '')}")
         for information in elements(resource.get("extension")):
-            if information.get("url") == _COVERAGE_INFORMATION:
+            if information.get("url") == COVERAGE_INFORMATION:
                 for part in elements(information.get("extension")):
                     _out.print(f"  {part.get('url')}: {_shown(part) or _nested(part)}", markup=False)
     for card in elements(answer.get("cards")):

@@ -17,7 +17,7 @@ from precert.authorization.usecases.unsolicited import Unsolicited
 from precert.crd import cards as making
 from precert.crd import coverage as insurance
 from precert.crd import extras, render
-from precert.crd.answer import Action, Card, CoverageInfo
+from precert.crd.answer import Action, Card
 from precert.crd.context import HookContext, read_context
 from precert.crd.coverage import Insured
 from precert.crd.deciding import Decider
@@ -31,6 +31,7 @@ from precert.crd.render import Shape
 from precert.crd.scope import ordered, orders_in_scope, relevant_drafts
 from precert.eligibility.directory import npis
 from precert.fhir import json
+from precert.fhir.coverage_information import CoverageInfo
 from precert.fhir.types import Element, Resource
 from precert.store.port import Audit, Busy, Conflict, Param, Put
 from precert.web.metrics import Metrics

@@ -13,10 +13,10 @@ from decimal import Decimal
 from precert.authorization.deciding.decide import PERSON_UNCERTAIN, SERVICE_UNKNOWN
 from precert.authorization.deciding.judge import grant_end
 from precert.authorization.usecases.ask import Consulted
-from precert.crd.answer import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
 from precert.crd.canonicals import policy_page, questionnaire_canonical
 from precert.crd.orders import Order
 from precert.fhir.coding import codes, procedure
+from precert.fhir.coverage_information import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Decision, Evaluation, Outcome

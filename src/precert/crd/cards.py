@@ -19,6 +19,7 @@ from precert.crd.markdown import one_line, safe
 from precert.crd.options import Configuration
 from precert.crd.orders import Order
 from precert.fhir.coding import Code, codes, system_url
+from precert.fhir.coverage_information import COVERAGE_INFORMATION
 from precert.fhir.types import Element, Resource
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Alternative, Evaluation, Outcome
@@ -39,7 +40,7 @@ TOPICS = _RANK
 _REPLACING = ("therapy-alternatives-req", "therapy-alternatives-opt", "off-guideline")
 _NEEDS_AUTHORIZATION = (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE, Outcome.APPROVE)
 _PARAGRAPH = "\n\n"
-_OF_CODE = (urls.COVERAGE_INFORMATION, urls.BILLING_OPTIONS)
+_OF_CODE = (COVERAGE_INFORMATION, urls.BILLING_OPTIONS)
 """Extensions that speak of the service under its code, and so do not outlive a change of it."""
 _COPIED = {
     "subject": ("subject", "patient"),

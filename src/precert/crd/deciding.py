@@ -22,7 +22,6 @@ from precert.authorization.usecases.on_record import MemberRecord
 from precert.authorization.usecases.unsolicited import OrderRequest, Unsolicited
 from precert.crd import coverage as insurance
 from precert.crd import render
-from precert.crd.answer import CoverageInfo
 from precert.crd.assertion import Setting, assertion
 from precert.crd.claim import request_bundle
 from precert.crd.context import HookContext
@@ -34,6 +33,7 @@ from precert.crd.ledger import Answered
 from precert.crd.orders import Order
 from precert.crd.render import Shape
 from precert.fhir.bundle import type_and_id
+from precert.fhir.coverage_information import CoverageInfo
 from precert.fhir.types import elements, text
 from precert.policy.types import EvidenceItem, Outcome
 from precert.store.port import Put, StoreError

@@ -16,6 +16,7 @@ from precert.crd.coverage import Insured
 from precert.crd.orders import Order
 from precert.eligibility.model import CoverageRecord
 from precert.fhir.coding import codes
+from precert.fhir.systems import CRD_TEMP
 from precert.fhir.types import Element, Resource, elements
 from precert.fhir.versions import STU_2_0, VersionName
 from precert.policy.types import Evaluation, Outcome
@@ -100,9 +101,9 @@ def _task(canonical: str, orders: list[Order], patient: str, day: str, payer: st
             {
                 "type": {
                     "text": "afterCompletion",
-                    "coding": [{"system": urls.TEMP, "code": "after-completion-action"}],
+                    "coding": [{"system": CRD_TEMP, "code": "after-completion-action"}],
                 },
-                "valueCodeableConcept": {"coding": [{"system": urls.TEMP, "code": "prior-auth-include"}]},
+                "valueCodeableConcept": {"coding": [{"system": CRD_TEMP, "code": "prior-auth-include"}]},
             }
         )
     task["input"] = inputs

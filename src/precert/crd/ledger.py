@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 
 from precert.authorization.usecases.ask import Consulted, ConsultService
-from precert.crd.answer import Action, CoverageInfo
+from precert.crd.answer import Action
 from precert.crd.context import HookContext
 from precert.crd.envelope import HookCall, what_if
 from precert.crd.fetch import TokenUse
@@ -23,6 +23,7 @@ from precert.crd.orders import Order
 from precert.crd.prefetch import Accessed
 from precert.crd.render import Shape
 from precert.fhir import json
+from precert.fhir.coverage_information import CoverageInfo
 from precert.fhir.dates import instant
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Element, JsonValue, text

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from precert.crd import urls
-from precert.crd.answer import Action, Card, CoverageInfo, Link, Suggestion
+from precert.crd.answer import Action, Card, Link, Suggestion
 from precert.crd.markdown import one_line
 from precert.fhir.bundle import reference_of, type_and_id
+from precert.fhir.coverage_information import COVERAGE_INFORMATION, CoverageInfo
 from precert.fhir.types import Element, Resource, elements
 from precert.fhir.versions import VersionName
 
@@ -60,7 +61,7 @@ def annotated(resource: Resource, infos: Iterable[CoverageInfo], shape: Shape) -
 
 
 def _is_ours(extension: object) -> bool:
-    return isinstance(extension, dict) and extension.get("url") == urls.COVERAGE_INFORMATION
+    return isinstance(extension, dict) and extension.get("url") == COVERAGE_INFORMATION
 
 
 def _coverage_of(extension: Element) -> tuple[str, str] | None:

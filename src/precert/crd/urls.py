@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 BILLING_OPTIONS = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
 ALTERNATE_REFERENCE = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
 
-TEMP = "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp"
 CARD_TYPE = "http://terminology.hl7.org/CodeSystem/cdshooks-card-type"
-COVERAGE_DETAIL = "http://terminology.hl7.org/CodeSystem/crd-coverage-detail"
 SDC_TEMP = "http://hl7.org/fhir/uv/sdc/CodeSystem/temp"
 COVERAGE_CLASS = "http://terminology.hl7.org/CodeSystem/coverage-class"
 DISCHARGE_DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"

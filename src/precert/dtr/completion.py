@@ -10,13 +10,15 @@ Source: DTR 2.2.0 spec-33, spec-41..45, CRD ext-coverage-information 2.2.1 and 2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 from precert.dtr import urls
 from precert.dtr.form import Form
 from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape
 from precert.fhir import json
+from precert.fhir.coverage_information import COVERAGE_INFORMATION, CoverageInfo, PaNeeded, Reason
 from precert.fhir.dates import instant
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.explain import explain_evaluation
@@ -61,40 +63,35 @@ class Completion:
         first = str(asserted.get("completes") or asserted["id"])  # the one of the hook, whoever completed it before
         id = f"{first}.{urls.fhir_id(form.id)}"
         pa_needed = needed(found.outcome, line)
-        parts = _parts(asserted, found, pa_needed, id, form, site, shape) | {"date": self._today()}
-        put = self._document(id, first, asserted, line, found, pa_needed, str(parts["reason"]))
+        info = _said(asserted, found, pa_needed, id, self.runtime.now().date(), form, site)
+        put = self._document(info, first, asserted, line, found)
         await self.store.commit(Commit(tenant=self.tenant, puts=[put]))
-        return {**answer, "extension": [*_others(answer, asserted), _extension(parts)]}
+        return {**answer, "extension": [*_others(answer, asserted), shape.coverage_information(info)]}
 
-    def _today(self) -> str:
-        return self.runtime.now().date().isoformat()
-
-    def _document(
-        self, id: str, first: str, asserted: Element, line: Element, found: Evaluation, pa_needed: str, reason: str
-    ) -> Put:
+    def _document(self, info: CoverageInfo, first: str, asserted: Element, line: Element, found: Evaluation) -> Put:
         """The explanation that ``/explain/{id}`` serves, in the contract's shape."""
         now = instant(self.runtime.now())
         body = {
             **asserted,
-            "id": id,
-            "assertion": id,
+            "id": info.assertion,
+            "assertion": info.assertion,
             "completes": first,
             "received": now,
             "lines": [
                 {
                     **line,
                     **explain_evaluation(found),
-                    "decision": pa_needed,
-                    "reasons": [reason],
+                    "decision": info.pa_needed,
+                    "reasons": [reason.text for reason in info.reasons],
                     "questions": [],
                     "events": [{"at": now, "event": "next-question", "actor": "system", "by": "precert"}],
                 }
             ],
         }
-        return Put("Assertion", id, json.dumps(body), {"completes": [first]})
+        return Put("Assertion", info.assertion, json.dumps(body), {"completes": [first]})
 
 
-def needed(outcome: Outcome, line: Element) -> str:
+def needed(outcome: Outcome, line: Element) -> PaNeeded:
     """What coverage-information says in ``pa-needed`` when the form of one policy has come to ``outcome``.
 
     ``line`` is the order as the hook explained it. Where it had considered more policies than that one, the others may
@@ -113,43 +110,23 @@ def _line(asserted: Element, form: Form) -> Element | None:
     return None
 
 
-def _parts(
-    asserted: Element, found: Evaluation, pa_needed: str, id: str, form: Form, site: Site, shape: Shape
-) -> dict[str, object]:
-    """What is said, by the names of the extension's parts; the order is that of the guide."""
-    parts: dict[str, object] = {
-        "coverage": {"reference": asserted.get("coverage")},
-        "covered": "covered",
-        "pa-needed": pa_needed,
-    }
-    if found.outcome is Outcome.PEND_INFO and found.missing:
-        who = dict.fromkeys(item.who for name in found.missing if (item := form.items.get(name)) is not None)
-        parts["doc-needed"] = shape.doc_needed(tuple(who))
-        parts["questionnaire"] = f"{site.questionnaire(form.id)}|{form.version}"
+def _said(
+    asserted: Element, found: Evaluation, pa_needed: PaNeeded, id: str, today: date, form: Form, site: Site
+) -> CoverageInfo:
+    """What is said of the order that the form was asked for, under the assertion ``id``."""
     lacking = found.reason_code == RULES_UNAVAILABLE
-    parts["reason"] = found.reason if lacking else _REASONS.get(found.outcome, _REVIEW)
-    return parts | {"coverage-assertion-id": id}
-
-
-_ORDER = {
-    "coverage": "Reference",
-    "covered": "Code",
-    "pa-needed": "Code",
-    "doc-needed": "Code",
-    "reason": "CodeableConcept",
-    "questionnaire": "Canonical",
-    "date": "Date",
-    "coverage-assertion-id": "String",
-}
-
-
-def _extension(parts: dict[str, object]) -> Element:
-    made: list[Element] = []
-    for name, kind in _ORDER.items():
-        value = parts.get(name)
-        for one in value if isinstance(value, tuple) else () if value is None else (value,):
-            made.append({"url": name, f"value{kind}": {"text": one} if name == "reason" else one})
-    return {"extension": made, "url": urls.COVERAGE_INFORMATION}
+    info = CoverageInfo(
+        coverage=str(asserted["coverage"]),
+        covered="covered",
+        assertion=id,
+        date=today,
+        pa_needed=pa_needed,
+        reasons=(Reason(found.reason if lacking else _REASONS.get(found.outcome, _REVIEW)),),
+    )
+    if found.outcome is not Outcome.PEND_INFO or not found.missing:
+        return info
+    who = dict.fromkeys(item.who for name in found.missing if (item := form.items.get(name)) is not None)
+    return replace(info, doc_needed=tuple(who), questionnaires=(f"{site.questionnaire(form.id)}|{form.version}",))
 
 
 def _others(answer: Resource, asserted: Element) -> list[Element]:
@@ -163,5 +140,5 @@ def _others(answer: Resource, asserted: Element) -> list[Element]:
     return [
         extension
         for extension in elements(answer.get("extension"))
-        if extension.get("url") != urls.COVERAGE_INFORMATION or about(extension) != asserted.get("coverage")
+        if extension.get("url") != COVERAGE_INFORMATION or about(extension) != asserted.get("coverage")
     ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
-from precert.dtr.form import Form, Who
+from precert.dtr.form import Form
+from precert.fhir.coverage_information import CoverageInfo
 from precert.fhir.types import Element, Resource
 from precert.fhir.versions import VersionName
 
@@ -96,8 +96,8 @@ class Shape(Protocol):
         """What the answers are for, as a CodeableConcept."""
         ...
 
-    def doc_needed(self, who: Sequence[Who]) -> tuple[str, ...]:
-        """The codes of coverage-information for who has to document something."""
+    def coverage_information(self, info: CoverageInfo) -> Element:
+        """The extension of the CRD version that goes with this one."""
         ...
 
     def closing(self, text: str) -> Resource | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from precert.dtr import urls
-from precert.dtr.form import Form, Who
+from precert.dtr.form import Form
+from precert.fhir.coverage_information import CoverageInfo, rendered
+from precert.fhir.systems import CRD_TEMP
 from precert.fhir.types import Element, Resource
 from precert.fhir.versions import STU_2_0
 
@@ -20,8 +20,6 @@ AUTO = "auto"
 EXPANDS_ALL = True
 ASKS_IN_WAVES = True
 SHELL_ASKS = True
-
-_USES = "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp"
 
 
 def version_algorithm() -> list[Element]:
@@ -57,13 +55,12 @@ def response_extensions(coverage: Element, orders: list[Element]) -> list[Elemen
 
 def intended_use(code: str) -> Element:
     """CRD 2.0.1's temporary codes."""
-    return {"coding": [{"system": _USES, "code": code}]}
+    return {"coding": [{"system": CRD_TEMP, "code": code}]}
 
 
-def doc_needed(who: Sequence[Who]) -> tuple[str, ...]:
-    """One code; the patient's part has none and counts as clinical (CRD 2.0.1)."""
-    kinds = {"admin" if one == "admin" else "clinical" for one in who}
-    return ("both",) if len(kinds) > 1 else tuple(kinds)
+def coverage_information(info: CoverageInfo) -> Element:
+    """As CRD 2.0.1 spells it."""
+    return rendered(info, VERSION)
 
 
 def closing(text: str) -> Resource | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from precert.dtr import urls
 from precert.dtr.form import Form, Who
+from precert.fhir.coverage_information import CoverageInfo, rendered
 from precert.fhir.types import Element, Resource
 from precert.fhir.versions import STU_2_2
 
@@ -96,9 +95,9 @@ def intended_use(code: str) -> Element:
     return {"coding": [{"system": _USES, "code": code}]}
 
 
-def doc_needed(who: Sequence[Who]) -> tuple[str, ...]:
-    """One repetition each."""
-    return tuple(who)
+def coverage_information(info: CoverageInfo) -> Element:
+    """As CRD 2.2.1 spells it."""
+    return rendered(info, VERSION)
 
 
 def closing(text: str) -> Resource | None:

@@ -29,7 +29,6 @@ ORIGIN = _DTR + "information-origin"
 INTENDED_USE = _DTR + "intendedUse"
 QR_CONTEXT = _DTR + "qr-context"
 QR_COVERAGE = _DTR + "qr-coverage"
-COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 
 ADAPTIVE_AT = _SDC + "sdc-questionnaire-questionnaireAdaptive"
 LAUNCH_CONTEXT = _SDC + "sdc-questionnaire-launchContext"

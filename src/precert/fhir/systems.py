@@ -20,6 +20,8 @@ UCUM = "http://unitsofmeasure.org"
 REVENUE = "https://www.nubc.org/CodeSystem/RevenueCodes"
 X12_SERVICE_TYPE = "https://codesystem.x12.org/005010/1365"
 PLACE_OF_SERVICE = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
+CRD_TEMP = "http://hl7.org/fhir/us/davinci-crd/CodeSystem/temp"
+CRD_COVERAGE_DETAIL = "http://terminology.hl7.org/CodeSystem/crd-coverage-detail"
 DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 VALUE_SET = "urn:precert:value-set"
 

@@ -9,6 +9,7 @@ from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nob
 from precert.authorization.record.numbers import NumberKind, is_valid
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes
+from precert.fhir.coverage_information import COVERAGE_INFORMATION
 from precert.fhir.extension import extension, extension_value, extensions
 from precert.fhir.types import Element, Resource
 from precert.policy.evidence import rejection_of
@@ -38,7 +39,6 @@ ADMINISTRATIVE = frozenset(
 
 
 _OF_NOBODY = ADMINISTRATIVE - {"QuestionnaireResponse"} | NO_SUBJECT
-_COVERAGE_INFORMATION = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 _ASSERTION = "coverage-assertion-id"
 _SATISFIED = "satisfied-pa-id"
 _MOST_ASSERTIONS = 20
@@ -81,7 +81,7 @@ def assertions(entries: Iterable[Entry]) -> tuple[str, ...]:
     """The coverage-assertion-ids of ours that orders carry (as CRD wrote them there) or that drafts were opened under."""
     found: dict[str, None] = {}
     for entry in entries:
-        told = extension_value(extension(entry.resource, _COVERAGE_INFORMATION), _ASSERTION)
+        told = extension_value(extension(entry.resource, COVERAGE_INFORMATION), _ASSERTION)
         found.update({told: None} if isinstance(told, str) else {})
         identifier = entry.resource.get("identifier") if entry.type == "QuestionnaireResponse" else None
         if isinstance(identifier, dict) and identifier.get("system") == CONTEXT:
@@ -91,7 +91,7 @@ def assertions(entries: Iterable[Entry]) -> tuple[str, ...]:
 
 def told_on_order(order: Resource) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What CRD wrote on an order: (authorization numbers that satisfy it, coverage-assertion-ids), both of our form."""
-    told = list(extensions(order, _COVERAGE_INFORMATION))[:_MOST_ASSERTIONS]
+    told = list(extensions(order, COVERAGE_INFORMATION))[:_MOST_ASSERTIONS]
     numbers = (extension_value(each, _SATISFIED) for each in told)
     ids = (extension_value(each, _ASSERTION) for each in told)
     return ours(numbers, NumberKind.AUTHORIZATION), ours(ids, NumberKind.ASSERTION)
