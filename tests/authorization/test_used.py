@@ -10,7 +10,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.authorization.deciding.authorized import Held, Use, Used, order_key
+from precert.authorization.deciding.authorized import Held, Use, Used
+from precert.authorization.deciding.counted import order_key
 from precert.authorization.record.case import Authorization, Line, LineRequest
 
 GIVEN_FOR = "the order it was given for"

@@ -95,7 +95,17 @@ async def test_concurrent_clients_get_their_own_answers(tmp_path: Path) -> None:
 
         async def one(number: int) -> tuple[str, str]:
             body = example("approve" if number % 2 else "pend-information")
+            text = json.dumps(body).replace(
+                b"MA-000", b"MX-%d-" % number
+            )  # clients of as many members, whom no directory knows
+            body = json.loads(text)
             body["identifier"]["value"] = f"c-{number}"
+            body["entry"][0]["resource"]["identifier"][0]["value"] = f"claim-{number}"
+            for entry in body["entry"]:
+                if entry["resource"]["resourceType"] == "Patient":
+                    entry["resource"] |= {"name": [{"family": f"Number{number}", "given": ["Una"]}]}
+                if entry["resource"]["resourceType"] == "Coverage":
+                    entry["resource"]["class"] = [{"type": {"coding": [{"code": "plan"}]}, "value": "ma-classic"}]
             async with server.client() as client:
                 answer = bundle(await submit(client, body))
             (decided,) = decisions(answer)

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,15 @@ import pytest
 import uvicorn
 
 from pages.requests_sent import Submit, fresh
+from precert.eligibility.directory import Directory
 from support.app import settings
 
 CHROMIUM = "/usr/bin/chromium"
+
+
+COPIES = 100
+"""Of each member there are so many more on the live server (``MA-0001-T1`` …): what is open or authorized for the member of one
+test must not stand in the way of another's."""
 
 
 @pytest.fixture
@@ -39,6 +46,11 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from precert.app import create_app
 
     app = create_app(settings(tmp_path_factory.mktemp("live") / "data"))
+    known = app.state.server.directory
+    copies = [replace(m, id=f"{m.id}-T{n}") for m in known.members for n in range(1, COPIES)]
+    app.state.server.directory = Directory(
+        known.payer, [*known.members, *copies], known.providers.values(), known.plans, known.mode, known.crosswalk
+    )
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=2))

@@ -140,6 +140,33 @@ def test_a_period_longer_than_the_grant_is_not_cut_by_a_machine(end: date, outco
 
 
 @pytest.mark.parametrize(
+    ("quantity", "modifiers", "outcome"),
+    [
+        ({"value": 3, "unit": "UN"}, [], "approve"),
+        ({"value": 3, "unit": "UN"}, ["RR"], "approve"),
+        ({"value": 3, "unit": "UN"}, ["NU"], "refer-nurse"),
+        ({"value": 3}, ["UE", "KX"], "refer-nurse"),
+        ({"value": 3, "unit": "months"}, ["NU"], "approve"),
+    ],
+    ids=str,
+)
+def test_devices_that_are_bought_are_no_months_of_rental(
+    quantity: dict[str, Any], modifiers: list[str], outcome: str
+) -> None:
+    found = evaluate(
+        policy(grant=MONTHS), line(answers={"ok": True}, item={"quantity": quantity, "modifiers": modifiers})
+    )
+    assert found.outcome.value == outcome
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(2, "refer-nurse"), (40, "refer-nurse"), (84, "approve")])
+def test_the_time_asked_for_fits_into_its_days(days: int, outcome: str) -> None:
+    end = DAY + timedelta(days=days - 1)
+    context = line(answers={"ok": True}, item={"quantity": {"value": 3, "unit": "months"}}, service_end=end)
+    assert evaluate(policy(grant=MONTHS), context).outcome.value == outcome
+
+
+@pytest.mark.parametrize(
     ("days_ago", "retro", "outcome"),
     [
         (0, None, "approve"),

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from precert.authorization.deciding.answers import answers
-from precert.authorization.deciding.authorized import order_key
-from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
+from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines, order_key
 from precert.authorization.deciding.evidence import clinical_evidence
 from precert.authorization.deciding.person import named_as
 from precert.authorization.deciding.request import Subject
@@ -95,11 +94,13 @@ class Decider:
                 record = await self._record(at, known[at], orders)
                 on_record = record.counted if record is not None else CountedLines(complete=False)
                 others = [each.asked for each in orders if each is not order]
-                consulted = self._ask(order, subject, known[at], on_record.beside(others, today))
+                key = self._key(order, known[at])
+                counted = on_record.without(key).beside(others, today)
+                consulted = self._ask(order, subject, known[at], counted)
                 if record is None:
                     consulted = consulted.failed(_NO_RECORD) if consulted.needs_authorization else consulted
                 else:
-                    consulted = consulted.under(record.held, record.used, self._key(order, known[at]), today)
+                    consulted = consulted.under(record.held, record.used, key, today)
                 info = self._assertion(order, consulted, one.reference, one.note)
                 found.append(Answered(order, consulted, info))
         return found

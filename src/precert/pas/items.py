@@ -176,12 +176,13 @@ def _named(item: Element, diagnoses: Mapping[int, Element]) -> list[Element]:
 def _dates(
     index: BundleIndex, claim: Entry, item: Element, where: str, found: Findings
 ) -> tuple[date | None, date | None]:
-    """The item's own dates, else those of the requested service, else the patient event's."""
+    """The item's own dates, else those of the requested service, else the patient event's, else the Claim's billablePeriod."""
     requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
     sources = (
         (item, "serviced", where),
         (requested.resource if requested else {}, "occurrence", requested.path if requested else ""),
         (_patient_event(claim), "timing", f"{claim.path}.supportingInfo"),
+        (claim.resource, "billable", claim.path),
     )
     for source, element, path in sources:
         dates = _read_dates(source, element, path, found)

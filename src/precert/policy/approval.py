@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from decimal import Decimal
 
 from precert.fhir.types import elements
 from precert.policy.amounts import MOST, Amount, read, total, unit_of
@@ -16,6 +17,9 @@ from precert.policy.types import Counted, Outcome
 
 Verdict = tuple[Outcome, str, str | None]
 """Outcome, the sentence why, reason code."""
+_PURCHASE = frozenset({"NU", "UE"})
+"""HCPCS modifiers of what is bought, new or used; what is rented counts in the time that it is rented for."""
+_TIMES = frozenset({"days", "weeks", "months", "quarters", "years"})
 _CONTINUES = timedelta(days=90)
 """For so long after an authorization ended, the same service asked for again goes on rather than begins."""
 
@@ -69,6 +73,10 @@ def uncountable(run: Run) -> Verdict | None:
         return Outcome.REFER_NURSE, f"The amount asked for ({_written(quantity)}) cannot be read.", "amount"
     grant = run.policy.grant
     unit = unit_of(grant.unit) if grant is not None else None
+    bought = _PURCHASE & frozenset(run.context.item.get("modifiers", ()))
+    if unit in _TIMES and asked.unit == "units" and bought:
+        reason = f"The request is for a purchase ({', '.join(sorted(bought))}), the grant counts {unit}; a person compares them."
+        return Outcome.REFER_NURSE, reason, "unit"
     if unit is not None and asked.within(Amount(MOST, unit)) is None:
         reason = f"The request counts in {asked.unit}, the grant in {unit}; a person compares them."
         return Outcome.REFER_NURSE, reason, "unit"
@@ -104,8 +112,13 @@ def _over_grant(run: Run) -> Verdict | None:
 
 
 def _beyond_period(run: Run) -> Verdict | None:
-    """A service that is asked for longer than the policy grants."""
+    """A service that is asked for longer than the policy grants, or in days that do not hold the time that is asked for."""
     context, grant = run.context, run.policy.grant
+    asked = read(context.item.get("quantity")) if context.service_end is not None else None
+    if asked is not None and context.service_end is not None and asked.unit in _TIMES:
+        days = Decimal((context.service_end - context.service_date).days + 1)
+        if asked.within(Amount(2 * days, "days")) is False:
+            return Outcome.REFER_NURSE, f"Asked for {_said(asked)} in {days} days: the two do not fit.", "amount"
     last = grant.last_day(context.service_date) if grant is not None else None
     if context.service_end is None or last is None or context.service_end <= last:
         return None

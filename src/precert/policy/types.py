@@ -92,6 +92,7 @@ class Counted:
     modifiers: tuple[str, ...] = ()
     granted: bool = False
     same_request: bool = False
+    order: str | None = None  # the order it was given for, as far as that is known
 
 
 @dataclass(frozen=True, slots=True)

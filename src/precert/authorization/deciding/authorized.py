@@ -8,12 +8,12 @@ spec-52/53 for who may learn of it, docs/crd.md ("authorized already").
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from precert.authorization.deciding.counted import order_key
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import Standing, service_day
@@ -97,16 +97,6 @@ class Used:
         uses = self.new.setdefault(held.place, [])
         if all(use.order != order for use in uses):
             uses.append(Use(order, quantity))
-
-
-def order_key(submitter: str, member: str | None, reference: str | None) -> str | None:
-    """The name of a client's order (``Type/id``), as long as any key; ``None`` for an order or member without a name.
-
-    Ids are the client's own: what another client calls so is another order.
-    """
-    if reference is None or member is None:
-        return None
-    return hashlib.sha256(f"order|{submitter}|{member}|{reference}".encode()).hexdigest()
 
 
 def covers(held: Held, ask: Ask, who: Standing, today: date, left: Decimal | None) -> bool:

@@ -7,8 +7,9 @@ asked for, or was free of authorization, is ``PayerUnits``: it shows that units 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from precert.authorization.deciding.request import Ask
@@ -39,6 +40,10 @@ class CountedLines:
         """The lines as the payer's own data. One without a readable amount has none, so that no sum is made."""
         return [EvidenceItem(_payer_data(each, n), each.reference, "payer") for n, each in enumerate(self.lines, 1)]
 
+    def without(self, order: str | None) -> CountedLines:
+        """The same without what was given for this very order: it does not count beside itself."""
+        return replace(self, lines=tuple(line for line in self.lines if order is None or line.order != order))
+
     def and_(self, more: CountedLines) -> CountedLines:
         """Both together."""
         complete = self.complete and more.complete
@@ -51,6 +56,16 @@ class CountedLines:
 
 
 NOTHING_COUNTED = CountedLines()
+
+
+def order_key(submitter: str, member: str | None, reference: str | None) -> str | None:
+    """The name of a client's order (``Type/id``), as long as any key; ``None`` for an order or member without a name.
+
+    Ids are the client's own: what another client calls so is another order.
+    """
+    if reference is None or member is None:
+        return None
+    return hashlib.sha256(f"order|{submitter}|{member}|{reference}".encode()).hexdigest()
 
 
 def on_record(cases: Iterable[tuple[Case, Line]], complete: bool = True) -> CountedLines:
@@ -77,6 +92,7 @@ def _recorded(case: Case, line: Line) -> Counted:
         end=granted.end if granted is not None else requested.service_end,
         quantity=quantity,
         granted=granted is not None,
+        order=order_key(case.opened.submitter, case.opened.member, line.order),
     )
 
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.deciding.authorized import Held, Use, Used, covers, order_key
-from precert.authorization.deciding.counted import COUNTS, CountedLines
+from precert.authorization.deciding.authorized import Held, Use, Used, covers
+from precert.authorization.deciding.counted import COUNTS, CountedLines, order_key
 from precert.authorization.deciding.counted import on_record as counted_on_record
 from precert.authorization.deciding.judge import Repeated
 from precert.authorization.deciding.request import Ask
