@@ -17,6 +17,7 @@ import pytest
 from precert.authorization.deciding.decide import Decided, Rules, decide
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.usecases.ask import ConsultService
+from precert.authorization.usecases.unsolicited import says
 from precert.crd import coverage as insurance
 from precert.crd.claim import request_bundle
 from precert.crd.context import read_context
@@ -94,6 +95,7 @@ async def _read(call: HookCall) -> list[Read]:
             read_request(raw, bundle, "ehr", directory()) == submission
         )  # made here, or read again from what is stored
         (line,) = submission.lines
+        assert says(submission, order.asked), order.reference
         ask = submission.ask(line)
         asks = consult.identify(submission.subject).who
         assert asks is not None

@@ -24,6 +24,7 @@ from precert.authorization.usecases.recording import system_event
 from precert.authorization.usecases.same_request import coded
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unit_of_work import Answered, Overtaken, Unit, run
+from precert.fhir.coding import codes
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Element, Resource
 from precert.store.port import Audit, Put
@@ -75,7 +76,7 @@ class Unsolicited:
         except FhirError as error:
             log.warning("order cannot be written as a request", rules=[issue.rule for issue in error.issues])
             return None
-        if not _says(submission, order):
+        if not says(submission, order):
             log.warning("the request does not say what the order says", code=order.line.code)
             return None
         submission = replace(submission, root=asked.root, asked={order.line.sequence: order}, about=asked.about)
@@ -124,14 +125,15 @@ class Unsolicited:
         return Unit(case, 0, self.render(case, submission, None), [audit], numbers, puts=tied)
 
 
-def _says(submission: Submission, order: Ask) -> bool:
-    """Whether the request that goes on record asks for the one service, amount and days that are decided on."""
+def says(submission: Submission, order: Ask) -> bool:
+    """Whether the request that goes on record asks for the one service, amount, days and diagnoses that are decided on."""
     return [_meaning(line) for line in submission.lines] == [_meaning(order.line)]
 
 
 def _meaning(line: LineRequest) -> tuple[object, ...]:
     asked = (line.sequence, line.request, line.quantity, line.unit, line.service_start, line.service_end)
-    return *asked, coded(line.item, "productOrService"), coded(line.item, "modifier")
+    diagnoses = frozenset(str(code) for concept in line.diagnoses for code in codes(concept))
+    return *asked, coded(line.item, "productOrService"), coded(line.item, "modifier"), diagnoses
 
 
 def _approved(case: Case) -> bool:
