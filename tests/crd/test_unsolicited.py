@@ -208,6 +208,14 @@ async def test_nothing_goes_on_record_that_says_something_else_than_the_order(wo
     assert await cases(world) == []
 
 
+async def test_an_order_that_no_claim_can_repeat_is_told_to_submit(world):
+    """A last day without a first: the order is decided as of today, its request would be of another period."""
+    asked = mri(occurrenceDateTime=None, occurrencePeriod={"end": "2027-03-01"})
+    (info,) = infos(await world.ask(hook(asked, member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
 async def test_it_is_decided_on_what_the_call_knew_and_no_request_is_parsed(world, monkeypatch):
     """The evidence is named as the call brought it; what is stored is that request, and reads the same when it is parsed."""
 

@@ -1,7 +1,7 @@
 """The service behind every edge: what it needs, how a line is judged, how records are found.
 
 The use cases stand beside it, each in a module of its own: :mod:`submit`, :mod:`update`, :mod:`determine`,
-:mod:`evidence_received`, :mod:`inquire`.
+:mod:`receive`, :mod:`inquire`.
 """
 
 from __future__ import annotations
