@@ -32,7 +32,7 @@ from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.eligibility.model import Payer
 from precert.fhir import versions
-from precert.fhir.json import Limits, load_resource
+from precert.fhir.json import Limits
 from precert.fhir.types import JsonValue, Resource
 from precert.fhir.validation import Mode, Validator
 from precert.pas import shape20, shape22
@@ -134,7 +134,7 @@ def mount(
         catalogue=lambda: server.library.current,
         runtime=server.runtime,
         tenant=TENANT,
-        read=lambda raw, submitter: read_request(raw, load_resource(raw), submitter, server.directory),
+        intake=lambda raw, bundle, submitter: read_request(raw, bundle, submitter, server.directory),
         changed=presenter.changed,
         settled=dispatcher.wake,
     )

@@ -17,6 +17,7 @@ import pytest
 from precert.authorization.deciding.decide import Decided, Rules, decide
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.usecases.ask import ConsultService
+from precert.authorization.usecases.unsolicited import says
 from precert.crd import coverage as insurance
 from precert.crd.claim import request_bundle
 from precert.crd.context import read_context
@@ -82,14 +83,19 @@ async def _read(call: HookCall) -> list[Read]:
         under = insured[0]
         inquiry = decider.inquiry(under)
         who = consult.identify(inquiry).who
-        raw = request_bundle(
+        bundle = request_bundle(
             order, patient, under.entry, user, dict(directory().payer.resource), chart, gathered.pool, consult.runtime
         )
-        if who is None or raw is None or not order.concept:
+        if who is None or bundle is None or not order.concept:
             continue
         mine = decide(order.asked, _for_order(inquiry, order, decider._evidence()), who, rules, today)
+        raw = json.dumps(bundle)
         submission = read_request(raw, json.load_resource(raw), "ehr", directory())
+        assert (
+            read_request(raw, bundle, "ehr", directory()) == submission
+        )  # made here, or read again from what is stored
         (line,) = submission.lines
+        assert says(submission, order.asked), order.reference
         ask = submission.ask(line)
         asks = consult.identify(submission.subject).who
         assert asks is not None

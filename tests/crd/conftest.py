@@ -109,7 +109,7 @@ async def make(tmp_path: Path, policies: PolicyLibrary, directory: Directory) ->
             lambda: known,
             catalogue,
             runtime,
-            read=lambda raw, submitter: read_request(raw, json.load_resource(raw), submitter, known),
+            intake=lambda raw, bundle, submitter: read_request(raw, bundle, submitter, known),
             changed=presenter.changed,
         )
         changes.setdefault(

@@ -25,10 +25,12 @@ from crd.building import (
 )
 from crd.conftest import World
 from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.crd import deciding
 from precert.eligibility.directory import Directory
 from precert.fhir import json
 from precert.fhir.validation import Validator
-from precert.store.port import Commit, Param, Put
+from precert.store.port import Commit, Conflict, Param, Put
 from support.app import NOW, frozen_runtime
 
 CLAIM = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-claim"
@@ -167,6 +169,87 @@ async def test_only_the_data_that_the_decision_rests_on_are_kept(world):
         "PractitionerRole",
         "ServiceRequest",
     ]
+
+
+def _more(claim: dict[str, Any]) -> None:
+    claim["item"][0]["quantity"] = {"value": 7, "unit": "units"}
+
+
+def _longer(claim: dict[str, Any]) -> None:
+    claim["item"][0]["servicedPeriod"]["end"] = "2029-01-01"
+
+
+def _other(claim: dict[str, Any]) -> None:
+    claim["item"][0]["productOrService"] = {"coding": [{"system": CPT, "code": "72149"}]}
+
+
+def _twice(claim: dict[str, Any]) -> None:
+    claim["item"].append({**claim["item"][0], "sequence": 99})
+
+
+def _nothing_known(claim: dict[str, Any]) -> None:
+    del claim["diagnosis"]
+
+
+@pytest.mark.parametrize("edit", [_more, _longer, _other, _twice, _nothing_known])
+async def test_nothing_goes_on_record_that_says_something_else_than_the_order(world, monkeypatch, edit):
+    """What is decided on is the order. If the request that is written of it said more, that would be on record as granted."""
+    made = deciding.request_bundle
+
+    def written(*given: Any) -> Any:
+        bundle = made(*given)
+        assert bundle is not None
+        edit(bundle["entry"][0]["resource"])
+        return bundle
+
+    monkeypatch.setattr(deciding, "request_bundle", written)
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
+async def test_an_order_that_no_claim_can_repeat_is_told_to_submit(world):
+    """A last day without a first: the order is decided as of today, its request would be of another period."""
+    asked = mri(occurrenceDateTime=None, occurrencePeriod={"end": "2027-03-01"})
+    (info,) = infos(await world.ask(hook(asked, member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+
+
+async def test_it_is_decided_on_what_the_call_knew_and_no_request_is_parsed(world, monkeypatch):
+    """The evidence is named as the call brought it; what is stored is that request, and reads the same when it is parsed."""
+
+    def parse(self: AuthorizationService, raw: bytes, submitter: str) -> None:
+        raise AssertionError("a request that was made here is not read again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AuthorizationService, "read", parse)
+        (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "satisfied"
+    (case,) = await cases(world)
+    (line,) = case.ordered
+    assert line.determination is not None
+    evidence = {reference for fact in line.determination.trace["facts"] for reference in fact["evidence"]}
+    assert any(reference.startswith("ServiceRequest/o1#") for reference in evidence)
+    assert not any(reference.startswith("Claim.") for reference in evidence)
+    again = await world.answerer.unsolicited.service.submission_of(case)  # type: ignore[union-attr]
+    assert [each.item for each in again.lines] == [line.requested.item]
+    assert [each.diagnoses for each in again.lines] == [line.requested.diagnoses]
+
+
+async def test_who_is_always_overtaken_is_told_to_submit(world):
+    """The call is answered all the same, and nothing is on record."""
+    stored = world.store.commit
+
+    async def commit(commit: Commit) -> Any:
+        if any(put.type == "Case" for put in commit.puts):
+            raise Conflict("AuthorizationTurn", 0, 1)
+        return await stored(commit)
+
+    world.store.commit = commit  # type: ignore[method-assign]
+    (info,) = infos(await world.ask(hook(mri(), member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
 
 
 async def test_signing_again_brings_the_same_authorization(world):

@@ -13,6 +13,7 @@ import httpx
 import structlog
 
 from precert.authorization.usecases.ask import Consulted, ConsultService
+from precert.authorization.usecases.unit_of_work import again
 from precert.authorization.usecases.unsolicited import Unsolicited
 from precert.crd import cards as making
 from precert.crd import coverage as insurance
@@ -33,13 +34,12 @@ from precert.eligibility.directory import npis
 from precert.fhir import json
 from precert.fhir.coverage_information import CoverageInfo
 from precert.fhir.types import Element, Resource
-from precert.store.port import Audit, Busy, Conflict, Param, Put
+from precert.store.port import Audit, Param, Put
 from precert.web.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
 _WARM = timedelta(hours=24)
-_ATTEMPTS = 25  # of n calls that use one authorization at once, one gets through in each round
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,8 @@ class Answerer:
 
     async def answer(self, call: HookCall, shape: Shape, root: str, client: str) -> bytes:
         """The response body. Raises FhirError (see faults) and the store's errors; when it returns, all is durable."""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return await _Answering(self, call, shape, root, client).run()
-            except Conflict:  # another call used up an authorization that this one was to say satisfies an order
-                log.info("the record moved on, answering again", attempt=attempt)
-        raise Busy
+        # another call may use up an authorization that this one was to say satisfies an order: then it is answered again
+        return await again(lambda: _Answering(self, call, shape, root, client).run())
 
 
 @dataclass(slots=True)

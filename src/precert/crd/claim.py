@@ -13,7 +13,6 @@ from precert.crd import urls
 from precert.crd.gather import pointed_to
 from precert.crd.orders import Order
 from precert.crd.prefetch import Pool
-from precert.fhir import json
 from precert.fhir.billing import billed
 from precert.fhir.bundle import Entry, bundle_entry, type_and_id
 from precert.fhir.coding import codes
@@ -91,7 +90,7 @@ def request_bundle(
     evidence: Iterable[str],
     pool: Pool,
     runtime: Runtime,
-) -> bytes | None:
+) -> Resource | None:
     """The request for ``order``, or ``None`` when nobody is known who asks for it.
 
     ``user`` stands in for a requester that the order does not name; ``evidence`` are the references of the facts.
@@ -137,7 +136,7 @@ def request_bundle(
     request.new(payer, insurer)
     for entry in _supporting(pool, evidence, patient):
         request.place(entry, follow=False)
-    bundle = {
+    return {
         "resourceType": "Bundle",
         "id": runtime.new_id(),
         "meta": {"profile": [urls.PAS_REQUEST_BUNDLE]},
@@ -146,7 +145,6 @@ def request_bundle(
         "timestamp": now,
         "entry": [bundle_entry(f"urn:uuid:{claim_id}", claim), *request.entries],
     }
-    return json.dumps(bundle)
 
 
 def _item(order: Order, request: _Request, trace: str, diagnoses: int, performers: int) -> Element:

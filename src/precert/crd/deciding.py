@@ -124,11 +124,12 @@ class Decider:
             return one
         evidence = {ref for e in decision.applied for fact in e.facts for ref in fact.evidence}
         payer = dict(self.consult.directory().payer.resource)
-        raw = request_bundle(one.order, patient, under.entry, user, payer, evidence, pool, self.consult.runtime)
-        if raw is None:
+        bundle = request_bundle(one.order, patient, under.entry, user, payer, evidence, pool, self.consult.runtime)
+        if bundle is None:
             return one
         origin = {"origin": "crd", "hook": self.call.hook.name, "hookInstance": self.call.instance[:128]}
-        asked = OrderRequest(raw, self.client, self.root, {**origin, "order": one.order.reference})
+        subject = _for_order(inquiry, one.order, self._evidence())
+        asked = OrderRequest(bundle, subject, self.client, self.root, {**origin, "order": one.order.reference})
         key = self._key(one.order, who)
         found = await unsolicited.authorize(asked, one.order.asked, one.consulted.day, who, key)
         if found is None:

@@ -13,6 +13,7 @@ from precert.crd.envelope import HookCall
 from precert.crd.fetch import Deadline
 from precert.crd.gather import gather
 from precert.crd.scope import orders_in_scope
+from precert.fhir import json
 from precert.fhir.outcome import FhirError, Issue
 
 _SECONDS = 1.0
@@ -38,11 +39,11 @@ async def order_request(consult: ConsultService, call: HookCall, reference: str)
     covered = insurance.for_order(insured, order.insurance, call.version)
     user = pool.index.resolve(context.user) if context.user else None
     chart = [f"{e.type}/{e.id}" if e.id else e.path for e in pool.of_patient(context.patient)]
-    raw = None
+    bundle = None
     if patient is not None and covered:
         payer = dict(consult.directory().payer.resource)
-        raw = request_bundle(order, patient, covered[0].entry, user, payer, chart, pool, consult.runtime)
-    if raw is None:
+        bundle = request_bundle(order, patient, covered[0].entry, user, payer, chart, pool, consult.runtime)
+    if bundle is None:
         said = "A request needs the Patient, a Coverage with this payer and a requester; send them in the prefetch."
         raise FhirError(422, Issue("error", "required", said, rule="request-incomplete"))
-    return raw
+    return json.dumps(bundle)

@@ -1,7 +1,7 @@
 """The service behind every edge: what it needs, how a line is judged, how records are found.
 
 The use cases stand beside it, each in a module of its own: :mod:`submit`, :mod:`update`, :mod:`determine`,
-:mod:`evidence_received`, :mod:`inquire`.
+:mod:`receive`, :mod:`inquire`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from precert.authorization.usecases import on_file
 from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import Directory
 from precert.fhir import json
-from precert.fhir.types import Element
+from precert.fhir.types import Element, Resource
 from precert.policy.catalogue import Catalogue
 from precert.runtime import Runtime
 from precert.store.port import Outgoing, Param, Put, Store, is_id
@@ -102,8 +102,8 @@ class Budget:
 class AuthorizationService:
     """Decides and records. ``directory`` and ``catalogue`` are asked for at each use, so that they can be reloaded.
 
-    ``read`` takes a stored request apart again (it is the PAS edge's parser, handed in by the composition) and
-    ``changed`` renders what has to be told when a record changes without a request to answer.
+    ``intake`` takes a request apart: its bytes, what they parse to, and who sent it (it is the PAS edge's, handed in by the
+    composition); see :meth:`read` and :meth:`read_resource`. ``changed`` renders what has to be told when a record changes without a request to answer.
     """
 
     store: Store
@@ -111,12 +111,20 @@ class AuthorizationService:
     catalogue: Callable[[], Catalogue]
     runtime: Runtime = field(default_factory=Runtime)
     tenant: str = "default"
-    read: Callable[[bytes, str], Submission] = field(kw_only=True)
+    intake: Callable[[bytes, Resource, str], Submission] = field(kw_only=True)
     changed: Notifier = field(kw_only=True)
     early: Callable[[Submission], Awaitable[Sequence[Early]]] = nothing_early
     """Attachments that were sent ahead of a request and are held for it (the CDex edge's, handed in)."""
     settled: Callable[[], None] = lambda: None
     """Called after a commit that put messages into the outbox, so that whoever delivers them need not poll."""
+
+    def read(self, raw: bytes, submitter: str) -> Submission:
+        """A PAS Request Bundle as it was sent or stored. Raises FhirError with every fault found."""
+        return self.intake(raw, json.load_resource(raw), submitter)
+
+    def read_resource(self, bundle: Resource, submitter: str) -> Submission:
+        """A PAS Request Bundle that was made here; it is written to bytes once, to be stored. Raises as :meth:`read` does."""
+        return self.intake(json.dumps(bundle), bundle, submitter)
 
     def rules(self) -> Rules:
         """The directory and the policies as they are now."""

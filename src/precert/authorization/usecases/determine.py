@@ -1,11 +1,15 @@
 """The use case "determination by a person": checked, recorded, numbered, rendered and announced in one commit.
 
+A person decides on the record as they saw it: if it moved on since, nothing is stored and they are told (:class:`Stale`). What
+else may have moved (the turn of the member, a number that is taken) is no matter of theirs, and is looked at again.
+
 The referral of a line to a physician, by which nothing is decided, is the other half (:func:`refer`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -33,18 +37,18 @@ from precert.authorization.record.case import (
     Line,
     OpenQuestions,
     Recorder,
-    decode,
     fold,
 )
 from precert.authorization.record.codes import code_table
-from precert.authorization.record.numbers import NumberKind, issue, reservation
+from precert.authorization.record.numbers import NumberKind, issue
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.submit import record_put
+from precert.authorization.usecases.turn import turn_of
+from precert.authorization.usecases.unit_of_work import Unit, again, loaded, store
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Grant, Outcome
-from precert.store.port import Audit, Commit, Conflict, Document
+from precert.store.port import Audit, Conflict, Document
 
 
 class Stale(Exception):
@@ -96,31 +100,48 @@ async def _change(
     step: Callable[[Reviewed], tuple[list[Event], list[str]]],
     audit: tuple[str, str, str, str],
 ) -> tuple[Case, int]:
-    case = fold(decode(document.body))
-    line = case.lines[sequence]
+    async def decided() -> Case:
+        unit = await _unit(service, document, sequence, step, audit)
+        try:
+            await store(service, unit)
+        except Conflict as clash:
+            current = await service.store.get(service.tenant, "Case", document.id)
+            if current is not None and current.version != document.version:
+                raise Stale(current.version) from clash
+            raise
+        return unit.case
+
+    return await again(decided), document.version + 1
+
+
+async def _unit(
+    service: AuthorizationService,
+    document: Document,
+    sequence: int,
+    step: Callable[[Reviewed], tuple[list[Event], list[str]]],
+    audit: tuple[str, str, str, str],
+) -> Unit:
+    before, version = loaded(document)
+    turn = await turn_of(service.store, service.tenant, before.opened.member) if before.opened.member else None
+    line = before.lines[sequence]
     now = service.runtime.now()
-    submission = await service.submission_of(case)
-    events, numbers = step(reviewed(service.catalogue(), case, line, now, parties(case, submission)))
-    recorder = Recorder(case.events)
+    submission = await service.submission_of(before)
+    events, numbers = step(reviewed(service.catalogue(), before, line, now, parties(before, submission)))
+    recorder = Recorder(before.events)
     for event in events:
         recorder.append(event)
-    before, case = _answers(case), fold(recorder.events)
+    case = fold(recorder.events)
     rendered = service.changed(case, submission)
-    news = before != _answers(case) or any(event.determination is not None for event in events)
+    news = _answers(before) != _answers(case) or any(event.determination is not None for event in events)
     action, by, role, client = audit
-    commit = Commit(
-        tenant=service.tenant,
-        puts=[record_put(case, rendered, now, document.version), *rendered.puts],
-        outgoing=rendered.outgoing if news else (),  # a referral alone changes no answer
-        audit=[Audit(action, by, case.number, now, {"line": str(sequence), "role": role, "client": client})],
-        reserve=[reservation(number) for number in numbers],
+    return Unit(
+        case,
+        version,
+        rendered if news else replace(rendered, outgoing=()),  # a referral alone changes no answer
+        [Audit(action, by, case.number, now, {"line": str(sequence), "role": role, "client": client})],
+        numbers,
+        puts=turn.granting(case, numbers) if turn is not None else (),
     )
-    try:
-        await service.store.commit(commit)
-    except Conflict as clash:
-        raise Stale(clash.actual) from clash
-    service.settled()
-    return case, document.version + 1
 
 
 def _answers(case: Case) -> list[object]:

@@ -8,13 +8,12 @@ as it was signed. A further request of the provider's, also one that says the sa
 
 What hooks authorized for an order is kept in a small document of its own (``Authorized``). Requests only read it: if each
 moved it on, many that name one order would get in each other's way. Who grants something moves on a document of the member
-(``AuthorizationTurn``), so that nothing is granted twice at once. What orders used up of an authorization is kept in another
+(:mod:`.turn`), so that nothing is granted twice at once. What orders used up of an authorization is kept in another
 (``AuthorizationUse``), which moves on with each use.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -31,6 +30,7 @@ from precert.authorization.record.case import Case, LineRequest, decode, fold
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Ordered, Submission
+from precert.authorization.usecases.turn import Turn, turn_of
 from precert.fhir import json
 from precert.fhir.coding import Code
 from precert.fhir.types import elements
@@ -38,7 +38,6 @@ from precert.policy.catalogue import Catalogue
 from precert.store.port import Param, Put, Store
 
 _TIED = "Authorized"
-_TURN = "AuthorizationTurn"
 _USED = "AuthorizationUse"
 _MOST_CASES, _MOST_NUMBERS, _MOST_ASSERTIONS = 20, 200, 20  # that are looked at for one request
 _MOST_RECORDS = 200  # of one member; who has more is counted by a person
@@ -60,17 +59,11 @@ class MemberRecord:
     held: tuple[Held, ...] = ()
     used: Used = field(default_factory=Used)
     versions: Mapping[str, int] = field(default_factory=dict)
-    turn: tuple[str, int] | None = None
+    turn: Turn | None = None
 
     def granting(self, case: Case, numbers: Iterable[str]) -> list[Put]:
-        """What to store with ``case`` if one of ``numbers``, which were issued on it, is an authorization: of two who grant at
-        once, only one can store; the other looks again and finds it."""
-        issued = frozenset(numbers)
-        new = any(line.authorization is not None and line.authorization.number in issued for line in case.ordered)
-        if not new or self.turn is None:
-            return []
-        key, version = self.turn
-        return [Put(_TURN, key, case.id.encode(), expect=version)]
+        """What to store with ``case`` if one of ``numbers``, which were issued on it, is an authorization (:mod:`.turn`)."""
+        return self.turn.granting(case, numbers) if self.turn is not None else []
 
     def moved_on(self) -> list[Put]:
         """What to store for the uses that are new; of two calls that take the same units only one can store its own."""
@@ -92,7 +85,7 @@ async def member_record(
 
     ``own`` is the id of the case that is being changed and does not count beside itself. Raises the store's errors.
     """
-    turn = await _turn(store, tenant, member)  # before looking: what is granted after this is noticed
+    turn = await turn_of(store, tenant, member)  # before looking: what is granted after this is noticed
     wanted = frozenset(services)
     if not wanted:
         return MemberRecord(turn=turn)
@@ -112,13 +105,6 @@ async def member_record(
     ]
     uses, versions = await _uses(store, tenant, [each.place for each in held])
     return MemberRecord(counted, tuple(held), Used(uses), versions, turn)
-
-
-async def _turn(store: Store, tenant: str, member: str) -> tuple[str, int]:
-    """Whose turn it is among all who would grant something to one member: a document that each authorization moves on."""
-    key = hashlib.sha256(member.encode()).hexdigest()  # a member number may hold what no document id may
-    found = await store.get(tenant, _TURN, key)
-    return key, found.version if found is not None else 0
 
 
 async def _uses(store: Store, tenant: str, numbers: Iterable[str]) -> tuple[dict[str, tuple[Use, ...]], dict[str, int]]:

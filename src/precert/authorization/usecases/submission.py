@@ -62,6 +62,8 @@ class Submission:
     the whole. ``root`` is the server's URL as the sender reached it, ``version`` the IG version of the base.
     ``orders`` are by the sequence of the line. ``payor_is_us`` and ``is_beneficiary`` are as in :class:`Subject`,
     ``patient_url`` is the fullUrl of the Patient, and ``not_counted`` are the paths of what is not about the patient.
+    ``asked`` (by the sequence of the line) and ``about`` are set when the request was written here for an order of a hook call:
+    what the call asked and knew is decided on, not what its request says again.
     """
 
     raw: bytes
@@ -97,6 +99,8 @@ class Submission:
     is_beneficiary: bool | None = None
     patient_url: str = ""
     not_counted: tuple[str, ...] = ()
+    asked: Mapping[int, Ask] = field(default_factory=dict)
+    about: Subject | None = None
 
     @property
     def whose(self) -> Patient:
@@ -114,6 +118,8 @@ class Submission:
     @property
     def subject(self) -> Subject:
         """Whom the request is for, with the evidence and answers that came along."""
+        if self.about is not None:
+            return self.about
         patient = named_as(self.patient, self.claim_resource.get("patient")) or self.patient
         return Subject(
             patient,
@@ -128,6 +134,8 @@ class Submission:
 
     def ask(self, line: LineRequest) -> Ask:
         """One line as every edge asks; ``line`` may be of an earlier version of the request."""
+        if (asked := self.asked.get(line.sequence)) is not None:
+            return asked
         performer = line.provider
         npis = (performer.npi,) if performer is not None and performer.npi else ()
         return Ask(line, self.requester_npis, npis, performer_known=performer is not None)

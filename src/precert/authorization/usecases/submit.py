@@ -7,16 +7,13 @@ from precert.authorization.usecases.answers import current, replayed
 from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Renderer
 from precert.authorization.usecases.give_up import named_authorizations
 from precert.authorization.usecases.on_record import on_record
-from precert.authorization.usecases.opening import Opening, decide, opened, reject
+from precert.authorization.usecases.opening import Opening, opened, reject
 from precert.authorization.usecases.priors import find_prior
-from precert.authorization.usecases.recording import record_put, system_event
 from precert.authorization.usecases.same_request import row
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unit_of_work import Answered, Unit, run
 from precert.authorization.usecases.update import continued
 from precert.store.port import Idempotency
-
-__all__ = ["Answered", "decide", "record_put", "reject", "request_key", "submit", "system_event"]
 
 
 def request_key(submission: Submission) -> Idempotency:

@@ -1,13 +1,14 @@
 """One unit of work: look at what is stored, take one step, store all that comes of it in one commit.
 
 Whoever is faster wins: when a record moved on between reading and storing, or a name that the step wants was taken, nothing
-was written, and the step is taken again from what is stored then. This is the only place that tries again.
+was written, and the step is taken again from what is stored then. :func:`again` is the only loop that does so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
@@ -30,6 +31,9 @@ from precert.store.port import (
 )
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
 _ATTEMPTS = 25  # of n that arrive at once for one record, one gets through in each round
 
 
@@ -63,26 +67,46 @@ class Answered:
     rejection: Rejection | None = None
 
 
-async def run(service: AuthorizationService, step: Callable[[], Awaitable[Unit | Answered]]) -> Answered:
-    """Take ``step`` and store what it makes, again and again until nobody was faster; an ``Answered`` is passed on.
+class Overtaken(Busy):
+    """Others were faster each time. Nothing was written; it can be asked again."""
 
-    Raises whatever ``step`` raises, Busy when others are always faster, and the store's other errors.
+
+async def again(step: Callable[[], Awaitable[T]]) -> T:
+    """What ``step`` returns, which reads what is stored and stores what it makes in one commit: taken again and again until
+    nobody was faster.
+
+    Raises whatever else ``step`` raises, and Overtaken when others are always faster.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        unit = await step()
-        if isinstance(unit, Answered):
-            return unit
         try:
-            outcome = await service.store.commit(_commit(service, unit))
+            return await step()
         except (AlreadyTaken, Conflict) as clash:
             log.info("somebody was faster, trying again", attempt=attempt, why=type(clash).__name__)
-            continue
-        if not isinstance(outcome, Stored):
-            return Answered(outcome.result, replayed=isinstance(outcome, Replayed))
-        if unit.outgoing or unit.rendered.outgoing:
-            service.settled()
-        return Answered(unit.rendered.body, case=unit.case, rejection=unit.rejection)
-    raise Busy
+    raise Overtaken
+
+
+async def run(service: AuthorizationService, step: Callable[[], Awaitable[Unit | T]]) -> Answered | T:
+    """Take ``step`` and store what it makes, until nobody was faster; what it returns instead of a Unit is passed on.
+
+    Raises whatever ``step`` raises, Overtaken when others are always faster, and the store's other errors.
+    """
+
+    async def once() -> Answered | T:
+        made = await step()
+        return await store(service, made) if isinstance(made, Unit) else made
+
+    return await again(once)
+
+
+async def store(service: AuthorizationService, unit: Unit) -> Answered:
+    """Store ``unit`` in one commit, once. Raises AlreadyTaken and Conflict when somebody was faster, and the store's other
+    errors; then nothing was written."""
+    outcome = await service.store.commit(_commit(service, unit))
+    if not isinstance(outcome, Stored):
+        return Answered(outcome.result, replayed=isinstance(outcome, Replayed))
+    if unit.outgoing or unit.rendered.outgoing:
+        service.settled()
+    return Answered(unit.rendered.body, case=unit.case, rejection=unit.rejection)
 
 
 async def change(service: AuthorizationService, case_id: str, step: Callable[[Case, int], Awaitable[Unit]]) -> Answered:

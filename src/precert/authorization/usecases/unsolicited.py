@@ -1,40 +1,45 @@
 """The use case "authorize an order whose criteria are met": an unsolicited determination, without a PAS request.
 
-The order travels as a PAS request that precert writes for the provider, and is decided by the same steps as one that was
-submitted; so it can be read, inquired about, updated and explained like any other. Nothing is stored unless the rules
-approve every line of it. Source: um.md 4.5 (approve, evidence in prefetch), CRD 2.2.1 option ``unsolicited-determ``.
+The order goes on record as a PAS request that precert writes for the provider, and takes the same steps as one that was
+submitted; so it can be read, inquired about, updated and explained like any other. What is decided on is what the call asked
+and knew (:class:`Ask`, :class:`Subject`). Nothing is stored unless the rules approve it. Source: um.md 4.5 (approve, evidence in prefetch), CRD 2.2.1 option ``unsolicited-determ``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 import structlog
 
 from precert.authorization.deciding.authorized import Held, covers
-from precert.authorization.deciding.request import Ask
-from precert.authorization.record.case import Case, Recorder, fold
-from precert.authorization.record.numbers import reservation
+from precert.authorization.deciding.request import Ask, Subject
+from precert.authorization.record.case import Case, LineRequest, Recorder, fold
 from precert.authorization.usecases.ask import ConsultService, Identified
 from precert.authorization.usecases.dependencies import AuthorizationService, Renderer
 from precert.authorization.usecases.on_record import MemberRecord, on_record
+from precert.authorization.usecases.opening import decide
+from precert.authorization.usecases.recording import system_event
+from precert.authorization.usecases.same_request import coded
 from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.submit import decide, record_put, system_event
+from precert.authorization.usecases.unit_of_work import Answered, Overtaken, Unit, run
+from precert.fhir.coding import codes
 from precert.fhir.outcome import FhirError
-from precert.fhir.types import Element
-from precert.store.port import AlreadyTaken, Audit, Commit, Conflict, Put
+from precert.fhir.types import Element, Resource
+from precert.store.port import Audit, Put
 
 log = structlog.get_logger(__name__)
-_ATTEMPTS = 25  # of n orders for one member that are signed at once, one gets through in each round
 
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """One order as a request: ``raw`` is a PAS Request Bundle, ``root`` the server's URL as the caller reached it, and
-    ``origin`` what the record keeps about where it came from (hook, call, order)."""
+    """One order as a request: ``bundle`` is a PAS Request Bundle, ``about`` whom the order is for and what the call knew of
+    them, ``root`` the server's URL as the caller reached it, and ``origin`` what the record keeps about where it came from
+    (hook, call, order)."""
 
-    raw: bytes
+    bundle: Resource
+    about: Subject
     submitter: str
     root: str
     origin: Element
@@ -61,30 +66,40 @@ class Unsolicited:
         """The authorization of ``order`` on ``day``: a new one, or the one that a faster call got meanwhile. ``key`` is the
         order's own.
 
-        ``None`` when the rules do not approve what the request says, or it cannot be read. Raises the store's errors.
+        ``None`` when the rules do not approve it, when the request cannot be read or does not say what the order says, and
+        when others were always faster. Raises the store's errors.
         """
         if not self.allowed(replace(who, who=who.who.on(day) if who.who else None)):
             return None
         try:
-            submission = self.service.read(asked.raw, asked.submitter)
+            submission = self.service.read_resource(asked.bundle, asked.submitter)
         except FhirError as error:
             log.warning("order cannot be written as a request", rules=[issue.rule for issue in error.issues])
             return None
-        submission = replace(submission, root=asked.root)
-        for _ in range(_ATTEMPTS):
+        if not says(submission, order):
+            log.warning("the request does not say what the order says", code=order.line.code)
+            return None
+        submission = replace(submission, root=asked.root, asked={order.line.sequence: order}, about=asked.about)
+
+        async def step() -> Unit | Held | None:
             seen = await on_record(self.service, submission)
             found = self._found(order, who, day, seen.record, key)
-            if found is not None:
+            if found is not None:  # another order or request of this member was faster: this is what it got
                 return found
             case, numbers, rejection = decide(self.service, submission, seen)
             if rejection is not None or not _approved(case):
                 return None
-            try:
-                tied = [*seen.signed(case, numbers), *seen.record.granting(case, numbers)]
-                return await self._store(case, numbers, submission, asked.origin, tied)
-            except (AlreadyTaken, Conflict):  # another order or request of this member was faster: look at what it got
-                continue
-        return None
+            tied = [*seen.signed(case, numbers), *seen.record.granting(case, numbers)]
+            return self._unit(case, numbers, submission, asked.origin, tied)
+
+        try:
+            outcome = await run(self.service, step)
+        except Overtaken:
+            return None
+        if not isinstance(outcome, Answered):
+            return outcome
+        assert outcome.case is not None  # stored just now
+        return Held.of(outcome.case, outcome.case.ordered[0])
 
     def _found(self, order: Ask, who: Identified, day: date, record: MemberRecord, key: str | None) -> Held | None:
         assert who.who is not None
@@ -92,39 +107,33 @@ class Unsolicited:
         left = record.used.left
         return next((held for held in record.held if covers(held, order, standing, today, left(held, key))), None)
 
-    async def _store(
+    def _unit(
         self,
         case: Case,
-        numbers: list[str],
+        numbers: Sequence[str],
         submission: Submission,
         origin: Element,
-        tied: list[Put],
-    ) -> Held:
+        tied: Sequence[Put],
+    ) -> Unit:
         at = case.opened.received
         recorder = Recorder(case.events)
         recorder.append(system_event("note", at, detail=origin))
         case = fold(recorder.events)
-        rendered = self.render(case, submission, None)
-        line = case.ordered[0]
-        held = Held.of(case, line)
-        assert line.authorization is not None
-        assert held is not None
-        audit = Audit(
-            "unsolicited-determination", submission.submitter, case.number, at, {"number": line.authorization.number}
-        )
-        await self.service.store.commit(
-            Commit(
-                tenant=self.service.tenant,
-                puts=[
-                    record_put(case, rendered, at, 0),
-                    *rendered.puts,
-                    *tied,
-                ],
-                audit=[audit],
-                reserve=[*map(reservation, numbers)],
-            )
-        )
-        return held
+        granted = case.ordered[0].authorization
+        assert granted is not None
+        audit = Audit("unsolicited-determination", submission.submitter, case.number, at, {"number": granted.number})
+        return Unit(case, 0, self.render(case, submission, None), [audit], numbers, puts=tied)
+
+
+def says(submission: Submission, order: Ask) -> bool:
+    """Whether the request that goes on record asks for the one service, amount, days and diagnoses that are decided on."""
+    return [_meaning(line) for line in submission.lines] == [_meaning(order.line)]
+
+
+def _meaning(line: LineRequest) -> tuple[object, ...]:
+    asked = (line.sequence, line.request, line.quantity, line.unit, line.service_start, line.service_end)
+    diagnoses = frozenset(str(code) for concept in line.diagnoses for code in codes(concept))
+    return *asked, coded(line.item, "productOrService"), coded(line.item, "modifier"), diagnoses
 
 
 def _approved(case: Case) -> bool:
