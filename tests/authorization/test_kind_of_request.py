@@ -134,7 +134,7 @@ def test_a_renewal_that_no_policy_is_for_goes_to_a_person() -> None:
 
 
 def test_a_known_service_that_no_policy_names_needs_none_unless_the_plan_wants_a_nurse() -> None:
-    free, seen = decided(HCPCS, "A4649").decision, decided(HCPCS, "A4649", unlisted="review").decision
+    free, seen = decided(HCPCS, "A4648").decision, decided(HCPCS, "A4648", unlisted="review").decision
     assert free is not None
     assert seen is not None
     assert free.outcome is Outcome.NOT_APPLICABLE

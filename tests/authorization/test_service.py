@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.authorization.deciding.service import identify, line_code, normalized
+from precert.authorization.deciding.service import identify, kept, line_code, normalized, service_keys
+from precert.authorization.record.case import LineRequest
 from precert.eligibility.crosswalk import Crosswalk, Mapped
 from precert.fhir.billing import SYSTEMS_READ, billed, ndc_forms
 from precert.fhir.coding import CPT, HCPCS, LOINC, NDC, RXNORM, SNOMED, X12_SERVICE_TYPE, Code, codes, system_url
 from precert.fhir.systems import ALIASES, CDT, ICD10PCS, REVENUE
+from precert.fhir.unlisted import UNLISTED
+from precert.policy.service_index import ServiceIndex
 
 DAY = date(2027, 1, 4)
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
@@ -50,10 +53,19 @@ WELL_FORMED = [
     ("http://hl7.org/fhir/sid/icd-10-pcs", "XW033E5", ICD10PCS, "XW033E5"),
     (CDT, "D0120", HCPCS, "D0120"),
     (HCPCS, "D0120", HCPCS, "D0120"),
+]
+VAGUE = [
     (REVENUE, "128", REVENUE, "0128"),
-    (REVENUE, "0128", REVENUE, "0128"),
+    (REVENUE, "0022", REVENUE, "0022"),
     (X12_SERVICE_TYPE, "3", X12_SERVICE_TYPE, "3"),
+    (X12_SERVICE_TYPE, "30", X12_SERVICE_TYPE, "30"),
     (X12_SERVICE_TYPE, "ag", X12_SERVICE_TYPE, "AG"),
+    *((HCPCS, code, HCPCS, code) for code in ("A9999", "E1399", "J3490", "J3590", "J9999", "K0108", "L8699", "Q4100")),
+    (HCPCS, "e1399:NU", HCPCS, "E1399"),
+    (CPT, "E1399", HCPCS, "E1399"),
+    (CDT, "D2999", HCPCS, "D2999"),
+    *((CPT, code, CPT, code) for code in ("64999", "99199", "99499", "22899", "77299")),
+    (HCPCS, "64999", CPT, "64999"),
 ]
 
 MALFORMED = [
@@ -85,6 +97,70 @@ def test_a_malformed_code_is_unknown_alone_and_beside_a_good_one(system: str, co
     if code:
         assert repr(code) in alone.trouble
         assert not identify(item((HCPCS, "E0601"), (system, code)), CROSSWALK, DAY).known
+
+
+@pytest.mark.parametrize(("system", "code", "canonical", "spelled"), VAGUE)
+def test_a_code_of_a_kind_of_service_is_known_only_where_a_policy_names_it(
+    system: str, code: str, canonical: str, spelled: str
+) -> None:
+    sent, expected = item((system, code)), Code(canonical, spelled)
+    service = identify(sent, CROSSWALK, DAY)
+    assert (service.known, service.codes, service.vague) == (False, (), (expected,))
+    assert service.trouble
+    assert line_code(sent, CROSSWALK, DAY) == str(expected)
+    assert service.named_by(lambda named: named == expected).codes == (expected,)
+    assert not service.named_by(lambda named: named.code == "AB").known
+    line = LineRequest(sequence=1, code=str(expected), item=sent)
+    assert service_keys(line) == {str(expected)}
+    assert not kept(line).known
+    assert kept(line).codes == (expected,)  # its units count all the same
+
+
+@pytest.mark.parametrize("code", sorted(UNLISTED))
+def test_an_unlisted_code_is_well_formed_and_no_prefix_names_it(code: Code) -> None:
+    assert billed(code) == (code, ())
+    start = f"{code.system}|{code.code[:3]}*"
+    assert not ServiceIndex([("a", [start])], {}).names(code)
+    assert ServiceIndex([("a", [start, str(code)])], {}).names(code)
+
+
+def test_a_service_type_does_not_tell_what_an_unlisted_code_stands_for() -> None:
+    for beside in ({"category": concept(X12_SERVICE_TYPE, "AG")}, {"revenue": concept(REVENUE, "0128")}):
+        assert not identify(item((HCPCS, "E1399"), **beside)).named_by(lambda code: code.system != HCPCS).known
+    assert identify(item((HCPCS, "J3590"), (NDC, "0002-7510-01"))).named_by(lambda code: code.system == NDC).known
+
+
+MODIFIERS: list[tuple[Any, bool]] = [
+    ([], True),
+    ([concept(HCPCS, "NU")], True),
+    ([concept(HCPCS, "nu"), concept(CPT, "59")], True),
+    ([{"coding": [{"system": "urn:local", "code": "new-item"}, {"system": HCPCS, "code": "NU"}]}], True),
+    ([concept(ABSENT, "unknown")], True),
+    *(([concept(HCPCS, "RR"), concept(HCPCS, code)], False) for code in ("GA", "GX", "GY", "GZ", "gz")),
+    *(([concept(HCPCS, code)], False) for code in ("N", "NUX", "N-", "NU RR", "ＮU")),
+    ([concept("urn:local", "second device")], False),
+    ([{"text": "second device"}], False),
+    ([concept(HCPCS, "NU"), {"text": "second device"}], False),
+    ([{"coding": [{"system": HCPCS, "code": "NU"}, {"system": HCPCS, "code": "second"}]}], False),
+    ([{}], False),
+]
+
+
+@pytest.mark.parametrize(("modifier", "known"), MODIFIERS)
+def test_a_modifier_that_expects_a_denial_or_cannot_be_read_is_for_a_person(modifier: Any, known: bool) -> None:
+    for code in ("E0601", "97110"):
+        sent = item((HCPCS, code), modifier=modifier)
+        service = identify(sent, CROSSWALK, DAY)
+        assert (service.known, bool(service.trouble)) == (known, not known)
+        assert service.codes[0].code == code
+        assert kept(LineRequest(sequence=1, code=line_code(sent), item=sent)).known is known
+    vague = identify(item((X12_SERVICE_TYPE, "AB"), modifier=modifier))
+    assert vague.named_by(lambda code: True).known is known
+
+
+@pytest.mark.parametrize("code", ["E0601:GZ", "E0601-GY", "E0601GA"])
+def test_a_modifier_in_the_code_that_expects_a_denial_is_for_a_person(code: str) -> None:
+    assert not identify(item((HCPCS, code))).known
 
 
 UNKNOWN = [

@@ -17,6 +17,13 @@ HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 SYSTEMS = {"loinc": "http://loinc.org", "icd10": "http://hl7.org/fhir/sid/icd-10-cm", "hcpcs": HCPCS}
 
 
+def place(
+    *codes: str, system: str = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
+) -> Any:
+    """A ``locationCodeableConcept`` with these codes."""
+    return {"coding": [{"system": system, "code": code} for code in codes]}
+
+
 def document(**changes: Any) -> dict[str, Any]:
     """A small, valid clinical policy about E0601, with ``changes``; a change to ``None`` removes the key."""
     base: dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from policy.support import DAY, concept, condition, line, policy
+from policy.support import DAY, concept, condition, line, place, policy
 from precert.policy.evaluate import evaluate, evaluate_dated
 from precert.policy.types import Outcome
 
@@ -177,7 +177,7 @@ def test_a_policy_that_asks_for_no_authorization() -> None:
         ({"network": ["out"]}, {"requester": {"network": "in"}}, "network"),
         ({"age": {"min": 18}}, {"patient": {"age": 17}}, "age"),
         ({"age": {"max": 17}}, {"patient": {"age": 18}}, "age"),
-        ({"place": ["pos|12"]}, {"item": {"locationCodeableConcept": {"coding": [{"code": "23"}]}}}, "place"),
+        ({"place": ["pos|12"]}, {"item": {"locationCodeableConcept": place("23")}}, "place"),
         ({"diagnosis": ["icd10|G47*"]}, {"diagnoses": [concept("icd10|I10")]}, "diagnosis"),
         ({"services": ["hcpcs|E0470"]}, {}, "services"),
     ],
@@ -195,7 +195,7 @@ def test_scope_that_does_not_fit(applies: dict[str, Any], context: dict[str, Any
         ({"age": {"min": 18, "max": 64}}, {"patient": {"age": 18}}),
         ({"age": {"min": 18}}, {"patient": {"age": 18}}),
         ({"age": {"max": 0}}, {"patient": {"age": 0}}),
-        ({"place": ["pos|23"]}, {"item": {"locationCodeableConcept": {"coding": [{"code": "23"}]}}}),
+        ({"place": ["pos|23"]}, {"item": {"locationCodeableConcept": place("23")}}),
         ({"diagnosis": ["icd10|G47*"]}, {"diagnoses": [concept("icd10|G4733")]}),
         ({"request": ["renewal"]}, {"item": {"request": "renewal"}}),
         ({"services": ["hcpcs|E06*"]}, {}),

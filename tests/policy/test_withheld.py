@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.support import DAY, concept, line, policy
+from policy.support import DAY, concept, line, place, policy
 from policy.test_catalogue import EXCLUDE, EXEMPT, YES, clinical, exemption, limit
 from policy.test_library import touch, write
 from precert.fhir.coverage_terms import LINES_OF_BUSINESS, STATES, unknown_word
@@ -352,7 +352,7 @@ def test_a_yes_must_hold_whichever_clinical_policy_governs() -> None:
         ({"ok": False, "home": True}, Outcome.REFER),
     ):
         assert Catalogue([general, home]).decide(line(answers=answers)).outcome is outcome, answers
-    known = {"locationCodeableConcept": {"coding": [{"code": "11"}]}}
+    known = {"locationCodeableConcept": place("11")}
     elsewhere = Catalogue([general, home]).decide(line(answers={"ok": True}, item=known))
     assert elsewhere.outcome is Outcome.APPROVE
 
@@ -377,7 +377,7 @@ SCOPES: tuple[dict[str, Any], ...] = (
     {"state": ["TX"], "place": ["pos|12"]},
 )
 WORLDS: dict[str, tuple[dict[str, Any], ...]] = {
-    "item": ({}, {"locationCodeableConcept": {"coding": [{"code": "12"}]}}, {"locationCodeableConcept": {"coding": [{"code": "11"}]}}),
+    "item": ({}, {"locationCodeableConcept": place("12")}, {"locationCodeableConcept": place("11")}),
     "patient": ({}, {"age": 10}, {"age": 70}),
     "coverage": ({}, {"state": "TX"}, {"state": "OK"}),
     "requester": ({}, {"network": "out"}, {"network": "in"}),

@@ -81,5 +81,10 @@ ALIASES = {
         "http://www.nubc.org/CodeSystem/RevenueCode",
         "urn:oid:2.16.840.1.113883.6.301.3",
     ),
+    PLACE_OF_SERVICE: (
+        "https://www.cms.gov/Medicare/Coding/place-of-service-codes",
+        "http://terminology.hl7.org/CodeSystem/CMSPlaceofServiceCodes",
+        "urn:oid:2.16.840.1.113883.6.50",
+    ),
     X12_SERVICE_TYPE: ("https://codesystem.x12.org/external/365", "https://x12.org/codes/service-type-codes"),
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
+from precert.fhir.billing import billed, ndc_forms
 from precert.fhir.coding import (
     CPT,
     HCPCS,
@@ -14,8 +17,11 @@ from precert.fhir.coding import (
     RXNORM,
     SHORT_NAMES,
     SNOMED,
+    Code,
     CodePattern,
+    codes,
 )
+from precert.policy.codeset import normal
 
 _FORMATS = {
     HCPCS: (re.compile(r"[A-EGHJ-MP-V]\d{4}"), "a letter from A to V and four digits"),
@@ -62,6 +68,34 @@ def verhoeff(digits: str) -> bool:
             value = _PERMUTE[value]
         check = _MULTIPLY[check][value]
     return check == 0
+
+
+_SENT = {
+    ICD10CM: re.compile(r"[A-Z]\d[0-9A-Z](\.?[0-9A-Z]{1,4})?", re.ASCII),  # the dot is often left out
+    LOINC: re.compile(r"(L[AGLP])?\d{1,7}-\d", re.ASCII),  # a part, an answer or a list of answers has letters in front
+    SNOMED: re.compile(r"\d{6,18}", re.ASCII),
+    RXNORM: re.compile(r"\d{1,8}", re.ASCII),
+}
+_BILLED = frozenset({HCPCS, CPT})
+
+
+@lru_cache(maxsize=8192)
+def well_formed(code: Code) -> bool:
+    """Whether ``code`` is written as its system writes codes; so is any code of a system of which the form is not known here.
+
+    ``C50.911 ruled out`` and ``C5`` are no codes of ICD-10-CM, and a prefix of a policy must not find them.
+    """
+    if code.system in _BILLED:
+        return billed(code) is not None
+    if code.system == NDC:
+        return bool(ndc_forms(code.code))
+    shape = _SENT.get(code.system)
+    return shape is None or shape.fullmatch(code.code.upper()) is not None
+
+
+def normal_codes(concepts: object) -> Iterator[Code]:
+    """The well-formed codings of what was sent (a CodeableConcept, a Coding, or a list of either), normalized."""
+    return (normal(code) for code in codes(concepts) if well_formed(code))
 
 
 def format_problem(written: str) -> str | None:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from precert.fhir.coding import Code, codes
 from precert.fhir.moments import Moment
 from precert.fhir.types import Element, Resource, as_list, elements, text
-from precert.policy.codeset import CodeSet, normal
+from precert.policy.codecheck import normal_codes
+from precert.policy.codeset import CodeSet
 from precert.policy.evidence_rules import EVIDENCE_TYPES, NOTHING_THERE, Allowed
 from precert.policy.model import PAYER_SOURCES
 from precert.policy.types import EvidenceItem, LineContext
@@ -83,25 +84,25 @@ class Evidence:
 
     @property
     def codes(self) -> tuple[Code, ...]:
-        """All codings that say what this is, normalized."""
+        """All codings that say what this is, normalized; what is not written like a code of its system is none."""
         if self._codes is None:
             rule = EVIDENCE_TYPES.get(self.kind)
             found: list[Code] = []
             for path in rule.codes if rule is not None else ("code",):
-                found.extend(map(normal, codes(_at(self.resource, path))))
+                found.extend(normal_codes(_at(self.resource, path)))
             if self.kind in _MEDICATION and not found:
                 medication = self._index.medication(self.resource)
-                found.extend(map(normal, codes(medication.get("code"))))
+                found.extend(normal_codes(medication.get("code")))
                 for ingredient in elements(medication.get("ingredient")):
                     if ingredient.get("isActive") is not False:
-                        found.extend(map(normal, codes(ingredient.get("itemCodeableConcept"))))
+                        found.extend(normal_codes(ingredient.get("itemCodeableConcept")))
             self._codes = tuple(found)
         return self._codes
 
     def component_codes(self) -> Iterator[Code]:
         """The codings of an Observation's components (US Core pulse oximetry: flow and concentration of oxygen)."""
         for component in elements(self.resource.get("component")):
-            yield from map(normal, codes(component.get("code")))
+            yield from normal_codes(component.get("code"))
 
     @property
     def moment(self) -> Moment | None:

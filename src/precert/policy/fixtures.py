@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from precert.fhir.coding import CodePattern, codes
+from precert.fhir.coding import PLACE_OF_SERVICE, CodePattern, codes
 from precert.fhir.types import Element, Resource
 from precert.policy.codeset import normal
 from precert.policy.item import item_view
@@ -77,6 +77,11 @@ def _concept(written: str) -> Element:
     except ValueError as error:
         raise FixtureError(str(error)) from error
     return {"coding": [{"system": pattern.system, "code": pattern.code}]}
+
+
+def _place(written: Element) -> Element:
+    """Places of service; in a test a code without a system is one of CMS's (of a sender's it would say nothing)."""
+    return {"coding": [{"system": PLACE_OF_SERVICE, **coding} for coding in written["coding"]]}
 
 
 def _day(asof: date, written: str) -> str:
@@ -167,6 +172,8 @@ def unfold(given: Mapping[str, Any], policy: Policy) -> LineContext:
         code, quantity = written.pop("code"), written.pop("qty", None)
         request = written.pop("request", "initial")
         modifiers = [code.code.upper() for code in codes(written.get("modifier"))]
+        if "locationCodeableConcept" in written:
+            written["locationCodeableConcept"] = _place(written["locationCodeableConcept"])
         named = normal(next(codes(_concept(code))))
         item = {**item_view(written, [named], modifiers, list(codes(written.get("category")))), "request": request}
         if quantity is not None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from precert.fhir.coding import PLACE_OF_SERVICE, Code, CodePattern, codes
+from precert.fhir.coding import Code, CodePattern, codes
 from precert.fhir.types import Element, text
+from precert.policy.codecheck import normal_codes
 from precert.policy.codeset import normal
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evidence import number
+from precert.policy.item import place_of_service
 from precert.policy.types import LineContext
 
 PROVIDER_CAN_SAY = frozenset({"place", "age", "diagnosis", "network"})
@@ -68,13 +69,13 @@ def scope(policy: CompiledPolicy, context: LineContext, services: tuple[Code, ..
         elif (low is not None and age < low) or (high is not None and age >= high + 1):
             return Scope("age")
     if applies.place:
-        places = list(codes(context.item.get("locationCodeableConcept")))
-        if not places:
+        place = place_of_service(context.item)
+        if place is None:
             unknown.append("place")
-        elif not any(_place(written, places) for written in applies.place):
+        elif not any(CodePattern.parse(written).matches(place) for written in applies.place):
             return Scope("place")
     if applies.diagnosis:
-        named = [normal(code) for concept in context.diagnoses for code in codes(concept)]
+        named = [code for concept in context.diagnoses for code in normal_codes(concept)]
         if not named:
             unknown.append("diagnosis")
         elif not policy.diagnoses.matches(named):
@@ -82,8 +83,3 @@ def scope(policy: CompiledPolicy, context: LineContext, services: tuple[Code, ..
     if applies.request and request_type(context.item) not in applies.request:
         return Scope("request", tuple(unknown))  # last: what fails by this alone names the service all the same
     return Scope(None, tuple(unknown))
-
-
-def _place(written: str, places: Iterable[Code]) -> bool:
-    pattern = CodePattern.parse(written)
-    return any(pattern.matches(Code(code.system or PLACE_OF_SERVICE, code.code)) for code in places)

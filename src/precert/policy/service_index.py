@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from precert.fhir.coding import Code, CodePattern
 from precert.fhir.systems import VALUE_SET
+from precert.fhir.unlisted import UNLISTED
 from precert.policy.codeset import ValueSets, normal
 
 K = TypeVar("K")
@@ -44,7 +45,10 @@ class ServiceIndex(Generic[K]):
             keys.append(key)
 
     def names(self, code: Code) -> bool:
-        """Whether any key names ``code`` (already :func:`normal`), by itself or by a prefix."""
+        """Whether any key names ``code`` (already :func:`normal`), by itself or by a prefix; an unlisted code names no
+        service, so that only a key that lists the code itself means it."""
+        if code in UNLISTED:
+            return code in self._exact
         lengths = self._lengths.get(code.system, ())
         return code in self._exact or any(Code(code.system, code.code[:n]) in self._prefix for n in lengths)
 

@@ -128,6 +128,7 @@ def same_service(earlier: LineRequest, wanted: LineRequest) -> bool:
     places = _coded(earlier.item, "locationCodeableConcept"), _coded(wanted.item, "locationCodeableConcept")
     return (
         one.known
+        and other.known
         and one.codes[0] in other.codes
         and frozenset(one.modifiers) == frozenset(other.modifiers)
         and (not all(places) or places[0] == places[1])

@@ -7,13 +7,15 @@ an absent rule says nothing about a service that nobody identified.
 A service is known by one code that is well-formed in a billing system, or that the plan's crosswalk leads to. All codings of
 an item that are understood have to lead to that one service; what is said of parts of it (``detail``, ``subDetail``, a range of
 codes) has to be the same service. Some codes only narrow a service down, or say how it is supplied: a service type or revenue
-code beside the service, an NDC without a crosswalk entry. They identify it only where a policy names them (``weak``).
+code beside the service, an NDC without a crosswalk entry. They identify it only where a policy names them (``weak``). So it is
+with codes that stand for the service and only say of what kind it is (``vague``).
 
 Source: PAS 2.2.1 item code binding (X12 278 Request Medical Service Code), CRD 2.2.1 ``info-needed`` ``detail-code``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -24,8 +26,9 @@ from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.billing import SYSTEMS_READ, billed
 from precert.fhir.coding import Code, codes
 from precert.fhir.extension import extension_value
-from precert.fhir.systems import ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE
+from precert.fhir.systems import CPT, HCPCS, ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE
 from precert.fhir.types import Element, elements
+from precert.fhir.unlisted import UNLISTED
 from precert.policy.item import item_view
 
 _RANGE_END = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-productOrServiceCodeEnd"
@@ -39,9 +42,10 @@ SYSTEMS = ", ".join(SYSTEMS_READ.values())
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``codes`` are the billing codes of the one service, normalized, the leading one first; empty when it is unknown.
+    """``codes`` are the billing codes of the one service, normalized, the leading one first; empty when no code names it.
 
-    ``weak`` are codes that identify it only where a policy names them. ``modifiers`` are those of ``modifier`` and those
+    ``vague`` are codes in the place of the service that name only a kind of it: unlisted codes, service types, revenue codes.
+    They and ``weak`` codes identify it only where a policy names them. ``modifiers`` are those of ``modifier`` and those
     written into a code, upper case, each once. ``trouble`` says, for people, what is not understood or does not fit together;
     without it, and with ``codes``, the service is known. ``unnamed``: the trouble is only that no code names a service, so
     that a weak one may. ``narrow``: one did; then it is known to the policies that name it and to nobody else.
@@ -49,6 +53,7 @@ class Service:
 
     codes: tuple[Code, ...] = ()
     weak: tuple[Code, ...] = ()
+    vague: tuple[Code, ...] = ()
     modifiers: tuple[str, ...] = ()
     trouble: str = ""
     unnamed: bool = False
@@ -60,8 +65,11 @@ class Service:
         return bool(self.codes) and not self.trouble
 
     def named_by(self, named: Callable[[Code], bool]) -> Service:
-        """The same with the ``weak`` codes that ``named`` (a policy's scope) speaks of, where nothing else identifies it."""
-        found = () if self.codes else tuple(code for code in self.weak if named(code))
+        """The same with the ``vague`` and ``weak`` codes that ``named`` (a policy's scope) speaks of, where nothing else
+        identifies it. What an unlisted code stands for, its service type or revenue code does not tell."""
+        unlisted = not UNLISTED.isdisjoint(self.vague)
+        weak = (code for code in self.weak if not (unlisted and code.system in _CATEGORIES))
+        found = () if self.codes else tuple(code for code in (*self.vague, *weak) if named(code))
         return replace(self, codes=found, trouble="", narrow=True) if found and self.unnamed else self
 
 
@@ -84,7 +92,7 @@ def identify(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = Non
     Without a ``day`` every entry of the crosswalk counts; so nothing is decided, but a line can be kept and found again.
     """
     service = _concept(item.get("productOrService"), crosswalk, day)
-    modifiers = [code.code.upper() for code in codes(item.get("modifier"))]
+    modifiers, unread = _modifiers(item.get("modifier"))
     service = replace(service, modifiers=tuple(dict.fromkeys((*modifiers, *service.modifiers))))
     beside = (*_well_formed(item.get("category"), X12_SERVICE_TYPE), *_well_formed(item.get("revenue"), REVENUE))
     service = replace(service, weak=tuple(dict.fromkeys((*service.weak, *beside))))
@@ -93,7 +101,7 @@ def identify(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = Non
             what = part.codes[0].code if part.known else "something else than the item's own service"
             trouble = f"{where} asks for {what}; a person decides about an item that holds more than one service."
             return Service(modifiers=service.modifiers, trouble=trouble)
-    return service
+    return _modified(service, unread)
 
 
 def _concept(concept: object, crosswalk: Crosswalk, day: date | None) -> Service:
@@ -107,12 +115,17 @@ def _concept(concept: object, crosswalk: Crosswalk, day: date | None) -> Service
     found, trouble = _one(read)
     if trouble:
         return Service(modifiers=modifiers, trouble=trouble)
+    if found and UNLISTED.isdisjoint(found):
+        return Service(found, beside, modifiers=modifiers)
     if found:
-        return Service(found, beside, modifiers)
+        return Service(weak=beside, vague=found, modifiers=modifiers, trouble=_kind_only(found), unnamed=True)
     if read.categories:
         several = len({code.system for code in read.categories}) < len(read.categories)
-        why = f"It names several kinds of service: {_named(list(read.categories))}." if several else ""
-        return Service(() if several else tuple(read.categories), drugs, modifiers, why)
+        if several:
+            why = f"It names several kinds of service: {_named(list(read.categories))}."
+            return Service(weak=drugs, modifiers=modifiers, trouble=why)
+        vague = tuple(read.categories)
+        return Service(weak=drugs, vague=vague, modifiers=modifiers, trouble=_kind_only(vague), unnamed=True)
     if len(drugs) > 1:
         return Service(modifiers=modifiers, trouble=f"It names several drugs: {_named(list(drugs))}.")
     return Service(weak=drugs, modifiers=modifiers, trouble=_unknown([*drugs, *read.foreign]), unnamed=True)
@@ -194,6 +207,51 @@ def _named(sent: Sequence[Code]) -> str:
     )
 
 
+def _kind_only(sent: Sequence[Code]) -> str:
+    """Why codes that stand for many services name none."""
+    said = (
+        "is a code for services that have none of their own"
+        if sent[0] in UNLISTED
+        else "says only what kind of service it is"
+    )
+    return f"{_named(sent)} {said}. Send the code of the service; without one a person decides."
+
+
+_MODIFIER = re.compile(r"[0-9A-Z]{2}", re.ASCII)
+_EXPECTS_DENIAL = frozenset({"GA", "GX", "GY", "GZ"})
+"""The provider expects that it is not paid (CMS Claims Processing Manual, chapter 1, section 60.4, and chapter 30)."""
+_WITH_MODIFIERS = frozenset({HCPCS, CPT, ""})
+
+
+def _modifiers(concepts: object) -> tuple[list[str], str]:
+    """The modifiers, upper case, and what of them cannot be read (a sentence, or empty)."""
+    found: list[str] = []
+    for n, concept in enumerate(elements(concepts)):
+        sent = [Code(c.system, c.code.upper()) for c in codes(concept) if not c.system.lower().endswith(_ABSENT)]
+        good = [code.code for code in sent if _MODIFIER.fullmatch(code.code)]
+        bad = [code for code in sent if code.code not in good and (code.system in _WITH_MODIFIERS or not good)]
+        found += good
+        if bad or not (sent or any(codes(concept))):
+            what = _named(bad) if bad else "It has no code"
+            return (
+                found,
+                f"modifier[{n}] cannot be read: {what}. A modifier is two letters or digits; correct it, or leave it out.",
+            )
+    return found, ""
+
+
+def _modified(service: Service, unread: str) -> Service:
+    """``service``, with the trouble that its modifiers make: they may change what is asked for, or who expects to pay."""
+    expected = [modifier for modifier in service.modifiers if modifier in _EXPECTS_DENIAL]
+    if expected:
+        unread = f"The modifier {', '.join(expected)} says that the provider expects a denial; a person decides."
+    return (
+        replace(service, trouble=unread, unnamed=False)
+        if unread and (not service.trouble or service.unnamed)
+        else service
+    )
+
+
 def _unknown(sent: Sequence[Code]) -> str:
     """Why nothing identifies the service, and what to send."""
     if not sent:
@@ -207,26 +265,34 @@ def _unknown(sent: Sequence[Code]) -> str:
 def line_code(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = None) -> str:
     """``system|code`` under which a line is kept and found again: its billing code, else the first code that was sent."""
     service = identify(item, crosswalk, day)
-    leading = next(iter(service.codes), None) or next(codes(item.get("productOrService")), None)
+    leading = next(iter(service.codes or service.vague), None) or next(codes(item.get("productOrService")), None)
     return str(leading) if leading is not None else ""
 
 
 def kept(line: LineRequest) -> Service:
     """The service of a line on record or at an edge: by the billing code under which it is kept, which the crosswalk may have
-    led to, and the modifiers that it was sent with. Unknown for a line that is kept under no billing code."""
+    led to, and the modifiers that it was sent with. Unknown for a line that is kept under no billing code, for one whose code
+    names only a kind of service, and for one whose modifiers are in doubt."""
     system, _, code = line.code.partition("|")
     found = billed(Code(system, code))
-    return Service((found.code,) if found is not None else (), modifiers=identify(line.item).modifiers)
+    if found is None:
+        return Service(modifiers=identify(line.item).modifiers)
+    sent = identify(line.item).modifiers
+    _, unread = _modifiers(line.item.get("modifier"))
+    vague = found.code in UNLISTED or found.code.system in _CATEGORIES
+    return _modified(Service((found.code,), modifiers=sent, trouble=_kind_only([found.code]) if vague else ""), unread)
 
 
 def service_keys(line: LineRequest) -> frozenset[str]:
     """The codes that name a line's service, as ``system|code``: that by which it is kept, and its billing codes. What is
     compared with the ``code`` of other lines."""
-    return frozenset(filter(None, (line.code, *map(str, identify(line.item).codes))))
+    sent = identify(line.item)
+    return frozenset(filter(None, (line.code, *map(str, sent.codes or sent.vague))))
 
 
 def normalized(item: Element, service: Service) -> Element:
     """``item`` as the rules read it; see docs/policies.md ("What a policy can read of a request")."""
-    strong = (*service.codes, *(code for code in service.weak if code.system == NDC and code not in service.codes))
+    leading = service.codes or service.vague
+    strong = (*leading, *(code for code in service.weak if code.system == NDC and code not in leading))
     categories = [code for code in service.weak if code.system in _CATEGORIES]
     return item_view(item, strong, service.modifiers, categories)
