@@ -271,16 +271,17 @@ def line_code(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = No
 
 def kept(line: LineRequest) -> Service:
     """The service of a line on record or at an edge: by the billing code under which it is kept, which the crosswalk may have
-    led to, and the modifiers that it was sent with. Unknown for a line that is kept under no billing code, for one whose code
-    names only a kind of service, and for one whose modifiers are in doubt."""
+    led to, and the modifiers that it was sent with. Unknown for a line that is kept under no billing code, for an
+    unlisted code, and for one whose modifiers are in doubt."""
     system, _, code = line.code.partition("|")
     found = billed(Code(system, code))
     if found is None:
         return Service(modifiers=identify(line.item).modifiers)
     sent = identify(line.item).modifiers
     _, unread = _modifiers(line.item.get("modifier"))
-    vague = found.code in UNLISTED or found.code.system in _CATEGORIES
-    return _modified(Service((found.code,), modifiers=sent, trouble=_kind_only([found.code]) if vague else ""), unread)
+    # a stay is kept under its service type; two unlisted services are never known to be the same
+    trouble = _kind_only([found.code]) if found.code in UNLISTED else ""
+    return _modified(Service((found.code,), modifiers=sent, trouble=trouble), unread)
 
 
 def service_keys(line: LineRequest) -> frozenset[str]:
