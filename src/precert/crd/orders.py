@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 
 from precert.authorization.deciding.evidence import holds
 from precert.authorization.deciding.request import Ask
@@ -16,14 +15,14 @@ from precert.authorization.deciding.service import line_code
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.record.case import LineRequest, Party
 from precert.crd import urls
+from precert.crd.amounts import asked_for
 from precert.crd.billing import bare, billing_codings, modifiers_of
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
-from precert.fhir.coding import PLACE_OF_SERVICE, UCUM, codes
+from precert.fhir.coding import PLACE_OF_SERVICE, codes
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extensions, value
-from precert.fhir.types import Element, Resource, as_list, elements, text
-from precert.policy.evidence import number
+from precert.fhir.types import Element, Resource, as_list, elements
 from precert.policy.types import EvidenceItem
 
 _CODE_ELEMENTS = {
@@ -92,7 +91,7 @@ def read_order(
     billing, modifiers = billing_codings(service), modifiers_of(codes(service))
     service = bare(service)
     start, end = _dates(resource)
-    quantity, unit, said = _quantity(resource)
+    quantity, unit, said = asked_for(resource)
     item: Element = {"productOrService": service}
     if modifiers:
         item["modifier"] = modifiers
@@ -185,31 +184,6 @@ def _dates(resource: Resource) -> tuple[date | None, date | None]:
         if start:
             return start, end
     return None, None
-
-
-def _quantity(resource: Resource) -> tuple[Decimal | None, str | None, Element | None]:
-    """(amount, unit, the quantity as a line has it). A prescription asks for its refills as well.
-
-    A quantity that is there and cannot be read stays on the line as it is, so that nobody takes it for none.
-    """
-    dispense = next(iter(elements(resource.get("dispenseRequest"))), {})
-    for quantity in (*elements(resource.get("quantityQuantity")), *elements(dispense.get("quantity"))):
-        amount = number(quantity.get("value"))
-        if amount is None or amount <= 0 or quantity.get("comparator") is not None:
-            return None, None, quantity
-        refills = (
-            number(dispense.get("numberOfRepeatsAllowed")) if quantity is not resource.get("quantityQuantity") else 0
-        )
-        total = Decimal(amount) * (1 + Decimal(refills or 0))
-        unit = text(quantity.get("unit")) or text(quantity.get("code"))
-        unit = _UCUM_WORDS.get(unit or "", unit) if text(quantity.get("system")) == UCUM else unit
-        return total, unit, {"value": total, **({"unit": unit} if unit else {})}
-    if resource.get("resourceType") == "Appointment":
-        return Decimal(1), None, {"value": Decimal(1)}  # an appointment is one visit, one examination
-    return None, None, None
-
-
-_UCUM_WORDS = {"mo": "months", "wk": "weeks", "d": "days", "h": "hours", "{visit}": "visits", "{visits}": "visits"}
 
 
 def _place(entry: Entry, index: BundleIndex) -> Element | None:
