@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crd.building import hook, infos, mri
-from precert.crd.amounts import asked_for
+from precert.authorization.deciding.order_amount import asked_for
 
 ONE = {"value": 1, "unit": "visits"}
 TWELVE = {"value": 12, "unit": "visits"}

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from precert.authorization.deciding.evidence import holds
+from precert.authorization.deciding.order_amount import asked_for
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import line_code
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.record.case import LineRequest, Party
 from precert.crd import urls
-from precert.crd.amounts import asked_for
 from precert.crd.billing import bare, billing_codings, modifiers_of
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
