@@ -66,12 +66,46 @@ async def test_an_order_that_meets_the_criteria_is_authorized(world, version):
     assert line.requested.code == f"{CPT}|72148"
 
 
-@pytest.mark.parametrize(
-    "changes", [{"doNotPerform": True}, {"status": "revoked"}, {"status": "completed"}, {"status": "entered-in-error"}]
-)
-async def test_what_is_not_to_be_done_any_more_is_not_authorized(world, changes):
-    (info,) = infos(await world.ask(hook(mri(**changes), member="COM-0001", version="2.2")))
+NOT_TO_BE_DONE: list[dict[str, Any]] = [
+    {"doNotPerform": True},
+    {"doNotPerform": "true"},
+    *({"status": s} for s in ("on-hold", "revoked", "completed", "entered-in-error", "unknown", "Active", None)),
+    *({"intent": i} for i in ("proposal", "plan", "directive", "option", "Order", None)),
+    {"modifierExtension": [{"url": "http://x/not", "valueBoolean": True}]},
+    {"requester": None},
+    {"requester": {"reference": "Practitioner/gone"}},
+    {"performer": [{"reference": "Practitioner/gone"}]},
+    {"performer": [{"reference": "Practitioner/doc"}, {"reference": "Organization/gone"}]},
+    {"performer": [{"display": "Somebody"}]},
+]
+
+
+@pytest.mark.parametrize("changes", NOT_TO_BE_DONE, ids=json.dumps)
+async def test_what_is_no_order_to_be_done_is_neither_authorized_nor_satisfied(world, changes):
+    changed = {
+        k: v for k, v in (mri(quantityQuantity={"value": 1, "unit": "units"}) | changes).items() if v is not None
+    }
+    (info,) = infos(await world.ask(hook(changed, member="COM-0001", version="2.2")))
     assert info["pa-needed"] == "auth-needed"
+    assert await cases(world) == []
+    whole = mri(quantityQuantity={"value": 1, "unit": "units"})
+    (info,) = infos(await world.ask(hook(whole, member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "satisfied"
+    (info,) = infos(await world.ask(hook(changed, member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "auth-needed"
+
+
+@pytest.mark.parametrize("intent", ["order", "original-order", "reflex-order", "filler-order", "instance-order"])
+@pytest.mark.parametrize("status", ["draft", "active"])
+async def test_orders_to_be_done_are_authorized(world, intent, status):
+    (info,) = infos(await world.ask(hook(mri(intent=intent, status=status), member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == "satisfied"
+
+
+async def test_an_order_that_does_not_say_whom_it_is_for_is_told_so(world):
+    asked = {k: v for k, v in mri().items() if k != "subject"}
+    (info,) = infos(await world.ask(hook(asked, member="COM-0001", version="2.2")))
+    assert info["covered"] == "indeterminate"
     assert await cases(world) == []
 
 

@@ -99,7 +99,7 @@ class Decider:
                 consulted = self._ask(order, subject, known[at], counted)
                 if record is None:
                     consulted = consulted.failed(_NO_RECORD) if consulted.needs_authorization else consulted
-                else:
+                elif order.to_be_done:
                     consulted = consulted.under(record.held, record.used, key, today)
                 info = self._assertion(order, consulted, one.reference, one.note)
                 found.append(Answered(order, consulted, info))
@@ -114,6 +114,8 @@ class Decider:
             return one
         if one.order.asked.performer_known and not one.order.asked.performer_npis:
             return one  # an authorization is for a certain provider
+        if not one.order.requesters:
+            return one  # and given to a certain one: the user who books an appointment need not be who ordered it
         under = next(i for i in insured if i.reference == one.info.coverage)
         pool = self.gathered.pool
         patient = pool.index.resolve(f"Patient/{self.context.patient}")

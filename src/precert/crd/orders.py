@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 
 from precert.authorization.deciding.evidence import holds
+from precert.authorization.deciding.order_amount import asked_for
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import line_code
 from precert.authorization.deciding.standing import diagnosis_evidence
@@ -18,12 +18,11 @@ from precert.authorization.record.case import LineRequest, Party
 from precert.crd import urls
 from precert.crd.billing import bare, billing_codings, modifiers_of
 from precert.eligibility.directory import npis
-from precert.fhir.bundle import BundleIndex, Entry, reference_of
-from precert.fhir.coding import PLACE_OF_SERVICE, UCUM, codes
+from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
+from precert.fhir.coding import PLACE_OF_SERVICE, codes
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extensions, value
-from precert.fhir.types import Element, Resource, as_list, elements, text
-from precert.policy.evidence import number
+from precert.fhir.types import Element, Resource, as_list, elements
 from precert.policy.types import EvidenceItem
 
 _CODE_ELEMENTS = {
@@ -34,7 +33,13 @@ _CODE_ELEMENTS = {
     "Appointment": ("serviceType",),
     "Encounter": ("type", "serviceType"),
 }
-_OVER = ("entered-in-error", "revoked", "cancelled", "stopped", "completed", "ended", "fulfilled", "noshow")
+_INTENDED = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+_OPEN = {
+    "Appointment": ("proposed", "pending", "booked", "arrived", "checked-in", "waitlist"),
+    "Encounter": ("planned", "arrived", "triaged", "in-progress", "onleave"),
+}
+_OPEN_ORDER = ("draft", "active")
+_WITHOUT_INTENT = ("Appointment", "Encounter", "VisionPrescription", "CommunicationRequest")
 _CODE_REFERENCES = {
     "DeviceRequest": ("codeReference", "type"),
     "MedicationRequest": ("medicationReference", "code"),
@@ -57,12 +62,22 @@ class Order:
     failure: str | None = None  # why nothing can be said about it
     requesters: tuple[Entry, ...] = ()
     performers: tuple[Entry, ...] = ()
+    performer_unknown: bool = False  # a performer is named who is not here and has no NPI in the reference
 
     @property
     def to_be_done(self) -> bool:
-        """Whether the service is still to be given: the order neither forbids it nor is over."""
+        """Whether this is an order that a machine may act on: one (by ``intent``) that is open (by ``status``, as is the
+        appointment or encounter that it belongs to), does not forbid the service, has no modifier that is not understood,
+        names who asks for it, and names as performers only who is known (FHIR R4 request pattern)."""
         resource = self.entry.resource
-        return resource.get("doNotPerform") is not True and resource.get("status") not in _OVER
+        return (
+            _open(self.entry)
+            and _open(self.target)
+            and resource.get("doNotPerform", False) is False
+            and (self.entry.type in _WITHOUT_INTENT or resource.get("intent") in _INTENDED)
+            and (bool(self.requesters) or self.entry.type in ("Appointment", "Encounter"))
+            and not self.performer_unknown
+        )
 
     @property
     def reference(self) -> str:
@@ -92,7 +107,7 @@ def read_order(
     billing, modifiers = billing_codings(service), modifiers_of(codes(service))
     service = bare(service)
     start, end = _dates(resource)
-    quantity, unit, said = _quantity(resource)
+    quantity, unit, said = asked_for(resource)
     item: Element = {"productOrService": service}
     if modifiers:
         item["modifier"] = modifiers
@@ -103,10 +118,10 @@ def read_order(
     if place := _place(entry, index):
         item["locationCodeableConcept"] = place
     diagnoses = list(_diagnoses(entry, index))
-    requesters, requester_npis = _parties(entry, index, _REQUESTERS)
-    performers, performer_npis = _parties(entry, index, _PERFORMERS)
+    requesters, requester_npis, _ = _parties(entry, index, _REQUESTERS)
+    performers, performer_npis, unknown = _parties(entry, index, _PERFORMERS)
     if performer is not None:
-        performers, performer_npis = [performer], _all_npis([performer], index)
+        performers, performer_npis, unknown = [performer], _all_npis([performer], index), False
     line = LineRequest(
         sequence=sequence,
         code=line_code(item),
@@ -126,7 +141,7 @@ def read_order(
             line,
             requester_npis=requester_npis,
             performer_npis=performer_npis,
-            performer_known=bool(performers or performer_npis),
+            performer_known=bool(performers or performer_npis or unknown),
             communication=entry.type == "CommunicationRequest",
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
@@ -136,7 +151,13 @@ def read_order(
         unbillable=not billing and entry.type != "CommunicationRequest",
         requesters=tuple(requesters),
         performers=tuple(performers),
+        performer_unknown=unknown,
     )
+
+
+def _open(entry: Entry) -> bool:
+    resource = entry.resource
+    return resource.get("status") in _OPEN.get(entry.type, _OPEN_ORDER) and not resource.get("modifierExtension")
 
 
 def service_concept(entry: Entry, index: BundleIndex) -> Element:
@@ -187,31 +208,6 @@ def _dates(resource: Resource) -> tuple[date | None, date | None]:
     return None, None
 
 
-def _quantity(resource: Resource) -> tuple[Decimal | None, str | None, Element | None]:
-    """(amount, unit, the quantity as a line has it). A prescription asks for its refills as well.
-
-    A quantity that is there and cannot be read stays on the line as it is, so that nobody takes it for none.
-    """
-    dispense = next(iter(elements(resource.get("dispenseRequest"))), {})
-    for quantity in (*elements(resource.get("quantityQuantity")), *elements(dispense.get("quantity"))):
-        amount = number(quantity.get("value"))
-        if amount is None or amount <= 0 or quantity.get("comparator") is not None:
-            return None, None, quantity
-        refills = (
-            number(dispense.get("numberOfRepeatsAllowed")) if quantity is not resource.get("quantityQuantity") else 0
-        )
-        total = Decimal(amount) * (1 + Decimal(refills or 0))
-        unit = text(quantity.get("unit")) or text(quantity.get("code"))
-        unit = _UCUM_WORDS.get(unit or "", unit) if text(quantity.get("system")) == UCUM else unit
-        return total, unit, {"value": total, **({"unit": unit} if unit else {})}
-    if resource.get("resourceType") == "Appointment":
-        return Decimal(1), None, {"value": Decimal(1)}  # an appointment is one visit, one examination
-    return None, None, None
-
-
-_UCUM_WORDS = {"mo": "months", "wk": "weeks", "d": "days", "h": "hours", "{visit}": "visits", "{visits}": "visits"}
-
-
 def _place(entry: Entry, index: BundleIndex) -> Element | None:
     """Where: the order's own code, or the type of the location that it names."""
     for concept in elements(entry.resource.get("locationCode")):
@@ -244,9 +240,9 @@ _REQUESTERS = ("requester", "orderer", "prescriber")
 _PERFORMERS = ("performer", "recipient")
 
 
-def _parties(entry: Entry, index: BundleIndex, keys: Iterable[str]) -> tuple[list[Entry], tuple[str, ...]]:
-    """Who the order names under ``keys``, as far as they are here, and the NPIs of all of them: a reference may say one
-    itself (``identifier``) instead of leading to somebody."""
+def _parties(entry: Entry, index: BundleIndex, keys: Iterable[str]) -> tuple[list[Entry], tuple[str, ...], bool]:
+    """Who the order names under ``keys``, as far as they are here, the NPIs of all of them (a reference may say one itself,
+    ``identifier``, instead of leading to somebody), and whether a provider is named of whom neither is known."""
     named = [reference for key in keys for reference in elements(entry.resource.get(key))]
     dispense = next(iter(elements(entry.resource.get("dispenseRequest"))), {})
     if "performer" in keys:
@@ -256,15 +252,17 @@ def _parties(entry: Entry, index: BundleIndex, keys: Iterable[str]) -> tuple[lis
     if entry.type == "Appointment" and "performer" in keys:
         named += [r for p in elements(entry.resource.get("participant")) for r in elements(p.get("actor"))]
     kinds = ("Practitioner", "PractitionerRole", "Organization")
-    parties, numbers = [], []
+    parties, numbers, unknown = [], [], False
     for reference in named:
         party = index.resolve(reference, entry)
         if party is None:
-            numbers += npis(reference)
+            own, target = npis(reference), type_and_id(reference_of(reference) or "")
+            numbers += own
+            unknown = unknown or not (own or (target is not None and target[0] not in kinds))
         elif party.type in kinds:
             parties.append(party)
             numbers += _all_npis([party], index)
-    return parties, tuple(dict.fromkeys(numbers))
+    return parties, tuple(dict.fromkeys(numbers)), unknown
 
 
 def _all_npis(parties: Iterable[Entry], index: BundleIndex) -> tuple[str, ...]:

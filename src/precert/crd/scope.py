@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import structlog
 
-from precert.authorization.deciding.person import Patient
+from precert.authorization.deciding.person import Patient, names_nobody
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest
@@ -87,6 +87,9 @@ def _read(
     if about_another(entry, whose, index):
         text = "The order is for another patient than the call; nothing is said about it."
         return replace(order, failure=text)
+    if entry.type != "Appointment" and names_nobody(entry):
+        text = "The order does not say whom it is for; nothing is said about it. Name the patient in its subject."
+        return replace(order, failure=text)
     return order
 
 
@@ -124,7 +127,7 @@ def _sent_to_nobody_known(order: Order) -> Order:
     """The order goes to somebody who cannot be looked up, which is not the one whom it named itself."""
     line = msgspec.structs.replace(order.asked.line, provider=None)
     asked = replace(order.asked, line=line, performer_npis=(), performer_known=True)
-    return replace(order, asked=asked, performers=())
+    return replace(order, asked=asked, performers=(), performer_unknown=True)
 
 
 def _appointments(context: HookContext, whose: Patient, index: BundleIndex, *, on_order: bool) -> list[Order]:

@@ -157,7 +157,7 @@ def read_request(
         root=root,
         version=version,
         warnings=tuple(found.warnings),
-        orders=read_orders(index, claim),
+        orders=read_orders(index, claim, whose, lines, directory.crosswalk),
         payor_is_us=payor_is_us(index, coverage, directory) if coverage else None,
         is_beneficiary=whose.named(coverage.resource.get("beneficiary"), coverage, index) if coverage else None,
         patient_url=patient.full_url,

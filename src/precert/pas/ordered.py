@@ -1,33 +1,60 @@
-"""The orders behind the items of a Claim, and what they and the items say of an authorization on record.
+"""The orders behind the items of a Claim: what they and the items say of an authorization on record, and whether an order
+is one that the item can rest on.
 
 Source: PAS extension-requestedService and extension-authorizationNumber (X12 REF*BB); CRD ext-coverage-information.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from datetime import date
+
 from precert.authorization.deciding.evidence import ours, told_on_order
+from precert.authorization.deciding.order_amount import asked_for
+from precert.authorization.deciding.person import Patient
+from precert.authorization.deciding.service import identify
+from precert.authorization.record.case import LineRequest
 from precert.authorization.record.numbers import NumberKind
 from precert.authorization.usecases.submission import Ordered
+from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.bundle import BundleIndex, Entry
+from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extension_value
+from precert.fhir.systems import ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE
 from precert.fhir.types import Element, elements
 from precert.pas import urls
 from precert.pas.named import provider_npis
+from precert.policy.amounts import read
 
 _WHO_ORDERED = ("requester", "orderer", "prescriber")
 
 
-def read_orders(index: BundleIndex, claim: Entry) -> dict[int, Ordered]:
-    """By the item's sequence; items that say nothing are left out. Call it when the items were read without a fault."""
-    found = {}
+_OPEN = ("draft", "active")
+_INTENDED = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
+_WITHOUT_INTENT = ("VisionPrescription", "CommunicationRequest")
+_CODES = ("code", "codeCodeableConcept", "medicationCodeableConcept")
+_NOT_COMPARED = frozenset({ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE})
+"""Codes that may stand for the same service as a procedure code, without saying so."""
+
+
+def read_orders(
+    index: BundleIndex, claim: Entry, whose: Patient, lines: Sequence[LineRequest], crosswalk: Crosswalk
+) -> dict[int, Ordered]:
+    """By the item's sequence; items that say nothing are left out. Call it when the items were read without a fault.
+
+    ``whose`` is the patient of the Claim, ``lines`` are its items as they were read.
+    """
+    found, read_as = {}, {line.sequence: line for line in lines}
     for item in elements(claim.resource.get("item")):
-        order = _ordered(index, claim, item)
+        order = _ordered(index, claim, item, whose, read_as.get(int(item["sequence"])), crosswalk)
         if order != Ordered():
             found[int(item["sequence"])] = order
     return found
 
 
-def _ordered(index: BundleIndex, claim: Entry, item: Element) -> Ordered:
+def _ordered(
+    index: BundleIndex, claim: Entry, item: Element, whose: Patient, line: LineRequest | None, crosswalk: Crosswalk
+) -> Ordered:
     numbers = [extension_value(element, urls.AUTHORIZATION_NUMBER) for element in (item, claim.resource)]
     named = ours(numbers, NumberKind.AUTHORIZATION)
     order = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
@@ -41,4 +68,78 @@ def _ordered(index: BundleIndex, claim: Entry, item: Element) -> Ordered:
         named=named,
         carried=carried,
         assertions=assertions,
+        doubts=tuple(_doubts(order, index, whose, line, crosswalk)) if line is not None else (),
     )
+
+
+def _doubts(order: Entry, index: BundleIndex, whose: Patient, line: LineRequest, crosswalk: Crosswalk) -> Iterator[str]:
+    """Why the line cannot rest on the order, in sentences."""
+    resource = order.resource
+    if whose.has(order, index) is not True:
+        yield "It is not said to be for the patient of the request."
+    if resource.get("status") not in _OPEN:
+        yield f"Its status is {str(resource.get('status'))[:40]!r}."
+    if order.type not in _WITHOUT_INTENT and resource.get("intent") not in _INTENDED:
+        yield f"Its intent is {str(resource.get('intent'))[:40]!r}, which is no order."
+    if resource.get("doNotPerform", False) is not False:
+        yield "It says that the service shall not be performed."
+    if not _same_service(order, index, line, crosswalk):
+        yield "It is for another service than the item."
+    if not _amount_within(order, line):
+        yield "It is for another quantity than the item."
+    if not _days_within(order, line):
+        yield "It is for other days than the item."
+
+
+def _same_service(order: Entry, index: BundleIndex, line: LineRequest, crosswalk: Crosswalk) -> bool:
+    """Whether the order may be for the line's service: a code of the sender's own system says nothing about it."""
+    concepts = [concept for key in _CODES for concept in elements(order.resource.get(key))]
+    for element, key in (("medicationReference", "code"), ("codeReference", "type")):
+        behind = index.resolve(order.resource.get(element), order)
+        concepts += elements(behind.resource.get(key)) if behind is not None else []
+    asked = identify(line.item, crosswalk, line.service_start)
+    for concept in concepts:
+        ordered = identify({"productOrService": concept}, crosswalk, line.service_start)
+        if ordered.trouble and not ordered.unnamed:
+            return False
+        if not ordered.codes or not asked.codes or set(ordered.codes) & set(asked.codes):
+            continue
+        systems = {code.system for code in ordered.codes}, {code.system for code in asked.codes}
+        if systems[0] == systems[1] or not any(each & _NOT_COMPARED for each in systems):
+            return False
+    return True
+
+
+def _amount_within(order: Entry, line: LineRequest) -> bool:
+    """Whether the line asks for no more than was ordered, where both say how much."""
+    _, _, said = asked_for(order.resource)
+    if said is None or line.item.get("quantity") is None:
+        return True
+    ordered, asked = read(said), read(line.item["quantity"])
+    if ordered is None or asked is None:
+        return False
+    fits = asked.within(ordered)
+    return asked.value == ordered.value if fits is None else fits
+
+
+def _days_within(order: Entry, line: LineRequest) -> bool:
+    """Whether the days of the line are among those of the order, where both say any; a day alone must be one of them."""
+    start = line.service_start
+    if start is None:
+        return True
+    last = line.service_end or start
+    day = parse_date(order.resource.get("occurrenceDateTime"))
+    if day is not None:
+        return start <= day <= last
+    for first, end in _periods(order.resource):
+        if (first is not None and start < first) or (end is not None and last > end):
+            return False
+    return True
+
+
+def _periods(resource: Element) -> Iterator[tuple[date | None, date | None]]:
+    periods = elements(resource.get("occurrencePeriod"))
+    for timing in elements(resource.get("occurrenceTiming")):
+        periods += [p for repeat in elements(timing.get("repeat")) for p in elements(repeat.get("boundsPeriod"))]
+    for period in periods:
+        yield parse_date(period.get("start")), parse_last_day(period.get("end"))

@@ -160,7 +160,10 @@ def _days_within(earlier: Line, granted: Authorization, wanted: LineRequest, tod
 
 
 def _units_within(granted: Authorization, wanted: LineRequest, left: Decimal | None) -> bool:
-    """Units of another kind cannot be compared. Who names no amount asks for what was granted, all of it."""
+    """Units of another kind cannot be compared. Who names no amount asks for what was granted, all of it; an amount
+    that cannot be read is never known to fit."""
+    if wanted.quantity is None and wanted.item.get("quantity") is not None:
+        return False
     if left is None:
         return True
     if wanted.quantity is None:

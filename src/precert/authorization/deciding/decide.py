@@ -36,6 +36,9 @@ SERVICE_DATE = "service-date"
 PERSON_UNCERTAIN = "person-uncertain"
 """Reason code of a decision that a person must take, because it is not certain who the member is or that they are covered."""
 
+ORDER_DIFFERS = "order-differs"
+"""Reason code of a decision that a person must take, because the order behind the line is none that it can rest on."""
+
 _RENEWING = ("renewal", "extension")
 _RENEWABLE = timedelta(days=731)
 _NARROW = "The request says what kind of service it is, but not by a code that is billed which service."
@@ -102,7 +105,7 @@ def decide(
         decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNLISTED, reason_code="unlisted")
     elif not on_record and ask.line.request in _RENEWING:
         decision = replace(decision, remarks=(_NOTHING_TO_RENEW.format(kind=ask.line.request),))
-    return Decided(day, who, service, doubted(decision, doubts), on_record=on_record)
+    return Decided(day, who, service, _behind(doubted(decision, doubts), ask.doubts), on_record=on_record)
 
 
 def service_of(ask: Ask, rules: Rules, day: date) -> Service:
@@ -186,6 +189,14 @@ def doubted(decision: Decision, doubts: tuple[str, ...]) -> Decision:
         return decision
     reason = f"A reviewer checks who the member is. {' '.join(doubts)}"
     return replace(decision, outcome=Outcome.REFER_NURSE, reason=reason, reason_code=PERSON_UNCERTAIN)
+
+
+def _behind(decision: Decision, doubts: tuple[str, ...]) -> Decision:
+    """``decision``, unless it is final and the order behind the line raises ``doubts``: then a reviewer takes it."""
+    if not doubts or decision.outcome in (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE):
+        return decision
+    reason = f"A reviewer looks at the order behind the item. {' '.join(doubts)}"
+    return replace(decision, outcome=Outcome.REFER_NURSE, reason=reason, reason_code=ORDER_DIFFERS)
 
 
 _MESSAGE = Decision(Outcome.NOT_APPLICABLE, "A request to send a message is no service that is billed.")

@@ -20,6 +20,7 @@ class Ask:
 
     The NPIs stand best first. ``performer_known`` says that somebody is named as performer, whether or not we know them.
     ``communication``: it asks for a message (a CommunicationRequest), which is no service that anybody bills.
+    ``doubts`` say, in sentences, what is wrong with the order behind the line: a person decides then.
     """
 
     line: LineRequest
@@ -27,6 +28,7 @@ class Ask:
     performer_npis: tuple[str, ...] = ()
     performer_known: bool = False
     communication: bool = False
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Ordered:
 
     ``reference`` is its ``Type/id``; ``npis`` are those of who ordered it. ``named`` are the authorization numbers that the
     request itself gives, ``carried`` those that CRD wrote on the order, ``assertions`` the coverage-assertion-ids there.
+    ``doubts`` say, in sentences, why the line cannot rest on it.
     """
 
     reference: str | None = None
@@ -48,6 +49,7 @@ class Ordered:
     named: tuple[str, ...] = ()
     carried: tuple[str, ...] = ()
     assertions: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +140,5 @@ class Submission:
             return asked
         performer = line.provider
         npis = (performer.npi,) if performer is not None and performer.npi else ()
-        return Ask(line, self.requester_npis, npis, performer_known=performer is not None)
+        doubts = self.orders.get(line.sequence, Ordered()).doubts
+        return Ask(line, self.requester_npis, npis, performer_known=performer is not None, doubts=doubts)
