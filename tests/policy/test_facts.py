@@ -58,6 +58,14 @@ def test_take(take: str, values: tuple[Any, ...], evidence: tuple[str, ...]) -> 
     assert (found.values, found.evidence) == (values, evidence)
 
 
+SAID_ABSENT = [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
+ABSENT: list[dict[str, Any]] = [
+    {"valueQuantity": {"value": 86, "code": "%", "extension": SAID_ABSENT}},
+    {"valueQuantity": {"value": 86, "code": "%", "_value": {"extension": SAID_ABSENT}}},
+    {"valueQuantity": {"value": 86, "code": "%"}, "_valueQuantity": {"extension": SAID_ABSENT}},
+]
+
+
 @pytest.mark.parametrize(
     ("item", "note"),
     [
@@ -68,6 +76,8 @@ def test_take(take: str, values: tuple[Any, ...], evidence: tuple[str, ...]) -> 
         (spo2(86, status="entered-in-error"), "status is entered-in-error"),
         (spo2(86, status="cancelled"), "status is cancelled"),
         (spo2(None, dataAbsentReason=concept("x|unknown")), "the result is absent"),
+        *((spo2(None, **absent), "said to be absent (data-absent-reason)") for absent in ABSENT),
+        (spo2(86, interpretation=[concept("x|IE")]), "insufficient evidence"),
         (spo2(None), "has no value"),
         (spo2(None, valueString="low"), "has no quantity in %"),
         (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from precert.authorization.deciding.answers import CONTEXT
+from precert.authorization.deciding.response_versions import CONTEXT
 from precert.dtr import urls
 from precert.dtr.asked import Order
 from precert.dtr.form import Group, Item

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from precert.authorization.deciding.answers import CONTEXT, answer_key, canonical_of, contained_form, form_named, merged
+from precert.authorization.deciding.answers import answer_key, canonical_of, contained_form, form_named, merged
 from precert.authorization.deciding.decide import line_context
+from precert.authorization.deciding.response_versions import CONTEXT
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions
 from precert.dtr import urls
 from precert.dtr.adaptive import Step, bare_context, evaluation, next_step

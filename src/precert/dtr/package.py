@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
-from precert.authorization.deciding.answers import CONTEXT
+from precert.authorization.deciding.response_versions import CONTEXT
 from precert.authorization.deciding.service import line_code
 from precert.authorization.usecases.ask import ConsultService
 from precert.authorization.usecases.dependencies import AuthorizationService

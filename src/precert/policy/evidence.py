@@ -22,6 +22,7 @@ from precert.policy.model import PAYER_SOURCES
 from precert.policy.types import EvidenceItem, LineContext
 
 _MEDICATION = frozenset({"MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement"})
+_DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _SHORT = 400
 """An attachment of so few characters is decoded to see whether anything is in it."""
 _NOT_SHARED = ("value", "dataAbsentReason", "code", "component", "interpretation", "_value")
@@ -157,7 +158,20 @@ def _unobserved(resource: Resource) -> Rejection | None:
         stated = any(key.startswith("value") for key in resource)
         said = "the result is said to be absent, beside a value" if stated else "the result is absent"
         return Rejection(said, open=stated)
+    if any(_absent(value) for key, value in resource.items() if key.startswith(("value", "_value"))):
+        return Rejection("the value is said to be absent (data-absent-reason)")
+    if "IE" in {code.code for code in codes(resource.get("interpretation"))}:
+        return Rejection("the interpretation is insufficient evidence (IE)")
     return None
+
+
+def _absent(value: object) -> bool:
+    """Whether an element, or a primitive's companion right below it, says that its value is not there."""
+    if not isinstance(value, dict):
+        return False
+    below = [member for key, member in value.items() if key.startswith("_")]
+    told = [each for one in (value, *below) if isinstance(one, dict) for each in elements(one.get("extension"))]
+    return any(each.get("url") == _DATA_ABSENT for each in told)
 
 
 def _concept_codes(concept: object, systems: Collection[str] | None) -> set[str]:

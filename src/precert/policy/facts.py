@@ -4,8 +4,9 @@ Order of trust: structured resource, payer's own data, attested answer, closed w
 the first three disagree, or two results or answers of the same time, the fact is a ``conflict``: both values stay in
 the trace, the criteria see it as unknown, and a person decides. Source: docs/policies.md ("facts").
 
-The closed world only speaks when nothing was found. Something that was found but cannot be read (no date under
-``within``, another unit, no value) leaves the fact unknown.
+The closed world only speaks when nothing was found and nothing was said. Something that was found but cannot be read
+(no date under ``within``, another unit, no value) leaves the fact unknown, and so does an answer that was given and
+cannot be read, is impossible, contradicts itself or does not say when it was given. An answer from another time is none.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class CompiledFact:
         if answer is not None and self.question is None:
             notes.append(f"{answer.reference}: {self.name} is not asked, so an answer does not count")
         elif answer is not None and self.question is not None:
-            attested = _attested(self.question, answer, context, notes)
+            attested, unreadable = _attested(self.question, answer, context, notes)
+            blocked = blocked or unreadable
             if attested is not None:
                 levels.append(attested)
         if denied and any(level.values != (False,) for level in levels):
@@ -96,7 +98,7 @@ class CompiledFact:
         if not levels:
             if self.model.absent is not None and not blocked:
                 return FactValue(self.name, (self.model.absent,), (), "closed-world", tuple(notes))
-            return FactValue(self.name, (), (), "missing", tuple(notes))
+            return FactValue(self.name, (), (), "missing", tuple(notes), unreadable=blocked)
         first = levels[0]
         answer = next((level.answer for level in levels if level.answer is not None), None)
         origin = answer.origin if answer is not None else None
@@ -198,32 +200,37 @@ def _denials(search: Search) -> list[Found]:
     return [*search.refuted, *(one for one in search.past if one.codes & named)]
 
 
-def _attested(rule: QuestionRule, answer: Answer, context: LineContext, notes: list[str]) -> _Level | None:
-    """What the newest answers say that are from the right time; ``None`` when there are none or one cannot be read."""
+def _attested(rule: QuestionRule, answer: Answer, context: LineContext, notes: list[str]) -> tuple[_Level | None, bool]:
+    """(what the newest answers say that are from the right time, whether something was said that cannot be taken).
+
+    ``None`` when there are none or one cannot be read. Answers from another time are as if they had not been given.
+    """
     read: list[tuple[Moment | None, Reading, Answer]] = []
+    unreadable = False
     for one in (answer, *answer.others):
         late = untimely(one.authored, rule.window, rule.within, context.received)
         if late is not None:
             notes.append(f"{one.reference}: {late.said}")
+            unreadable = unreadable or late.rule != "answer-too-old"
         else:
             read.append((Moment.parse(one.authored), read_answer(rule, element_of(one, rule.kind)), one))
     if not read:
-        return None
+        return None, unreadable
     newest = _newest(read, lambda r: r[0])
     faults = [f"{one.reference}: {reading.fault.said}" for _, reading, one in newest if reading.fault is not None]
     if faults:
         notes.extend(dict.fromkeys(faults))
-        return None
+        return None, True
+    values = _distinct(reading.value for _, reading, _ in newest)
+    references = tuple(dict.fromkeys(one.reference for *_, one in newest))
     twice = [one.reference for *_, one in newest if one.repeated]
     if twice:
         notes.append(f"{twice[0]}: is answered more than once in one response; it takes one answer")
-        return None
-    values = _distinct(reading.value for _, reading, _ in newest)
-    references = tuple(dict.fromkeys(one.reference for *_, one in newest))
+        return None, True
     if len(values) > 1:
         told = f"{', '.join(references)}: was answered in different ways ({_said(values)})"
-        return _Level(values, references, "attested", told, newest[0][2])
-    return _Level(values, references, "attested", answer=newest[-1][2])
+        return _Level(values, references, "attested", told, newest[0][2]), True
+    return _Level(values, references, "attested", answer=newest[-1][2]), unreadable
 
 
 def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

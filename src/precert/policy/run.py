@@ -51,11 +51,18 @@ class Run:
 
 
 def _implied(policy: CompiledPolicy, facts: Mapping[str, FactValue]) -> Iterator[tuple[str, FactValue]]:
-    """The facts that are there because another one is known, whatever way that came in: it lends them its evidence."""
+    """The facts that are there because another one is known, whatever way that came in: it lends them its evidence.
+
+    Where the other one was told but cannot be read, or contradicts itself, it is not known whether they are there.
+    """
     for name, model in policy.model.facts.items():
         other = facts.get(model.implied_by) if model.implied_by is not None else None
-        if other is not None and facts[name].provenance in _NOT_FOUND and other.provenance not in _NOT_SAID:
+        if other is None or facts[name].provenance not in _NOT_FOUND:
+            continue
+        if other.provenance not in _NOT_SAID:
             yield name, replace(facts[name], values=(True,), evidence=other.evidence, provenance=other.provenance)
+        elif other.provenance == "conflict" or other.unreadable:
+            yield name, replace(facts[name], values=(), provenance="missing", unreadable=True)
 
 
 def environment(facts: Mapping[str, FactValue], context: LineContext) -> dict[str, Any]:

@@ -164,6 +164,7 @@ class FactValue:
     notes: tuple[str, ...] = ()
     origin: Origin | None = None  # of the answer, where one is behind it
     asked_in: str | None = None  # the version of the form that the answer is to, likewise
+    unreadable: bool = False  # unknown although something was found or said: it could not be read
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,17 @@ A response that names no form (R4 allows it) is taken at its word. Source: FHIR 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
+from precert.authorization.deciding.response_versions import current, reference_of
 from precert.fhir.bundle import Entry
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.types import Answer, Origin
 
-CONTEXT = "urn:precert:dtr-context"
-"""System of the identifier by which a draft remembers the case or assertion it was opened for."""
 ADAPTIVE_SUFFIX = "-adaptive"
 """What the canonical of an adaptive form has after its policy's id."""
 DONE = frozenset({"completed", "amended"})
@@ -39,19 +38,41 @@ def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
     """Every answer of every completed response, by ``policy#linkId`` (or ``linkId``, when no form is named).
 
     Several answers to one question are all kept (``Answer.others``); which of them counts, and whether any does, is said
-    by the one reader (:mod:`precert.policy.answer_reading`): the newest that is from the right time.
+    by the one reader (:mod:`precert.policy.answer_reading`): the newest that is from the right time. Of a response that came
+    in several versions only the newest says anything (:mod:`.response_versions`), be it that it was withdrawn.
     """
     found: dict[str, list[Answer]] = {}
-    for entry in entries:
-        if entry.type != "QuestionnaireResponse" or text(entry.resource.get("status")) not in DONE:
+    responses = [entry for entry in entries if entry.type == "QuestionnaireResponse"]
+    for entry, rivals in current(responses):
+        if text(entry.resource.get("status")) not in DONE:
             continue
-        where = f"QuestionnaireResponse/{entry.id}" if entry.id else entry.path
+        where = reference_of(entry)
         policy, version = policy_named(entry.resource), version_named(entry.resource)
         authored = entry.resource.get("authored")
+        said_by_all = _said_by_all(rivals)
         for link_id, answer in questionnaire_answers(entry.resource, where):
-            dated = replace(answer, version=version, authored=None if authored is None else str(authored))
+            disputed = said_by_all is not None and answer_key(policy, link_id) not in said_by_all
+            dated = replace(
+                answer,
+                version=version,
+                authored=None if authored is None else str(authored),
+                repeated=answer.repeated or disputed,
+            )
             found.setdefault(answer_key(policy, link_id), []).append(dated)
     return {key: replace(given[0], others=tuple(given[1:])) for key, given in found.items()}
+
+
+def _said_by_all(rivals: Sequence[Resource]) -> frozenset[str] | None:
+    """The questions that each of these versions answers; ``None`` when there are no other versions."""
+    if not rivals:
+        return None
+    said = []
+    for resource in rivals:
+        done = text(resource.get("status")) in DONE
+        policy = policy_named(resource)
+        answered = questionnaire_answers(resource, "") if done else ()
+        said.append(frozenset(answer_key(policy, link_id) for link_id, _ in answered))
+    return frozenset.intersection(*said)
 
 
 def merged(known: Mapping[str, Answer], more: Mapping[str, Answer]) -> dict[str, Answer]:

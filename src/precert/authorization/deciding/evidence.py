@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from precert.authorization.deciding.answers import CONTEXT
 from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
+from precert.authorization.deciding.response_versions import CONTEXT
 from precert.authorization.record.numbers import NumberKind, is_valid
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes

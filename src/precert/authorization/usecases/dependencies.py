@@ -246,15 +246,21 @@ def with_attachment(submission: Submission, bundle: bytes) -> Submission:
 
     Who attached it said whom it is about; what names somebody else in it does not count.
     """
-    own = on_file.Contents(submission.evidence, submission.answers)
-    return on_file.with_files(submission, [own, on_file.contents(json.loads(bundle), submission.whose)])
+    return _with_attachments(submission, [bundle])
+
+
+def _with_attachments(submission: Submission, bundles: Sequence[bytes]) -> Submission:
+    if not bundles:
+        return submission
+    whose = submission.whose
+    responses = on_file.contents(submission.bundle, whose).responses
+    own = on_file.Contents(submission.evidence, submission.answers, responses=responses)
+    return on_file.with_files(submission, [own, *(on_file.contents(json.loads(each), whose) for each in bundles)])
 
 
 def with_early(submission: Submission, early: Sequence[Early]) -> Submission:
     """The request with what was attached before it."""
-    for each in early:
-        submission = with_attachment(submission, each.raw)
-    return submission
+    return _with_attachments(submission, [each.raw for each in early])
 
 
 def bound_versions(case: Case) -> dict[str, str]:

@@ -2,7 +2,8 @@
 
 A provider who updates a request need not send again what the payer has (PAS spec-68: an update names what changed). So what
 arrived earlier counts until something newer replaces it: a resource with the same type and id, or the same resource
-under another id, as EHRs render them anew; an answer to the same question of the same form. Diagnoses on the Claim are those
+under another id, as EHRs render them anew; a QuestionnaireResponse with the same id or identifier, whole, even if the newer one was
+withdrawn; an answer to the same question of the same form. Diagnoses on the Claim are those
 of its newest version, because each version states all of them. What a version marks as taken back
 (``supportingInfo`` with infoCancelled, PAS spec-69) counts no more.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from precert.authorization.deciding.answers import answers, merged
 from precert.authorization.deciding.evidence import about_somebody_else, clinical_evidence, unpacked
 from precert.authorization.deciding.person import Patient
+from precert.authorization.deciding.response_versions import Version, response_versions
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.submission import Submission
 from precert.fhir import json
@@ -32,11 +34,13 @@ _RENDERED = frozenset({"id", "meta", "text", "reference", "fullUrl", "identifier
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What one stored bundle says that rules may read; ``withdrawn`` are keys of what it takes back."""
+    """What one stored bundle says that rules may read; ``withdrawn`` are keys of what it takes back, ``responses``
+    all its QuestionnaireResponses, also those that do not count."""
 
     evidence: Sequence[EvidenceItem]
     answers: Mapping[str, Answer]
     withdrawn: frozenset[str] = frozenset()
+    responses: tuple[Version, ...] = ()
 
 
 def filed(case: Case) -> list[str]:
@@ -56,7 +60,7 @@ def contents(bundle: Resource, whose: Patient) -> Contents:
     excluded = {entry.path for entry, _ in _foreign(index, whose)}
     taken_back = withdrawn(index)
     entries = [entry for entry in unpacked(index) if entry.path not in excluded and not taken(entry, taken_back)]
-    return Contents(clinical_evidence(entries), answers(entries), taken_back)
+    return Contents(clinical_evidence(entries), answers(entries), taken_back, response_versions(entries))
 
 
 def taken(entry: Entry, taken_back: frozenset[str]) -> bool:
@@ -78,16 +82,29 @@ def withdrawn(index: BundleIndex) -> frozenset[str]:
 def with_files(newest: Submission, files: Sequence[Contents]) -> Submission:
     """``newest`` with all of ``files`` (oldest first; its own content is one of them)."""
     pool: list[tuple[frozenset[str], EvidenceItem]] = []
-    told: dict[str, Answer] = {}
     for file in files:
         arrived = [item for item in file.evidence if not item.reference.startswith(_ON_CLAIM)]
         coming = [(_keys(item.resource), item) for item in arrived]
         replaced = file.withdrawn.union(*(keys for keys, _ in coming))
         pool = [(keys, item) for keys, item in pool if not keys & replaced] + coming
-        again = file.withdrawn.union(_response(one) for answer in file.answers.values() for one in _each(answer))
-        told = merged(_without(told, again), file.answers)
     own = [item for item in newest.evidence if item.reference.startswith(_ON_CLAIM)]
-    return replace(newest, evidence=[*(item for _, item in pool), *own], answers=told)
+    return replace(newest, evidence=[*(item for _, item in pool), *own], answers=told_by(files))
+
+
+def told_by(files: Sequence[Contents]) -> dict[str, Answer]:
+    """The answers of all of ``files`` (oldest first). Of one response its newest version counts, by what it says of its
+    time, else the one that came last; an older one that comes late brings nothing back."""
+    told: dict[str, Answer] = {}
+    known: list[Version] = []
+    for file in files:
+        late = [one for one in file.responses if any(one.keys & each.keys and each.newer(one) for each in known)]
+        fresh = [one for one in file.responses if one not in late]
+        again = frozenset[str]().union(*(one.keys for one in fresh))
+        replaced = [_key(each) for each in known if each.keys & again]
+        arriving = _without(file.answers, frozenset(map(_key, late)).difference(map(_key, fresh)))
+        told = merged(_without(told, file.withdrawn.union(again, replaced)), arriving)
+        known.extend(fresh)
+    return told
 
 
 def _each(answer: Answer) -> tuple[Answer, ...]:
@@ -103,6 +120,10 @@ def _without(told: Mapping[str, Answer], responses: frozenset[str]) -> dict[str,
         if left:
             kept[name] = replace(left[0], others=tuple(left[1:]))
     return kept
+
+
+def _key(version: Version) -> str:
+    return "id|" + version.reference
 
 
 def _response(answer: Answer) -> str:
