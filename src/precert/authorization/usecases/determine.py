@@ -26,6 +26,7 @@ from precert.authorization.deciding.grounds import Ground, engine_determination,
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.deciding.terms import Measure, Terms
 from precert.authorization.record.case import (
+    NOTE,
     Authorization,
     Case,
     Determination,
@@ -250,7 +251,7 @@ def _questions(service: AuthorizationService, reviewed: Reviewed, decides: Perso
     if decides.note:
         asked = [
             *asked,
-            {"linkId": "note", "text": decides.note, "type": "text", "who": "clinical", "criteria": decides.reasons},
+            {"linkId": NOTE, "text": decides.note, "type": "text", "who": "clinical", "criteria": decides.reasons},
         ]
     if not asked:
         raise Incomplete("note", "The rules have no question for these criteria: write one in note.")
