@@ -40,6 +40,7 @@ from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
 from precert.pas.named import (
+    another_payer,
     care_team,
     named_coverage,
     named_party,
@@ -159,6 +160,7 @@ def read_request(
         warnings=tuple(found.warnings),
         orders=read_orders(index, claim),
         payor_is_us=payor_is_us(index, coverage, directory) if coverage else None,
+        another_payer=another_payer(index, claim, coverage, directory),
         is_beneficiary=whose.named(coverage.resource.get("beneficiary"), coverage, index) if coverage else None,
         patient_url=patient.full_url,
         not_counted=not_counted,

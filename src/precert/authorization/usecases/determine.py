@@ -23,6 +23,7 @@ from precert.authorization.deciding.determination_rules import (
     plain_name,
 )
 from precert.authorization.deciding.grounds import Ground, engine_determination, grounds
+from precert.authorization.deciding.parties import human_names
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.deciding.terms import Measure, Terms
 from precert.authorization.record.case import (
@@ -42,7 +43,9 @@ from precert.authorization.record.numbers import NumberKind, issue, reservation
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.submit import record_put
-from precert.fhir.types import Element
+from precert.eligibility.directory import Directory
+from precert.eligibility.directory import npis as npis_of
+from precert.fhir.types import Element, elements
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Grant, Outcome
 from precert.store.port import Audit, Commit, Conflict, Document
@@ -101,7 +104,9 @@ async def _change(
     line = case.lines[sequence]
     now = service.runtime.now()
     submission = await service.submission_of(case)
-    events, numbers = step(reviewed(service.catalogue(), case, line, now, parties(case, submission)))
+    events, numbers = step(
+        reviewed(service.catalogue(), case, line, now, parties(case, submission, service.directory()))
+    )
     recorder = Recorder(case.events)
     for event in events:
         recorder.append(event)
@@ -140,14 +145,21 @@ def reviewed(
     return Reviewed(line, measure, now, engine, grounds(case, line, policy), involved)
 
 
-def parties(case: Case, submission: Submission) -> frozenset[str]:
-    """The NPIs and names of who asks for, orders or renders something in the request."""
+def parties(case: Case, submission: Submission, directory: Directory) -> frozenset[str]:
+    """The NPIs and names of who asks for, orders or renders something in the request: as sent, and as the directory knows
+    them."""
     named = [case.opened.requester, submission.requester]
     named += [line.requested.provider for line in case.ordered if line.requested.provider is not None]
     npis = [*submission.requester_npis, *submission.care_team_npis]
     npis += [npi for order in submission.orders.values() for npi in order.npis]
-    said = [*npis, *(party.npi for party in named), *(party.name for party in named)]
-    return frozenset(plain_name(one) for one in said if one)
+    npis += [party.npi for party in named if party.npi]
+    sent = [entry.get("resource") for entry in elements(submission.bundle.get("entry"))]
+    practitioners = [each for each in elements(sent) if each.get("resourceType") == "Practitioner"]
+    names = [name for party in named if (name := party.name)]
+    names += [name for each in practitioners for human in elements(each.get("name")) for name in human_names(human)]
+    npis += [number for each in practitioners for number in npis_of(each)]
+    names += [known.name for npi in npis if (known := directory.providers.get(npi)) is not None]
+    return frozenset(plain for one in (*npis, *names) if (plain := plain_name(one)))
 
 
 def _policy_grant(catalogue: Catalogue, engine: Determination | None) -> tuple[Grant | None, bool]:
