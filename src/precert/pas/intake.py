@@ -110,7 +110,7 @@ def read_request(
     )
     _check_repetition(index, found)
     if not inquiry:
-        _check_one_claim(index, claim, found)
+        check_one_claim(index, claim, found)
     found.refuse_if_any()
     assert patient is not None
     assert whose is not None
@@ -257,7 +257,7 @@ def _check_repetition(index: BundleIndex, found: Findings) -> None:
             )
 
 
-def _check_one_claim(index: BundleIndex, claim: Entry, found: Findings) -> None:
+def check_one_claim(index: BundleIndex, claim: Entry, found: Findings) -> None:
     """A second Claim beside the request is an earlier version of it (``Claim.related``), or a request nobody would answer."""
     earlier, following = {claim.index}, [claim]
     claims = [e for e in index.entries if e.type == "Claim" and e.container is None]
