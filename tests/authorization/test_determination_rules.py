@@ -297,3 +297,24 @@ def test_a_referral_says_why_and_is_a_nurses() -> None:
     for role in ("physician", "clerk"):
         with pytest.raises(Forbidden):
             check_referral(PersonRefers(by="n", role=role, reason="The study is hard to read."), reviewed())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Nadia Fuentes, MD",
+        "nadia fuentes",
+        "Dr. Nadia Fuentes",
+        "FUENTES, Nadia",
+        "Nadia J. Fuentes, M.D.",
+        "Nádia Fuentes",
+    ],
+)
+def test_one_name_in_its_spellings(written: str) -> None:
+    assert plain_name(written) == plain_name("Nadia Fuentes")
+
+
+@pytest.mark.parametrize("written", ["Nadia Fuente", "Nora Fuentes", "Fuentes", "MD", "1992817498"])
+def test_another_name(written: str) -> None:
+    assert plain_name(written) != plain_name("Nadia Fuentes")
+    assert plain_name(written)

@@ -22,6 +22,7 @@ from precert.authorization.record.codes import code_table
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.fhir.bundle import BundleIndex
+from precert.pas.named import another_payer
 from precert.policy.types import Decision, Outcome
 from support.app import EXAMPLES
 from support.strategies import JSON_VALUES
@@ -569,3 +570,52 @@ def test_a_subject_of_any_shape_gets_a_verdict(value: Any, element: str, one_ser
     for type_ in ("Observation", "Appointment", "Task", "Coverage"):
         index = BundleIndex({"entry": [{"resource": {"resourceType": type_, element: value}}]})
         assert Patient(PATIENT, EHR, one_server).has(index.entries[0], index) in (True, False, None)
+
+
+OURS = {"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1234567893"}}
+THEIRS = {"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1111111112"}}
+BOTH_NUMBERS = {"identifier": [OURS["identifier"], THEIRS["identifier"]]}
+TAX = {"identifier": [OURS["identifier"], {"system": "urn:oid:2.16.840.1.113883.4.4", "value": "12-3456789"}]}
+
+
+@pytest.mark.parametrize(
+    ("insurer", "payors", "another"),
+    [
+        (OURS, [OURS], False),
+        (TAX, [TAX], False),
+        (OURS, [{}], False),
+        (OURS, [{"display": "Somebody"}], False),
+        (OURS, [OURS, THEIRS], True),
+        (OURS, [THEIRS, OURS], True),
+        (OURS, [BOTH_NUMBERS], True),
+        (BOTH_NUMBERS, [OURS], True),
+        (OURS, [OURS, OURS], False),
+    ],
+)
+def test_a_payer_beside_this_one_makes_a_doubt(insurer: Json, payors: list[Json], another: bool) -> None:
+    """In a Claim, and for a member of the directory as for one that is presented."""
+    claim = {
+        "resource": {
+            "resourceType": "Claim",
+            "insurer": {"reference": "#i"},
+            "contained": [{"resourceType": "Organization", "id": "i", **insurer}],
+        }
+    }
+    organizations = [{"resourceType": "Organization", "id": f"p{n}", **payor} for n, payor in enumerate(payors)]
+    cover = {
+        "resourceType": "Coverage",
+        "contained": organizations,
+        "payor": [{"reference": f"#p{n}"} for n in range(len(payors))],
+    }
+    index = BundleIndex({"resourceType": "Bundle", "entry": [claim, {"resource": cover}]})
+    entries = {entry.type: entry for entry in index.entries if entry.container is None}
+    assert another_payer(index, entries["Claim"], entries["Coverage"], PRESENTED) is another
+    assert said(replace(subject(), another_payer=another)) == ("MA-0001?" if another else "MA-0001")
+
+
+def test_a_death_or_an_end_before_the_last_day_that_would_be_granted() -> None:
+    who = standing(PRESENTED, MEMBERS["MA-0001"], None, {}, [], patient={"deceasedDateTime": "2026-12-01"})
+    asked = line()
+    assert who.uncertain(asked, DAY) == ()
+    assert who.uncertain(asked, DAY, dt.date(2026, 12, 1)) == ()
+    assert who.uncertain(asked, DAY, dt.date(2026, 12, 2)) != ()

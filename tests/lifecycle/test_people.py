@@ -99,6 +99,9 @@ PHYSICIAN_DENIES = {"outcome": "deny", "rationale": NO_APNEA, **PHYSICIAN}
         ({**PHYSICIAN_DENIES, "reasons": ["PAP-F2F"], "license": "x"}, (422, "license")),
         ({"outcome": "approve", "rationale": "Seen by me.", **PHYSICIAN, "npi": REQUESTER_NPI}, (403, "conflict-of-interest")),
         ({"outcome": "approve", "rationale": "Seen by me.", **NURSE, "by": REQUESTER_NPI}, (403, "conflict-of-interest")),
+        # the directory's name for the requester's NPI
+        ({"outcome": "approve", "rationale": "Seen by me.", **NURSE, "by": "Dr. Nadia Fuentes"}, (403, "conflict-of-interest")),
+        ({"outcome": "pend", "note": "Since when?", **NURSE, "by": "fuentes, nadia"}, (403, "conflict-of-interest")),
         ({"outcome": "pend", "reasons": ["PAP-DX"], **NURSE}, (422, "incomplete")),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,14 @@ def drop_entry(position: int) -> Edit:
 
 def service(*codings: Json) -> Edit:
     return item(productOrService={"coding": list(codings)})
+
+
+def another_claim(bundle: Json) -> Json:
+    """A second request of its own."""
+    more = copy.deepcopy(bundle["entry"][0])
+    identifier = [{"system": "urn:precert:demo:claim", "value": "another"}]
+    more["resource"] |= {"id": "another", "identifier": identifier}
+    return {**more, "fullUrl": "urn:uuid:77777777-7777-4777-8777-777777777777"}
 
 
 FAULTS: dict[str, tuple[Edit, str, str, str, str]] = {
@@ -96,6 +105,13 @@ FAULTS: dict[str, tuple[Edit, str, str, str, str]] = {
         "claim-first",
         CLAIM_PATH,
         "holds no resource; it must be the Claim",
+    ),
+    "two claims": (
+        lambda b: b["entry"].append(another_claim(b)),
+        "structure",
+        "several-claims",
+        "Bundle.entry[6].resource",
+        "Send one Claim per request",
     ),
     "a claim for payment": (
         claim(use="claim"),

@@ -16,12 +16,14 @@ from precert.fhir.versions import VersionName
 class Insured:
     """One Coverage that we answer for. ``note`` says what was assumed about its payor.
 
-    ``is_beneficiary``: whether the patient is its beneficiary; ``None`` when that cannot be told.
+    ``is_beneficiary``: whether the patient is its beneficiary; ``None`` when that cannot be told. ``another_payer``: one of
+    its payors is certainly somebody else.
     """
 
     entry: Entry
     note: str | None = None
     is_beneficiary: bool | None = None
+    another_payer: bool = False
 
     @property
     def reference(self) -> str:
@@ -43,9 +45,9 @@ def ours(pool: Pool, patient: str, directory: Directory, version: VersionName) -
         verdict = _is_us(entry, pool, directory)
         own = pool.patient(patient).named(entry.resource.get("beneficiary"), entry, pool.index)
         if verdict is True:
-            found.append(Insured(entry, None, own))
+            found.append(Insured(entry, None, own, _another(entry, pool, directory)))
         elif verdict is None:
-            unidentified.append(Insured(entry, _assumed(directory), own))
+            unidentified.append(Insured(entry, _assumed(directory), own, _another(entry, pool, directory)))
         elif verdict == "unidentified":
             if directory.mode == "directory":
                 raise coverage_fault(
@@ -55,7 +57,7 @@ def ours(pool: Pool, patient: str, directory: Directory, version: VersionName) -
                     "Give Coverage.payor.identifier or the Organization's identifier.",
                     "prefetch.coverage.payor.identifier",
                 )
-            unidentified.append(Insured(entry, _assumed(directory), own))
+            unidentified.append(Insured(entry, _assumed(directory), own, _another(entry, pool, directory)))
         else:
             foreign += 1
     if found or unidentified:
@@ -95,6 +97,15 @@ def _is_us(entry: Entry, pool: Pool, directory: Directory) -> bool | str | None:
     if not verdicts:
         return "unidentified"
     return next((v for v in verdicts if v is not False), False)
+
+
+def _another(entry: Entry, pool: Pool, directory: Directory) -> bool:
+    """Whether one of the payors certainly means somebody else, or somebody else beside us."""
+    for payor in elements(entry.resource.get("payor")):
+        found = pool.index.resolve(payor, entry)
+        if directory.is_another(found.resource if found else None, payor.get("identifier")):
+            return True
+    return False
 
 
 def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: VersionName) -> list[Insured]:

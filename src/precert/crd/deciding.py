@@ -195,6 +195,7 @@ class Decider:
             answers=told,
             payor_is_us=True if insured is not None and insured.note is None else None,
             is_beneficiary=insured.is_beneficiary if insured is not None else None,
+            another_payer=insured is not None and insured.another_payer,
         )
 
     def _left_out(self) -> str | None:

@@ -143,6 +143,16 @@ class Directory:
         told = [self._is_us((organization or {}).get("identifier")), self._is_us(identifier)]
         return False if False in told else True if True in told else None
 
+    def is_another(self, organization: Resource | None, identifier: object = None) -> bool:
+        """Whether an insurer or payor means somebody else, or somebody else beside us: a number of a system in which we
+        have ours (an NPI, say), and which is not ours, is another's."""
+        if self.is_us(organization, identifier) is False:
+            return True
+        systems = {system for system, _ in self._ours}
+        sent = elements([*elements((organization or {}).get("identifier")), *elements(identifier)])
+        pairs = {(system_url(text(i.get("system")) or ""), (text(i.get("value")) or "").strip()) for i in sent}
+        return any(value and system in systems and (system, value) not in self._ours for system, value in pairs)
+
     def _is_us(self, identifiers: object) -> bool | None:
         sent = {(system_url(text(i.get("system")) or ""), text(i.get("value"))) for i in elements(identifiers)}
         pairs = {(system, value.strip()) for system, value in sent if value is not None}

@@ -30,7 +30,7 @@ from precert.authorization.usecases.on_file import taken, withdrawn
 from precert.authorization.usecases.submission import Prior, Submission
 from precert.eligibility.directory import Directory
 from precert.fhir import json
-from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of
+from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of, type_and_id
 from precert.fhir.coding import codes
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.outcome import quoted
@@ -40,6 +40,7 @@ from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
 from precert.pas.named import (
+    another_payer,
     care_team,
     named_coverage,
     named_party,
@@ -108,6 +109,8 @@ def read_request(
         crosswalk=directory.crosswalk,
     )
     _check_repetition(index, found)
+    if not inquiry:
+        check_one_claim(index, claim, found)
     found.refuse_if_any()
     assert patient is not None
     assert whose is not None
@@ -159,6 +162,7 @@ def read_request(
         warnings=tuple(found.warnings),
         orders=read_orders(index, claim, whose, lines, directory.crosswalk),
         payor_is_us=payor_is_us(index, coverage, directory) if coverage else None,
+        another_payer=another_payer(index, claim, coverage, directory),
         is_beneficiary=whose.named(coverage.resource.get("beneficiary"), coverage, index) if coverage else None,
         patient_url=patient.full_url,
         not_counted=not_counted,
@@ -250,6 +254,35 @@ def _check_repetition(index: BundleIndex, found: Findings) -> None:
         if not entry.full_url:
             found.warn(
                 "required", "full-url-missing", f"Bundle.entry[{entry.index}].fullUrl", "The entry has no fullUrl."
+            )
+
+
+def check_one_claim(index: BundleIndex, claim: Entry, found: Findings) -> None:
+    """A second Claim beside the request is an earlier version of it (``Claim.related``), or a request nobody would answer."""
+    earlier, following = {claim.index}, [claim]
+    claims = [e for e in index.entries if e.type == "Claim" and e.container is None]
+    while len(claims) > 1 and following:
+        current = following.pop()
+        for related in elements(current.resource.get("related")):
+            meant = related.get("claim")
+            logical = meant.get("identifier") if isinstance(meant, dict) else None
+            named = {_token(related.get("reference")), _token(logical)}
+            target, told = index.resolve(meant, current), type_and_id(reference_of(meant) or "")
+            for each in claims:
+                same = target is not None and target.index == each.index
+                same = (
+                    same or (told is not None and told == ("Claim", each.id)) or bool(named & {*_tokens(each.resource)})
+                )
+                if same and each.index not in earlier:
+                    earlier.add(each.index)
+                    following.append(each)
+    for each in claims:
+        if each.index not in earlier:
+            found.fault(
+                "structure",
+                "several-claims",
+                f"Bundle.entry[{each.index}].resource",
+                "This is a second Claim, and no earlier version of the first (Claim.related). Send one Claim per request.",
             )
 
 

@@ -112,6 +112,19 @@ def payor_is_us(index: BundleIndex, coverage: Entry, directory: Directory) -> bo
     return True if True in told else None if not told or None in told else False
 
 
+def another_payer(index: BundleIndex, claim: Entry, coverage: Entry | None, directory: Directory) -> bool:
+    """Whether the insurer or one of the Coverage's payors certainly means somebody else, or somebody else beside us."""
+    named = [(claim.resource.get("insurer"), claim)]
+    if coverage is not None:
+        named += [(payor, coverage) for payor in elements(coverage.resource.get("payor"))]
+    for reference, origin in named:
+        target = index.resolve(reference, origin)
+        logical = reference.get("identifier") if isinstance(reference, dict) else None
+        if directory.is_another(target.resource if target else None, logical):
+            return True
+    return False
+
+
 def provider_npis(index: BundleIndex, requester: Entry | None) -> list[str]:
     """The requester's own NPIs, then those of the practitioner and organization of a role."""
     if requester is None:

@@ -11,6 +11,8 @@ from precert.authorization.record.case import Case, Line
 from precert.authorization.record.codes import code_table
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases.give_up import NOTHING_TO_CANCEL
+from precert.fhir.billing import SYSTEMS_READ
+from precert.fhir.coding import codes
 from precert.policy.catalogue import NO_RULE
 from precert.policy.withheld import RULES_UNAVAILABLE
 
@@ -26,7 +28,7 @@ _SAID = frozenset({SERVICE_UNKNOWN, NO_RULE, RULES_UNAVAILABLE})
 
 def line_notes(line: Line, base: str) -> list[str]:
     """What the provider should read about this line."""
-    determination, service = line.determination, describe(line.requested.item.get("productOrService"))
+    determination, service = line.determination, _service(line)
     notes: list[str] = []
     if line.state in ("approved", "active", "repeated") and determination is not None:
         notes.append(_approved(line, service))
@@ -63,11 +65,24 @@ def line_notes(line: Line, base: str) -> list[str]:
     return notes
 
 
+def _service(line: Line) -> str:
+    """The service by its billing code, else by what code there is. The sender's words may say something else than the code
+    that is decided on, so that they name it only where there is no code, and as theirs."""
+    concept = line.requested.item.get("productOrService")
+    sent = list(codes(concept))
+    if sent:
+        return next((code.code for code in sent if code.system in SYSTEMS_READ), sent[0].code)
+    return f'the service sent as "{describe(concept)}"' if concept else "the service"
+
+
 def _in_part(line: Line, service: str) -> str:
     """What was granted of what was asked."""
     asked = line.requested
     amount = f" {asked.quantity} {asked.unit or ''}".rstrip() if asked.quantity is not None else ""
-    until = f" to {asked.service_end.isoformat()}" if asked.service_end else ""
+    several = (
+        asked.service_end is not None and asked.service_start is not None and asked.service_end > asked.service_start
+    )
+    until = f" to {asked.service_end.isoformat()}" if several and asked.service_end is not None else ""
     wanted = f" Asked for:{amount}{until}." if amount or until else ""
     return f"In part. {_approved(line, service)}{wanted}"
 

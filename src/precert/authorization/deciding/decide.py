@@ -105,7 +105,16 @@ def decide(
         decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNLISTED, reason_code="unlisted")
     elif not on_record and ask.line.request in _RENEWING:
         decision = replace(decision, remarks=(_NOTHING_TO_RENEW.format(kind=ask.line.request),))
+    if decision.outcome is Outcome.APPROVE:
+        doubts = who.uncertain(ask.line, received, _granted_end(ask, decision, day))
     return Decided(day, who, service, _behind(doubted(decision, doubts), ask.doubts), on_record=on_record)
+
+
+def _granted_end(ask: Ask, decision: Decision, day: date) -> date | None:
+    """The last day of the policy's grant, which is what is authorized when no more than the first day was asked for."""
+    grant = decision.governing.grant if decision.governing is not None else None
+    several = ask.line.service_end is not None and ask.line.service_end > day
+    return None if several or grant is None else grant.last_day(day)
 
 
 def service_of(ask: Ask, rules: Rules, day: date) -> Service:

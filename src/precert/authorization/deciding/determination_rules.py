@@ -8,6 +8,7 @@ Sources: 42 CFR 422.566(d) and 438.210(b)(3) (only a clinician with fitting expe
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +33,7 @@ REASON_LENGTH, REASON_WORDS = 10, 2
 """The same for a sentence to colleagues: why something is approved all the same, or referred."""
 
 _LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]{2,38}[A-Za-z0-9]")
+_PART = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -184,9 +186,41 @@ def _no_conflict(person: PersonDecides | PersonRefers, reviewed: Reviewed) -> No
             raise Forbidden("conflict-of-interest", text, name)
 
 
+_TITLES = frozenset(
+    [
+        "dds",
+        "dmd",
+        "do",
+        "dpm",
+        "dr",
+        "fnp",
+        "jr",
+        "md",
+        "mr",
+        "mrs",
+        "ms",
+        "np",
+        "pa",
+        "pac",
+        "phd",
+        "prof",
+        "rn",
+        "sr",
+    ]
+)
+
+
 def plain_name(written: str) -> str:
-    """A name or number for comparison: case and blanks do not count."""
-    return " ".join(written.casefold().split())
+    """A name or number for comparison: case, accents, order, titles and middle initials do not count.
+
+    >>> plain_name("Dr. Nadia J. Fuentes") == plain_name("FUENTES, Nadia, M.D.")
+    True
+    """
+    letters = (c for c in unicodedata.normalize("NFKD", written.casefold()) if not unicodedata.combining(c))
+    words = _PART.findall("".join(letters).replace(".", "").replace("'", "").replace("\u2019", ""))
+    names = [word for word in words if word not in _TITLES]
+    long = [word for word in names if len(word) > 1]
+    return " ".join(sorted(long if len(long) > 1 else names or words))
 
 
 def _known_reasons(decides: PersonDecides, reviewed: Reviewed) -> None:

@@ -6,7 +6,6 @@ ends in a clinical denial: what the rules cannot approve is asked about or hande
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -28,7 +27,6 @@ from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from precert.runtime import Runtime
 
 _NONE_ASKED = "No coverage policy asks for authorization of this service."
-_BY_PEOPLE = frozenset({"nurse_approves", "md_approves", "md_modifies", "md_denies"})
 INFO_DAYS = 5
 """Calendar days given to answer an information request."""
 
@@ -106,7 +104,7 @@ def judge(bench: Bench, decision: Decision) -> Judged:
         case Outcome.PEND_INFO:
             return _ask(bench, decision, determination)
         case _:
-            return _hand_over(bench, determination)
+            return hand_over(bench, determination)
 
 
 def authorized_already(bench: Bench, repeated: Repeated) -> Judged:
@@ -142,26 +140,13 @@ def not_eligible(bench: Bench, reason: str) -> Judged:
     )
     if bench.deny_allowed and bench.state == "screening":
         return Judged((bench.event("not_eligible", determination),))
-    return _hand_over(bench, determination)
+    return hand_over(bench, determination)
 
 
 def for_a_person(bench: Bench, reason: str) -> Judged:
     """Something only people decide."""
     determination = Determination(id=bench.runtime.new_id(), at=bench.at, outcome=Outcome.REFER_NURSE, reason=reason)
-    return _hand_over(bench, determination)
-
-
-def after_a_cut(bench: Bench, judged: Judged, events: Iterable[Event]) -> Judged:
-    """``judged``, unless it approves a line of which a physician granted less: then the yes is a physician's again.
-
-    ``events`` are those of the record; what people decided last about the line counts.
-    """
-    decided = [e.ev for e in events if e.line == bench.line.sequence and e.ev in _BY_PEOPLE]
-    met = next((event.determination for event in judged.events if event.ev == "criteria_met"), None)
-    if met is None or decided[-1:] != ["md_modifies"]:
-        return judged
-    reason = "A physician granted less of this than was asked; more of it is a physician's decision again."
-    return _hand_over(bench, msgspec.structs.replace(met, outcome=Outcome.REFER.value, reason=reason))
+    return hand_over(bench, determination)
 
 
 def engine_failure(bench: Bench) -> Judged:
@@ -262,7 +247,8 @@ def question_element(question: Question) -> dict[str, object]:
     return kept
 
 
-def _hand_over(bench: Bench, determination: Determination) -> Judged:
+def hand_over(bench: Bench, determination: Determination) -> Judged:
+    """The line goes to a reviewer with this determination."""
     number, fresh = bench.number()
     handed = bench.event("hand_over", determination, reference=number)
     return Judged((*bench.to_auto_review(), handed), fresh)

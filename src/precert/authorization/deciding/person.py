@@ -40,6 +40,7 @@ NO_SUBJECT = frozenset(
     {"Binary", "Group", "HealthcareService", "Medication", "Provenance", "Schedule", "Slot", "Substance"}
 )
 """Types that have no subject in R4: they are about no person, and what refers to them is."""
+_ANOTHER_PAYER = "The insurer or the Coverage's payor names another payer beside this one."
 _ABOUT = {"Coverage": "beneficiary", "Task": "for"}
 
 
@@ -119,6 +120,8 @@ def _oddities(patient: Resource) -> Iterable[str]:
 
 def _coverage_doubts(subject: Subject, member: Member, directory: Directory) -> Iterable[str]:
     coverage = subject.coverage
+    if subject.another_payer:
+        yield _ANOTHER_PAYER
     if subject.payor_is_us is False:
         yield "Claim.insurer is this payer, and the Coverage's payor is another."
     if not coverage:
@@ -132,6 +135,8 @@ def _coverage_doubts(subject: Subject, member: Member, directory: Directory) -> 
 
 def _presented_doubts(subject: Subject, reason: NoMember, directory: Directory) -> Iterable[str]:
     """What has to be looked into about somebody whom the directory does not know."""
+    if subject.another_payer:
+        yield _ANOTHER_PAYER
     sent = [number for resource in (subject.patient, subject.coverage) for number in numbers_of(resource)]
     if directory.known_as(subject.patient) or any(directory.means(number.value) for number in sent):
         yield "A member with this number, or with this name and birth date, is known here under another one."

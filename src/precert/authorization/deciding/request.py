@@ -38,6 +38,7 @@ class Subject:
     ``evidence`` are the clinical resources, ``answers`` those of questionnaires, both of this patient only.
     ``insurer_is_us`` and ``payor_is_us`` say whether Claim.insurer and Coverage.payor mean this payer, ``is_beneficiary``
     whether the patient is Coverage.beneficiary; ``None``: not sent, or it cannot be told.
+    ``another_payer``: insurer or payor certainly mean somebody else, too.
     """
 
     patient: Resource
@@ -48,3 +49,4 @@ class Subject:
     insurer_is_us: bool | None = None
     payor_is_us: bool | None = None
     is_beneficiary: bool | None = None
+    another_payer: bool = False

@@ -60,10 +60,13 @@ class Standing:
     doubts: tuple[str, ...] = ()
     deaths: tuple[date | None, ...] = ()
 
-    def uncertain(self, line: LineRequest, received: date) -> tuple[str, ...]:
-        """Why a person has to look before ``line`` is answered with a yes; empty when nothing speaks against it."""
+    def uncertain(self, line: LineRequest, received: date, granted: date | None = None) -> tuple[str, ...]:
+        """Why a person has to look before ``line`` is answered with a yes; empty when nothing speaks against it.
+
+        ``granted`` is the last day that would be granted, where that is known and not what was asked.
+        """
         first = service_day(line, received)
-        last = max(first, line.service_end or first)
+        last = max(first, line.service_end or first, granted or first)
         found = list(self.doubts)
         if any(died is None or died < last for died in self.deaths):
             found.append("The patient is recorded as deceased.")

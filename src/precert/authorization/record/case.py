@@ -23,6 +23,10 @@ REPEATS = "authorized_already"
 """The event of a line that asks for what is authorized; ``detail`` names the case, its line and the number."""
 
 
+ASKED_BY_PEOPLE = frozenset({"ask_more", "ask_more_md"})
+"""The events by which a reviewer asks for more; their ``questions`` are what was asked."""
+
+
 class Party(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody named in a request. ``reference`` is the fullUrl under which the request's bundle holds them."""
 
@@ -122,6 +126,15 @@ class OpenQuestions(msgspec.Struct, frozen=True, kw_only=True):
     policy: str
     version: str
     questions: tuple[Element, ...]
+
+
+NOTE = "note"
+"""``linkId`` of a reviewer's question in their own words."""
+
+
+def is_note(question: Element) -> bool:
+    """Whether a question of :class:`OpenQuestions` is a reviewer's own words, not one of the policy's."""
+    return question.get("linkId") == NOTE
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from precert.authorization.record.case import Case, Event, Line
+from precert.authorization.record.case import ASKED_BY_PEOPLE, Case, Event, Line
 from precert.authorization.record.codes import code_table
 from precert.fhir.dates import instant
 from precert.fhir.types import Element
@@ -49,6 +49,11 @@ def explain_line(line: Line, events: Sequence[Event]) -> Element:
         "reasons": list(determination.reasons) if determination else [],
     }
     explained |= {key: value for key, value in trace.items() if key not in explained}
+    if asked := _asked_by_people(events, line.sequence):
+        own = {question["link_id"] for question in asked}
+        explained["questions"] = [*(q for q in trace.get("questions", ()) if q.get("link_id") not in own), *asked]
+        waiting = [q["link_id"] for q in asked if q["state"] == "asked"] if line.state == "pended_info" else []
+        explained["missing"] = list(dict.fromkeys([*explained["missing"], *waiting]))
     if line.authorization is not None:
         authorization = line.authorization
         explained["authorization"] = {
@@ -65,6 +70,23 @@ def explain_line(line: Line, events: Sequence[Event]) -> Element:
         explained["reference"] = line.reference
     explained["events"] = [explain_event(event) for event in events if event.line == line.sequence]
     return explained
+
+
+def _asked_by_people(events: Sequence[Event], sequence: int) -> list[Element]:
+    """What a reviewer asked last, and whether something arrived since (``state``: ``asked`` or ``answered``)."""
+    own = [event for event in events if event.line == sequence]
+    last = max((n for n, event in enumerate(own) if event.ev in ASKED_BY_PEOPLE and event.questions), default=None)
+    if last is None:
+        return []
+    event = own[last]
+    answered = next((later for later in own[last:] if later.ev in ("info_received", "revised")), None)
+    more: Element = {"asked": instant(event.at), "by": event.by, "role": event.actor}
+    more |= {"state": "answered", "answered": instant(answered.at)} if answered else {"state": "asked"}
+    questions = event.questions.questions if event.questions is not None else ()
+    return [
+        {"link_id": q.get("linkId"), **{key: value for key, value in q.items() if key != "linkId"}, **more}
+        for q in questions
+    ]
 
 
 def _referral(events: Sequence[Event], sequence: int) -> Element | None:

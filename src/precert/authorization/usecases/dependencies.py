@@ -220,6 +220,10 @@ def who_asks(directory: Directory, submission: Submission, now: datetime) -> Sta
     """
     found = identify(submission.subject, directory)
     person = found if isinstance(found, Person) else Person(None, (code_table().reject[found.key].text,))
+    named = submission.requester_npis or submission.requester_ids  # an identifier is optional (PAS profile-requestor)
+    doubts = (
+        person.doubts if named else (*person.doubts, "The requester carries no identifier: nobody is known to ask.")
+    )
     days = [service_day(line, now.date()) for line in submission.lines]
     day = min(days, default=now.date())
     record = person.member.coverage_on(day) or person.member.last_coverage if person.member else None
@@ -231,7 +235,7 @@ def who_asks(directory: Directory, submission: Submission, now: datetime) -> Sta
         submission.coverage,
         submission.requester_npis,
         patient=submission.patient,
-        doubts=person.doubts,
+        doubts=doubts,
     )
 
 

@@ -27,9 +27,11 @@ from precert.authorization.deciding.determination_rules import (
     plain_name,
 )
 from precert.authorization.deciding.grounds import Ground, engine_determination, grounds
+from precert.authorization.deciding.parties import human_names
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.deciding.terms import Measure, Terms
 from precert.authorization.record.case import (
+    NOTE,
     Authorization,
     Case,
     Determination,
@@ -45,7 +47,9 @@ from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.turn import turn_of
 from precert.authorization.usecases.unit_of_work import Unit, again, loaded, store
-from precert.fhir.types import Element
+from precert.eligibility.directory import Directory
+from precert.eligibility.directory import npis as npis_of
+from precert.fhir.types import Element, elements
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Grant, Outcome
 from precert.store.port import Audit, Conflict, Document
@@ -126,7 +130,8 @@ async def _unit(
     line = before.lines[sequence]
     now = service.runtime.now()
     submission = await service.submission_of(before)
-    events, numbers = step(reviewed(service.catalogue(), before, line, now, parties(before, submission)))
+    who = parties(before, submission, service.directory())
+    events, numbers = step(reviewed(service.catalogue(), before, line, now, who))
     recorder = Recorder(before.events)
     for event in events:
         recorder.append(event)
@@ -160,14 +165,21 @@ def reviewed(
     return Reviewed(line, measure, now, engine, grounds(case, line, policy), involved)
 
 
-def parties(case: Case, submission: Submission) -> frozenset[str]:
-    """The NPIs and names of who asks for, orders or renders something in the request."""
+def parties(case: Case, submission: Submission, directory: Directory) -> frozenset[str]:
+    """The NPIs and names of who asks for, orders or renders something in the request: as sent, and as the directory knows
+    them."""
     named = [case.opened.requester, submission.requester]
     named += [line.requested.provider for line in case.ordered if line.requested.provider is not None]
     npis = [*submission.requester_npis, *submission.care_team_npis]
     npis += [npi for order in submission.orders.values() for npi in order.npis]
-    said = [*npis, *(party.npi for party in named), *(party.name for party in named)]
-    return frozenset(plain_name(one) for one in said if one)
+    npis += [party.npi for party in named if party.npi]
+    sent = [entry.get("resource") for entry in elements(submission.bundle.get("entry"))]
+    practitioners = [each for each in elements(sent) if each.get("resourceType") == "Practitioner"]
+    names = [name for party in named if (name := party.name)]
+    names += [name for each in practitioners for human in elements(each.get("name")) for name in human_names(human)]
+    npis += [number for each in practitioners for number in npis_of(each)]
+    names += [known.name for npi in npis if (known := directory.providers.get(npi)) is not None]
+    return frozenset(plain for one in (*npis, *names) if (plain := plain_name(one)))
 
 
 def _policy_grant(catalogue: Catalogue, engine: Determination | None) -> tuple[Grant | None, bool]:
@@ -271,7 +283,7 @@ def _questions(service: AuthorizationService, reviewed: Reviewed, decides: Perso
     if decides.note:
         asked = [
             *asked,
-            {"linkId": "note", "text": decides.note, "type": "text", "who": "clinical", "criteria": decides.reasons},
+            {"linkId": NOTE, "text": decides.note, "type": "text", "who": "clinical", "criteria": decides.reasons},
         ]
     if not asked:
         raise Incomplete("note", "The rules have no question for these criteria: write one in note.")

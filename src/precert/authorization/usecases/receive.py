@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from precert.authorization.deciding import judge
+from precert.authorization.deciding.people import after_people
 from precert.authorization.record.case import Case, Recorder, fold
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
 from precert.authorization.usecases.duplicates import Doubts, approved, doubts, handed_over
@@ -112,7 +113,7 @@ def _apply(
                 counted=seen.counted(line.requested),
             )
         bench = judge.Bench(line.requested, service.runtime, now, state="auto_review", reference=line.reference)
-        judged = judge.after_a_cut(bench, judged, recorder.events)
+        judged = after_people(bench, judged, recorder.events)
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)

@@ -99,6 +99,7 @@ class Submission:
     orders: Mapping[int, Ordered] = field(default_factory=dict)
     payor_is_us: bool | None = None
     is_beneficiary: bool | None = None
+    another_payer: bool = False  # as in Subject
     patient_url: str = ""
     not_counted: tuple[str, ...] = ()
     asked: Mapping[int, Ask] = field(default_factory=dict)
@@ -132,6 +133,7 @@ class Submission:
             insurer_is_us=self.us,
             payor_is_us=self.payor_is_us,
             is_beneficiary=self.is_beneficiary,
+            another_payer=self.another_payer,
         )
 
     def ask(self, line: LineRequest) -> Ask:

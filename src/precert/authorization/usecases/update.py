@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 
 from precert.authorization.deciding import judge
+from precert.authorization.deciding.people import after_people
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import (
     Authorization,
@@ -267,7 +268,7 @@ def _revise(service: AuthorizationService, change: Change, known: Line, wanted: 
             counted=change.seen.counted(wanted),
         )
     bench = judge.Bench(wanted, service.runtime, change.now, state=state, reference=known.reference)
-    judged = judge.after_a_cut(bench, judged, change.recorder.events)
+    judged = after_people(bench, judged, change.recorder.events)
     change.record(judged.events, judged.numbers)
 
 
