@@ -49,7 +49,9 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
             except (KeyError, IndexError, TypeError):
                 break
         else:
-            if isinstance(at, dict) or (isinstance(at, list) and isinstance(place[-1], int) and place[-1] < len(at)):
+            if (isinstance(at, dict) and isinstance(place[-1], str)) or (
+                isinstance(at, list) and isinstance(place[-1], int) and place[-1] < len(at)
+            ):
                 at[place[-1]] = draw(ANY)
     return resource
 

@@ -40,20 +40,24 @@ _NOT_COMPARED = frozenset({ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE})
 def read_orders(
     index: BundleIndex, claim: Entry, whose: Patient, lines: Sequence[LineRequest], crosswalk: Crosswalk
 ) -> dict[int, Ordered]:
-    """By the item's sequence; items that say nothing are left out. Call it when the items were read without a fault.
+    """By the item's sequence; items that say nothing are left out, and so are those of an inquiry that could not be read.
 
     ``whose`` is the patient of the Claim, ``lines`` are its items as they were read.
     """
     found, read_as = {}, {line.sequence: line for line in lines}
     for item in elements(claim.resource.get("item")):
-        order = _ordered(index, claim, item, whose, read_as.get(int(item["sequence"])), crosswalk)
+        sequence = item.get("sequence")
+        line = read_as.get(sequence) if isinstance(sequence, int) else None
+        if line is None:
+            continue
+        order = _ordered(index, claim, item, whose, line, crosswalk)
         if order != Ordered():
-            found[int(item["sequence"])] = order
+            found[line.sequence] = order
     return found
 
 
 def _ordered(
-    index: BundleIndex, claim: Entry, item: Element, whose: Patient, line: LineRequest | None, crosswalk: Crosswalk
+    index: BundleIndex, claim: Entry, item: Element, whose: Patient, line: LineRequest, crosswalk: Crosswalk
 ) -> Ordered:
     numbers = [extension_value(element, urls.AUTHORIZATION_NUMBER) for element in (item, claim.resource)]
     named = ours(numbers, NumberKind.AUTHORIZATION)
@@ -68,7 +72,7 @@ def _ordered(
         named=named,
         carried=carried,
         assertions=assertions,
-        doubts=tuple(_doubts(order, index, whose, line, crosswalk)) if line is not None else (),
+        doubts=tuple(_doubts(order, index, whose, line, crosswalk)),
     )
 
 
