@@ -503,6 +503,8 @@ def test_order_form_submit_decision_without_an_ehr(open_page: Open) -> None:
     """The whole story: a hook asks for documents, the form is filled from the chart and by hand, the order is submitted."""
     page = open_page("/")
     choose(page, "crd/order-dispatch")
+    # for a member who has no authorization yet
+    page.eval_on_selector("#body", "body => body.value = body.value.replaceAll('MA-0002', 'MA-0002-T99')")
     send(page)
     page.click("text=Fill in the form and submit >> nth=0")
     opened_form(page)
