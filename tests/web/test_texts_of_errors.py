@@ -36,8 +36,8 @@ CALLS: dict[str, tuple[str, str, frozenset[str]]] = {
     "hook": ("/cds-services/crd-order-sign", "crd/order-sign-auth-needed-documents", frozenset()),
     "dispatch": ("/cds-services/crd-order-dispatch", "crd/order-dispatch", frozenset()),
 }
-MOST = 260
-"""Changes of one example; those nearest to the root come first, since the rest is read by the same code."""
+MOST = 120
+"""About so many changes of one example, spread over the whole of it."""
 
 
 def example(name: str) -> Json:
@@ -74,9 +74,8 @@ def bodies(body: Json) -> Iterator[tuple[str, Any]]:
     """The example changed in one place at a time, and what is no such document at all."""
     yield from (("nothing", {}), ("a list", []), ("a text", "x"), ("another type", {"resourceType": "Patient"}))
     yield from (("no type", {k: v for k, v in body.items() if k != "resourceType"}),)
-    for count, path in enumerate(places(body)):
-        if count * 2 >= MOST:
-            return
+    every = list(places(body))
+    for count, path in enumerate(every[:: max(1, 2 * len(every) // MOST)]):
         for how in (0, 1 + count % 8):
             yield f"{'.'.join(map(str, path))} {how}", changed(body, path, how)
 
