@@ -64,6 +64,8 @@ async def doubts(
     member = [who.member.id] if who.member is not None else numbers
     asked = {sequence: case.lines[sequence].requested for sequence in granted}
     wanted = sorted(frozenset[str]().union(*(service_keys(line) for line in asked.values())))
+    if not member or not wanted:
+        return Doubts()  # nothing on record can be told to be theirs
     params = [Param("member", member), Param("code", wanted)]
     page = await service.store.search(service.tenant, "Case", params, limit=_MOST)
     state = state_of([f"{document.id}@{document.version}" for document in page.documents])

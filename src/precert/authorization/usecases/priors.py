@@ -84,7 +84,7 @@ async def records(
     could not be processed are left out: there is nothing to continue."""
     params = [Param(name, list(values)), Param("submitter", [submission.submitter]), *also]
     page: str | None = None
-    for _ in range(_MOST // _PAGE if values else 0):
+    for _ in range(_MOST // _PAGE if all(param.values for param in params) else 0):  # one of no values: nothing
         read = await service.store.search(service.tenant, "Case", params, limit=_PAGE, page=page)
         for document in read.documents:
             case = fold(decode(document.body))
