@@ -76,7 +76,7 @@ async def row(service: AuthorizationService, submission: Submission, who: Standi
     same: OnRecordCase | None = None
     before: OnRecordCase | None = None
     seen: list[str] = []
-    async for document, case in records(service, submission, "identifier", names, [known]):
+    async for document, case in records(service, submission, "identifier", names, [known] if known.values else []):
         seen.append(f"{document.id}@{document.version}")
         if foreign(case, submission, who) is not None:
             continue
