@@ -180,3 +180,21 @@ async def test_what_is_cancelled_or_another_members_is_no_duplicate(desk: Desk) 
 async def test_of_two_second_requests_at_once_one_is_approved(desk: Desk) -> None:
     answers = await asyncio.gather(*(desk.submit(second(f"n{n}")) for n in range(4)))
     assert sorted(by_sequence(answer)[1].action for answer in answers) == ["A1", "A4", "A4", "A4"]
+
+
+def _without_numbers(value: Any) -> None:
+    """No member number anywhere: neither on the Patient nor on the Coverage."""
+    for entry in value["entry"]:
+        resource = entry["resource"]
+        if resource["resourceType"] in ("Patient", "Coverage"):
+            for element in ("identifier", "subscriberId"):
+                resource.pop(element, None)
+
+
+async def test_a_request_without_a_member_number_is_answered_and_never_approved(desk: Desk) -> None:
+    for number in range(3):  # as it is, and rendered anew
+        body = request("nobody", [cpap()])
+        body = anew(body, number) if number else body
+        _without_numbers(body)
+        answer = await desk.submit(body)
+        assert "A1" not in json.dumps(answer).decode()

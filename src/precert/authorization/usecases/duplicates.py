@@ -27,6 +27,7 @@ from precert.eligibility.directory import member_numbers
 from precert.store.port import Param
 
 _OPEN = frozenset({"pended_info", "nurse_review", "md_review"})
+_NOBODY = "It names no member number, so what is on record for the member cannot be looked at."
 _MOST = 30  # records of the member with the service that are looked at, the newest
 
 
@@ -65,7 +66,7 @@ async def doubts(
     asked = {sequence: case.lines[sequence].requested for sequence in granted}
     wanted = sorted(frozenset[str]().union(*(service_keys(line) for line in asked.values())))
     if not member or not wanted:
-        return Doubts()  # nothing on record can be told to be theirs
+        return Doubts(dict.fromkeys(granted, _NOBODY))
     params = [Param("member", member), Param("code", wanted)]
     page = await service.store.search(service.tenant, "Case", params, limit=_MOST)
     state = state_of([f"{document.id}@{document.version}" for document in page.documents])
