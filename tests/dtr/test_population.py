@@ -6,6 +6,7 @@ Compiled and executed where Node and the packages of ``cql_running`` are present
 from __future__ import annotations
 
 import base64
+import copy
 import datetime
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,8 @@ from precert.dtr.forms import Served
 from precert.dtr.library import cql_text, elm_library, libraries
 from precert.dtr.shape import Shape
 from precert.fhir import json
+from precert.fhir.coding import CodePattern
+from precert.fhir.systems import VALUE_SET
 from precert.fhir.validation import Validator
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evidence import EvidenceIndex
@@ -38,8 +41,18 @@ def charts(form: Form) -> Iterator[tuple[str, list[Json]]]:
     """(name, resources): what each embedded test puts on file, and charts made to be difficult."""
     for example in form.policy.model.tests:
         context = unfold(example.given, form.policy.model)
-        yield example.name, [e.resource for e in context.evidence if e.source == "structured"]
+        yield example.name, [with_a_member(e.resource) for e in context.evidence if e.source == "structured"]
     yield from difficult()
+
+
+def with_a_member(resource: Json) -> Json:
+    """A policy's test may name a whole code set ("vs|..."); a chart has one of its codes."""
+    made = copy.deepcopy(resource)
+    for coding in made.get("code", {}).get("coding", ()):
+        if coding.get("system") == VALUE_SET:
+            pattern = CodePattern.parse(LIBRARY.current.value_sets[coding["code"]][0])
+            coding.update(system=pattern.system, code=pattern.code)
+    return made
 
 
 def observation(id: str, value: Any, unit: str = "%", code: str = "loinc|59408-5", **more: Any) -> Json:
@@ -121,6 +134,12 @@ def difficult() -> Iterator[tuple[str, list[Json]]]:
             observation("d", 82.5, "kg", "loinc|29463-7", effectiveDateTime="2026-05-03"),
             observation("e", 90, "kg", "loinc|29463-7", effectiveDateTime="2026-05-01"),
         ],
+    )
+    for unit in ("{apneas_hypopneas}/h", "{anything}/h", "/h{remark}", "{#}/min", "{events}", "{a}/{b}h"):
+        yield f"an index in {unit}", [observation("a", 0.4, unit, "loinc|69990-0")]
+    yield (
+        "two remarks on one unit",
+        [observation("a", 21, code="loinc|69990-0", valueQuantity={"value": 21, "unit": "{a}/h", "code": "{b}/h"})],
     )
     weight = "loinc|29463-7"
     yield "pounds", [observation("a", 200, "[lb_av]", weight), observation("b", 150, "%", weight, status="cancelled")]

@@ -130,7 +130,16 @@ def upper(part: Expr) -> Expr:
 
 
 def without_dots(part: Expr) -> Expr:
-    pattern, nothing = text("[.]"), text("")
+    return _without(part, "[.]")
+
+
+def without_remarks(part: Expr) -> Expr:
+    """A UCUM unit without what stands in braces."""
+    return _without(part, "[{][^{}]*[}]")
+
+
+def _without(part: Expr, written: str) -> Expr:
+    pattern, nothing = text(written), text("")
     elm = {"type": "ReplaceMatches", "operand": [part.elm, pattern.elm, nothing.elm]}
     return Expr(f"ReplaceMatches({part.cql}, {pattern.cql}, {nothing.cql})", elm)
 

@@ -155,7 +155,7 @@ class _Template:
         low, high = bounds(self.fact)
         ways = _conversions(self.fact)
         every = [written for spellings in ways.values() for written in spellings]
-        code, unit = self._result("code.value"), self._result("unit.value")
+        code, unit = (expr.without_remarks(self._result(element)) for element in ("code.value", "unit.value"))
         found = expr.NULL
         for factor, written in reversed(ways.items()):
             others = [one for one in every if one not in written]
