@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 
 from precert import __version__
 from precert.crd.cors import CdsCors
-from precert.crd.guard import http_client
+from precert.crd.outbound import http_client
 from precert.readiness import Told, policy_status
 from precert.rooms import TENANT, Server, mount
 from precert.runtime import Runtime
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         app.state.service = mount(app, server, store, dispatcher, http)
         told = Told()
         _policies_told(server, told)
-        for problem in server.shelf.problems:
+        for problem in server.handmade_forms.problems:
             log.warning("form refused", problem=problem)
         try:
             async with dispatcher.running(), http, _watching(server, told):
@@ -137,7 +137,7 @@ def _mount_operations(app: FastAPI, server: Server) -> None:
             "ready": ready,
             "store": health.detail if health else "not open",
             **rules,
-            "forms": {"loaded": len(server.shelf.forms), "problems": list(server.shelf.problems)},
+            "forms": {"loaded": len(server.handmade_forms.forms), "problems": list(server.handmade_forms.problems)},
             "members": len(server.directory.members),
             "clients": server.security.clients.problem if isinstance(server.security, SmartSecurity) else None,
         }

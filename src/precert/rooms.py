@@ -26,7 +26,7 @@ from precert.dtr.answers import answer_review, reviewed
 from precert.dtr.artifacts import Issued
 from precert.dtr.error_log import ErrorLog
 from precert.dtr.forms import Forms
-from precert.dtr.handmade.loading import load_shelf
+from precert.dtr.handmade.loading import load_handmade_forms
 from precert.dtr.routes import DtrContext, dtr_router
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
@@ -78,7 +78,7 @@ class Server:
             refuse_problems(self.library, self.runtime.now().date())
         self.forms = Forms(lambda: self.library.current)
         self.validator = Validator.load()
-        self.shelf = load_shelf(settings.forms, self._errors)
+        self.handmade_forms = load_handmade_forms(settings.forms, self._errors)
         self.security = build_security(settings.security, _security(settings), self.runtime)
         self.store: Store | None = None
 
@@ -234,7 +234,7 @@ def _mount_fhir(
         limits,
         settings.public_url,
         lambda resource, version: gate.observe(resource, versions.named(version).tables("dtr")),
-        server.shelf,
+        server.handmade_forms,
     )
     cdex = CdexContext(
         service, server.identify, limits, review, lambda resource: gate.observe(resource, versions.CDEX_TABLES)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precert.authorization.deciding.judge import (
-    Bench,
     Judged,
+    LineUnderReview,
     engine_failure,
     for_a_person,
     grant_end,
@@ -57,8 +57,8 @@ def decision(outcome: Outcome, **more: Any) -> Decision:
     return Decision(outcome, "Because.", evaluation, (evaluation,), (), (evaluation,))
 
 
-def bench(**more: Any) -> Bench:
-    return Bench(**{"line": ASKED, "runtime": frozen_runtime(), "at": AT, **more})
+def under_review(**more: Any) -> LineUnderReview:
+    return LineUnderReview(**{"line": ASKED, "runtime": frozen_runtime(), "at": AT, **more})
 
 
 def outcome_of(judged: Judged, state: str = "screening", asked: LineRequest = ASKED) -> Line:
@@ -88,7 +88,7 @@ def outcome_of(judged: Judged, state: str = "screening", asked: LineRequest = AS
     ],
 )
 def test_each_outcome(outcome: Outcome, deny_allowed: bool, events: list[str], state: str) -> None:
-    judged = judge(bench(deny_allowed=deny_allowed), decision(outcome))
+    judged = judge(under_review(deny_allowed=deny_allowed), decision(outcome))
     assert [e.ev for e in judged.events] == events
     assert {e.actor for e in judged.events} == {"system"}
     line = outcome_of(judged)
@@ -109,7 +109,7 @@ def test_every_outcome_is_covered_above() -> None:
 
 
 def test_a_line_looked_at_again_goes_on_from_there_with_its_number() -> None:
-    again = bench(state="auto_review", reference="RN1")
+    again = under_review(state="auto_review", reference="RN1")
     for outcome in Outcome:
         judged = judge(again, decision(outcome))
         assert "evaluate" not in [e.ev for e in judged.events]
@@ -120,7 +120,7 @@ def test_a_line_looked_at_again_goes_on_from_there_with_its_number() -> None:
 
 def test_an_approval_gives_what_was_asked_for_the_time_of_the_grant() -> None:
     grant = Grant(period="12 weeks", period_days=84, max_quantity=Decimal(3), unit="months")
-    judged = judge(bench(), decision(Outcome.APPROVE, grant=grant))
+    judged = judge(under_review(), decision(Outcome.APPROVE, grant=grant))
     authorization = outcome_of(judged).authorization
     assert authorization is not None
     assert judged.numbers == (authorization.number,)
@@ -135,7 +135,7 @@ def test_an_approval_gives_what_was_asked_for_the_time_of_the_grant() -> None:
 
 
 def test_an_approval_without_a_grant_keeps_the_dates_asked_for() -> None:
-    authorization = outcome_of(judge(bench(), decision(Outcome.APPROVE))).authorization
+    authorization = outcome_of(judge(under_review(), decision(Outcome.APPROVE))).authorization
     assert authorization is not None
     assert (authorization.start, authorization.end) == (date(2027, 1, 4), date(2027, 2, 3))
 
@@ -143,7 +143,7 @@ def test_an_approval_without_a_grant_keeps_the_dates_asked_for() -> None:
 def test_an_approval_without_a_quantity_asked_gives_the_grants_most() -> None:
     asked = msgspec.structs.replace(ASKED, quantity=None, unit=None, service_start=None, service_end=None)
     grant = Grant(period_days=1, max_quantity=Decimal(12), unit="visits")
-    judged = judge(bench(line=asked), decision(Outcome.APPROVE, grant=grant))
+    judged = judge(under_review(line=asked), decision(Outcome.APPROVE, grant=grant))
     authorization = outcome_of(judged, asked=asked).authorization
     assert authorization is not None
     assert (authorization.quantity, authorization.unit) == (Decimal(12), "visits")
@@ -151,7 +151,7 @@ def test_an_approval_without_a_quantity_asked_gives_the_grants_most() -> None:
 
 
 def test_a_question_is_kept_whole_and_has_a_day() -> None:
-    judged = judge(bench(), decision(Outcome.PEND_INFO))
+    judged = judge(under_review(), decision(Outcome.PEND_INFO))
     asked = outcome_of(judged).questions
     assert asked is not None
     assert (asked.policy, asked.version, asked.asked) == ("pol", "7", AT)
@@ -170,20 +170,20 @@ def test_a_question_is_kept_whole_and_has_a_day() -> None:
 
 
 def test_questions_are_closed_by_the_next_event() -> None:
-    line = outcome_of(judge(bench(), decision(Outcome.REFER)))
+    line = outcome_of(judge(under_review(), decision(Outcome.REFER)))
     assert line.questions is None
 
 
 @pytest.mark.parametrize(("deny_allowed", "state"), [(True, "denied_admin"), (False, "nurse_review")])
 def test_ended_coverage(deny_allowed: bool, state: str) -> None:
-    line = outcome_of(not_eligible(bench(deny_allowed=deny_allowed), "Coverage ended."))
+    line = outcome_of(not_eligible(under_review(deny_allowed=deny_allowed), "Coverage ended."))
     assert line.state == state
     assert line.determination is not None
     assert (line.determination.reason, line.determination.reasons) == ("Coverage ended.", ("ELIGIBILITY",))
 
 
 def test_a_failure_of_the_rules_goes_to_a_person_with_a_number() -> None:
-    judged = engine_failure(bench())
+    judged = engine_failure(under_review())
     assert [e.ev for e in judged.events] == ["evaluate", "engine_error"]
     line = outcome_of(judged)
     assert line.state == "nurse_review"
@@ -191,7 +191,7 @@ def test_a_failure_of_the_rules_goes_to_a_person_with_a_number() -> None:
 
 
 def test_an_appeal_goes_to_a_person() -> None:
-    assert outcome_of(for_a_person(bench(), "An appeal.")).state == "nurse_review"
+    assert outcome_of(for_a_person(under_review(), "An appeal.")).state == "nurse_review"
 
 
 GRANTS = st.builds(
@@ -235,7 +235,7 @@ LINES = st.builds(
 def test_no_decision_of_the_engine_is_a_clinical_refusal(
     decided: Decision, asked: LineRequest, deny_allowed: bool, state: str
 ) -> None:
-    judged = judge(bench(line=asked, deny_allowed=deny_allowed, state=state), decided)
+    judged = judge(under_review(line=asked, deny_allowed=deny_allowed, state=state), decided)
     line = outcome_of(judged, state, asked)
     table = lifecycle()
     assert line.state not in table.adverse

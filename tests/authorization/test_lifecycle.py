@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precert.authorization.record.lifecycle import Actor, NotAllowed, Transition, advance, lifecycle
-from precert.workbench import words
+from precert.workbench import labels
 from support.app import ROOT
 
 TABLE = lifecycle()
@@ -95,8 +95,8 @@ def test_the_table_holds_what_code_emits_and_no_more() -> None:
 
 
 def test_every_event_and_state_has_its_words() -> None:
-    assert {rule.ev for rule in TABLE.transitions} <= set(words.EVENTS)
-    assert set(words.STATES) == TABLE.states
+    assert {rule.ev for rule in TABLE.transitions} <= set(labels.EVENTS)
+    assert set(labels.STATES) == TABLE.states
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from authorization.test_judge import AT, OPENED, bench, decision
+from authorization.test_judge import AT, OPENED, decision, under_review
 from precert.authorization.deciding.judge import judge
 from precert.authorization.deciding.people import after_people
 from precert.authorization.record.case import Determination, Event, OpenQuestions, Recorder, fold
@@ -25,7 +25,7 @@ def history(names: str, link_id: str = "note") -> list[Event]:
     """A record whose line 3 went to a nurse and then through ``names``."""
     recorder = Recorder()
     recorder.append(Event(seq=0, at=AT, ev="opened", actor="system", by="t", opened=OPENED))
-    line = bench().line
+    line = under_review().line
     recorder.append(Event(seq=0, at=AT, ev="requested", actor="provider", by="t", line=3, requested=line))
     for name in ["validated", "evaluate", "hand_over", *names.split()]:
         event = Event(seq=0, at=AT, ev=name, actor=ACTORS.get(name, "system"), by="p", line=3)
@@ -57,7 +57,7 @@ def history(names: str, link_id: str = "note") -> list[Event]:
 )
 def test_no_machine_says_yes_past_an_open_question(outcome: Outcome, names: str, expected: Outcome | None) -> None:
     events = history(names)
-    at = bench(state="auto_review", reference="R")
+    at = under_review(state="auto_review", reference="R")
     judged = judge(at, decision(outcome))
     after = after_people(at, judged, events)
     if expected is None:
@@ -72,13 +72,13 @@ def test_no_machine_says_yes_past_an_open_question(outcome: Outcome, names: str,
 
 @pytest.mark.parametrize(("link_id", "expected"), [("note", "hand_over"), ("ahi", "criteria_unknown")])
 def test_a_question_in_words_is_not_replaced_by_the_rules_own(link_id: str, expected: str) -> None:
-    at = bench(state="auto_review", reference="R")
+    at = under_review(state="auto_review", reference="R")
     after = after_people(at, judge(at, decision(Outcome.PEND_INFO)), history("ask_more info_received", link_id))
     assert [event.ev for event in after.events] == [expected]
 
 
 def test_what_somebody_said_about_another_line_binds_nothing() -> None:
-    at = bench(state="auto_review", reference="R", line=msgspec.structs.replace(bench().line, sequence=4))
+    at = under_review(state="auto_review", reference="R", line=msgspec.structs.replace(under_review().line, sequence=4))
     judged = judge(at, decision(Outcome.APPROVE))
     assert after_people(at, judged, history("ask_more info_received")) == judged
 

@@ -22,7 +22,7 @@ from precert.authorization.record.codes import code_table
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory
 from precert.fhir.bundle import BundleIndex
-from precert.pas.named import another_payer
+from precert.pas.references import another_payer
 from precert.policy.types import Decision, Outcome
 from support.app import EXAMPLES
 from support.strategies import JSON_VALUES

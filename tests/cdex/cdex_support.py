@@ -1,4 +1,4 @@
-"""What the tests of attachments share: a desk to send from, and builders of calls."""
+"""What the tests of attachments share: a driver to send from, and builders of calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CANONICAL = "http://precert.test/fhir/Questionnaire/pap-osa-initial|2026.1"
 
 
 @dataclass
-class Desk:
+class Driver:
     """A client of the operation, and of ``$submit``."""
 
     app: FastAPI

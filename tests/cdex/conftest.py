@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # cdex_support, whatever the import mode
 
-from cdex_support import LIMIT, Desk, Pended, asking
+from cdex_support import LIMIT, Driver, Pended, asking
 
 from precert.cdex.routes import CdexContext, cdex_router
 from precert.fhir.json import Limits
@@ -20,16 +20,16 @@ from support.app import running
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Desk]:
+async def driver(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Driver]:
     async with running(tmp_path / "data", runtime) as (app, client):
         context = CdexContext(app.state.service, app.state.server.identify, Limits(bytes=LIMIT))
         app.router.routes[0:0] = cdex_router(context, "/fhir").routes  # before those that the app may mount itself
-        yield Desk(app, client)
+        yield Driver(app, client)
 
 
 @pytest.fixture
-async def pended(desk: Desk) -> Pended:
-    answer = await desk.submit(asking("waits"))
+async def pended(driver: Driver) -> Pended:
+    answer = await driver.submit(asking("waits"))
     task = next(e["resource"] for e in answer["entry"] if e["resource"]["resourceType"] == "Task")
     ids = {i["system"]: i["value"] for i in task["identifier"]}
     reference = decisions(answer)[0].reference

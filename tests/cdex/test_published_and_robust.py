@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from cdex_support import LIMIT, Desk, answered, attachment, parameters
+from cdex_support import LIMIT, Driver, answered, attachment, parameters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,17 +32,17 @@ def example(number: int) -> Any:
 @pytest.mark.shared
 @published
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
-async def test_a_published_call_is_held(desk: Desk, number: int) -> None:
-    assert faults(await desk.attach(example(number)))[0].rule == "attachment-held"
+async def test_a_published_call_is_held(driver: Driver, number: int) -> None:
+    assert faults(await driver.attach(example(number)))[0].rule == "attachment-held"
 
 
 @pytest.mark.shared
 @published
-async def test_the_published_signature_damaged(desk: Desk) -> None:
+async def test_the_published_signature_damaged(driver: Driver) -> None:
     call = example(2)
     signature = call["parameter"][7]["part"][2]["resource"]["signature"]
     signature["data"] = signature["data"][:4000] + "A" + signature["data"][4001:]
-    assert only_fault(await desk.attach(call)).rule == "signature"
+    assert only_fault(await driver.attach(call)).rule == "signature"
 
 
 CALL = parameters("x", attachment(answered(), "1"), attachment({"resourceType": "DocumentReference", "content": []}))

@@ -7,7 +7,7 @@ import datetime
 from typing import Any
 
 import pytest
-from cdex_support import Desk, Pended, answered, attachment, parameters
+from cdex_support import Driver, Pended, answered, attachment, parameters
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -142,10 +142,10 @@ def test_an_ecdsa_signature_over_other_content_is_refused() -> None:
         check_signatures(signed(EC) | {"authored": "2020-01-01"}, "Q")
 
 
-async def test_over_http(desk: Desk, pended: Pended) -> None:
+async def test_over_http(driver: Driver, pended: Pended) -> None:
     wrong = answered(extension=[{"url": URL, "valueSignature": damaged("value")}])
-    fault = only_fault(await desk.attach(parameters(pended.tracking, attachment(wrong))))
+    fault = only_fault(await driver.attach(parameters(pended.tracking, attachment(wrong))))
     assert fault.expression == "Parameters.parameter[5].part[0].resource.extension[0].valueSignature.data"
     other = signed(RSA) | {"authored": "2026-11-20T14:31:00Z"}
-    rules = [f.rule for f in faults(await desk.attach(parameters(pended.tracking, attachment(other))))]
+    rules = [f.rule for f in faults(await driver.attach(parameters(pended.tracking, attachment(other))))]
     assert rules == ["attachment-filed", "signature-unverified"]

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from cdex_support import CANONICAL, LIMIT, Desk, Pended, answered, asking, attachment, identifier, parameters
+from cdex_support import CANONICAL, LIMIT, Driver, Pended, answered, asking, attachment, identifier, parameters
 from tools.make_examples import by_name, cpap
 from tools.requests import Json, observation, request_bundle
 
@@ -33,145 +33,145 @@ def document(**attachment: Any) -> Json:
     }
 
 
-async def test_answers_approve_the_waiting_line(desk: Desk, pended: Pended) -> None:
+async def test_answers_approve_the_waiting_line(driver: Driver, pended: Pended) -> None:
     assert pended.decided[0].action == "A4"
-    response = await desk.attach(parameters(pended.tracking, attachment(answered(), "1")))
+    response = await driver.attach(parameters(pended.tracking, attachment(answered(), "1")))
     fault = only_fault(response, 200)
     assert fault.rule == "attachment-filed"
     assert fault.text == (
         f"Filed QuestionnaireResponse/answers under case {pended.case}, line 1. "
         "Lines that waited for it are decided again."
     )
-    assert await desk.inquire(pended.case) == ["active"]
+    assert await driver.inquire(pended.case) == ["active"]
 
 
 @pytest.mark.parametrize("number", ["case", "reference", "tracking"])
-async def test_every_number_leads_to_the_case(desk: Desk, pended: Pended, number: str) -> None:
-    response = await desk.attach(parameters(getattr(pended, number), attachment(answered())))
+async def test_every_number_leads_to_the_case(driver: Driver, pended: Pended, number: str) -> None:
+    response = await driver.attach(parameters(getattr(pended, number), attachment(answered())))
     assert only_fault(response, 200).rule == "attachment-filed"
 
 
-async def test_the_administration_reference_helps_an_unknown_tracking_id(desk: Desk, pended: Pended) -> None:
+async def test_the_administration_reference_helps_an_unknown_tracking_id(driver: Driver, pended: Pended) -> None:
     admin = identifier("AdminRefNumber", pended.reference)
-    response = await desk.attach(parameters("nobody", attachment(answered()), AdminRefNumber=admin))
+    response = await driver.attach(parameters("nobody", attachment(answered()), AdminRefNumber=admin))
     assert only_fault(response, 200).rule == "attachment-filed"
 
 
-async def test_the_senders_own_claim_number_leads_to_the_case(desk: Desk, pended: Pended) -> None:
+async def test_the_senders_own_claim_number_leads_to_the_case(driver: Driver, pended: Pended) -> None:
     tracking = identifier("TrackingId", "waits-claim", "urn:precert:demo:claim")
-    response = await desk.attach(parameters("", attachment(answered()), TrackingId=tracking))
+    response = await driver.attach(parameters("", attachment(answered()), TrackingId=tracking))
     assert only_fault(response, 200).rule == "attachment-filed"
 
 
-async def test_a_dtr_bundle_is_read(desk: Desk, pended: Pended) -> None:
+async def test_a_dtr_bundle_is_read(driver: Driver, pended: Pended) -> None:
     wrapped = {
         "resourceType": "Bundle",
         "type": "collection",
         "entry": [{"fullUrl": "http://ehr.test/QuestionnaireResponse/answers", "resource": answered()}],
     }
-    assert (await desk.attach(parameters(pended.tracking, attachment(wrapped)))).status_code == 200
-    assert await desk.inquire(pended.case) == ["active"]
+    assert (await driver.attach(parameters(pended.tracking, attachment(wrapped)))).status_code == 200
+    assert await driver.inquire(pended.case) == ["active"]
 
 
-async def test_a_clinical_resource_is_evidence(desk: Desk, pended: Pended) -> None:
+async def test_a_clinical_resource_is_evidence(driver: Driver, pended: Pended) -> None:
     test = observation("ahi", "loinc|69990-0", 22, "{events}/h", "2026-11-01")
     test["subject"] = {"identifier": {"system": "urn:precert:demo:member", "value": "MA-0002"}}
     rest = {"eval_before_test": True, "events": 140}
     sent = parameters(pended.tracking, attachment(test), attachment(answered(answers=rest)))
-    assert (await desk.attach(sent)).status_code == 200
-    assert await desk.inquire(pended.case) == ["active"]
+    assert (await driver.attach(sent)).status_code == 200
+    assert await driver.inquire(pended.case) == ["active"]
 
 
-async def test_a_document_is_filed_and_the_line_keeps_waiting(desk: Desk, pended: Pended) -> None:
-    response = await desk.attach(parameters(pended.tracking, attachment(document(), code="11488-4")))
+async def test_a_document_is_filed_and_the_line_keeps_waiting(driver: Driver, pended: Pended) -> None:
+    response = await driver.attach(parameters(pended.tracking, attachment(document(), code="11488-4")))
     assert "DocumentReference/note (11488-4)" in only_fault(response, 200).text
-    assert await desk.inquire(pended.case) == ["pended_info"]
-    found = await desk.app.state.service.find_case(pended.case)
+    assert await driver.inquire(pended.case) == ["pended_info"]
+    found = await driver.app.state.service.find_case(pended.case)
     assert len(found.attachments) == 1
 
 
-async def test_nothing_is_decided_before_the_last_part(desk: Desk, pended: Pended) -> None:
+async def test_nothing_is_decided_before_the_last_part(driver: Driver, pended: Pended) -> None:
     final = {"name": "Final", "valueBoolean": False}
     first = parameters(pended.tracking, attachment(answered()), Final=final)
-    assert "Final is false" in only_fault(await desk.attach(first), 200).text
-    assert await desk.inquire(pended.case) == ["pended_info"]
-    assert (await desk.attach(parameters(pended.tracking, attachment(document())))).status_code == 200
-    assert await desk.inquire(pended.case) == ["active"]
+    assert "Final is false" in only_fault(await driver.attach(first), 200).text
+    assert await driver.inquire(pended.case) == ["pended_info"]
+    assert (await driver.attach(parameters(pended.tracking, attachment(document())))).status_code == 200
+    assert await driver.inquire(pended.case) == ["active"]
 
 
-async def test_sent_twice_it_is_filed_once(desk: Desk, pended: Pended) -> None:
+async def test_sent_twice_it_is_filed_once(driver: Driver, pended: Pended) -> None:
     sent = parameters(pended.tracking, attachment(answered()))
-    first, second = await desk.attach(sent), await desk.attach(sent)
+    first, second = await driver.attach(sent), await driver.attach(sent)
     assert first.content == second.content
-    found = await desk.app.state.service.find_case(pended.case)
+    found = await driver.app.state.service.find_case(pended.case)
     assert len(found.attachments) == 1
 
 
-async def test_held_until_the_request_arrives(desk: Desk) -> None:
+async def test_held_until_the_request_arrives(driver: Driver) -> None:
     tracking = identifier("TrackingId", "late-claim", "urn:precert:demo:claim")
     sent = parameters("", attachment(answered()), TrackingId=tracking)
-    first = await desk.attach(sent)
+    first = await driver.attach(sent)
     assert only_fault(first, 200).rule == "attachment-held"
-    assert (await desk.attach(sent)).content == first.content
-    answer = await desk.submit(asking("late"))
+    assert (await driver.attach(sent)).content == first.content
+    answer = await driver.submit(asking("late"))
     (decided,) = decisions(answer)
     assert decided.action == "A1"  # nothing is asked for that was sent already
-    service = desk.app.state.service
+    service = driver.app.state.service
     case = await service.find_case(decided.number)
     assert len(case.attachments) == 1
     again = await early_arrivals(service, case)
     assert len(again.attachments) == 1
 
 
-async def test_held_for_somebody_else_stays_held(desk: Desk) -> None:
+async def test_held_for_somebody_else_stays_held(driver: Driver) -> None:
     tracking = identifier("TrackingId", "other-claim", "urn:precert:demo:claim")
-    await desk.attach(parameters("", attachment(answered()), TrackingId=tracking, member="MA-0001"))
-    answer = await desk.submit(asking("other"))
-    service = desk.app.state.service
+    await driver.attach(parameters("", attachment(answered()), TrackingId=tracking, member="MA-0001"))
+    answer = await driver.submit(asking("other"))
+    service = driver.app.state.service
     case = await service.find_case(decisions(answer)[0].reference)
     assert case is not None
     assert (await early_arrivals(service, case)).attachments == []
 
 
-async def test_only_the_named_line_is_decided(desk: Desk) -> None:
+async def test_only_the_named_line_is_decided(driver: Driver) -> None:
     asked = request_bundle("two", "MA-0002", [cpap(1), cpap(1, sequence=2, start="2027-06-01")], diagnoses=("G47.33",))
-    answer = await desk.submit(asked)
+    answer = await driver.submit(asked)
     reference = decisions(answer)[1].reference
     assert reference is not None
-    response = await desk.attach(parameters(reference, attachment(answered(), "2")))
+    response = await driver.attach(parameters(reference, attachment(answered(), "2")))
     assert ", line 2." in only_fault(response, 200).text
-    assert await desk.inquire(reference) == ["pended_info", "active"]
+    assert await driver.inquire(reference) == ["pended_info", "active"]
 
 
-async def test_a_line_that_is_not_there_is_said(desk: Desk, pended: Pended) -> None:
-    response = await desk.attach(parameters(pended.tracking, attachment(answered(), "7", "x")))
+async def test_a_line_that_is_not_there_is_said(driver: Driver, pended: Pended) -> None:
+    response = await driver.attach(parameters(pended.tracking, attachment(answered(), "7", "x")))
     assert [fault.rule for fault in faults(response)] == ["attachment-filed", "attachment-line", "attachment-line"]
-    assert await desk.inquire(pended.case) == ["active"]
+    assert await driver.inquire(pended.case) == ["active"]
 
 
-async def test_another_member_is_refused(desk: Desk, pended: Pended) -> None:
-    fault = only_fault(await desk.attach(parameters(pended.tracking, attachment(answered()), member="MA-0001")), 422)
+async def test_another_member_is_refused(driver: Driver, pended: Pended) -> None:
+    fault = only_fault(await driver.attach(parameters(pended.tracking, attachment(answered()), member="MA-0001")), 422)
     assert (fault.rule, fault.expression) == ("attachment-member", "Parameters.parameter[4].valueIdentifier")
 
 
-async def test_another_payer_is_refused(desk: Desk, pended: Pended) -> None:
+async def test_another_payer_is_refused(driver: Driver, pended: Pended) -> None:
     payer = identifier("PayerId", "1679576722", "http://hl7.org/fhir/sid/us-npi")
     sent = parameters(pended.tracking, attachment(answered()), PayerId=payer)
-    assert only_fault(await desk.attach(sent), 422).rule == "attachment-payer"
+    assert only_fault(await driver.attach(sent), 422).rule == "attachment-payer"
 
 
-async def test_a_claim_attachment_does_not_fit_a_prior_authorization(desk: Desk, pended: Pended) -> None:
+async def test_a_claim_attachment_does_not_fit_a_prior_authorization(driver: Driver, pended: Pended) -> None:
     claim = {"name": "AttachTo", "valueCode": "claim"}
     day = {"name": "ServiceDate", "valueDateTime": "2026-11-01"}
     sent = parameters(pended.tracking, attachment(answered()), AttachTo=claim, ServiceDate=day)
-    assert only_fault(await desk.attach(sent), 422).rule == "attachment-attach-to"
+    assert only_fault(await driver.attach(sent), 422).rule == "attachment-attach-to"
 
 
-async def test_two_cases_at_once_are_refused(desk: Desk, pended: Pended) -> None:
-    second = decisions(await desk.submit(asking("second")))[0].reference
+async def test_two_cases_at_once_are_refused(driver: Driver, pended: Pended) -> None:
+    second = decisions(await driver.submit(asking("second")))[0].reference
     admin = identifier("AdminRefNumber", str(second))
     sent = parameters(pended.tracking, attachment(answered()), AdminRefNumber=admin)
-    assert only_fault(await desk.attach(sent), 422).rule == "attachment-reference"
+    assert only_fault(await driver.attach(sent), 422).rule == "attachment-reference"
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ async def test_two_cases_at_once_are_refused(desk: Desk, pended: Pended) -> None
         ({"ServiceDate": {"name": "ServiceDate", "valueDateTime": "soon"}}, "service-date"),
     ],
 )
-async def test_a_fault_is_named(desk: Desk, changed: Json, rule: str) -> None:
-    assert only_fault(await desk.attach(parameters("x", attachment(answered()), **changed))).rule == rule
+async def test_a_fault_is_named(driver: Driver, changed: Json, rule: str) -> None:
+    assert only_fault(await driver.attach(parameters("x", attachment(answered()), **changed))).rule == rule
 
 
 @pytest.mark.parametrize(
@@ -211,26 +211,26 @@ async def test_a_fault_is_named(desk: Desk, changed: Json, rule: str) -> None:
         (answered(status="in-progress"), 422, "questionnaire-not-completed"),
     ],
 )
-async def test_what_cannot_be_read_is_refused(desk: Desk, content: Json, status: int, rule: str) -> None:
-    fault = only_fault(await desk.attach(parameters("x", attachment(content))), status)
+async def test_what_cannot_be_read_is_refused(driver: Driver, content: Json, status: int, rule: str) -> None:
+    fault = only_fault(await driver.attach(parameters("x", attachment(content))), status)
     assert fault.rule == rule
     assert fault.expression is not None
     assert fault.expression.startswith("Parameters.parameter[5].part[0].resource")
 
 
-async def test_hash_and_size_that_fit_are_fine(desk: Desk, pended: Pended) -> None:
+async def test_hash_and_size_that_fit_are_fine(driver: Driver, pended: Pended) -> None:
     whole = hashlib.sha1(NOTE).digest()
     content = document(size=len(NOTE), hash=base64.b64encode(whole).decode())
-    assert (await desk.attach(parameters(pended.tracking, attachment(content)))).status_code == 200
+    assert (await driver.attach(parameters(pended.tracking, attachment(content)))).status_code == 200
 
 
-async def test_too_large(desk: Desk) -> None:
+async def test_too_large(driver: Driver) -> None:
     content = document(data=base64.b64encode(b"x" * LIMIT).decode())
-    assert only_fault(await desk.attach(parameters("x", attachment(content))), 413).rule == "body-size"
+    assert only_fault(await driver.attach(parameters("x", attachment(content))), 413).rule == "body-size"
 
 
-async def test_another_resource_is_refused(desk: Desk) -> None:
-    assert only_fault(await desk.attach(answered())).rule == "not-parameters"
+async def test_another_resource_is_refused(driver: Driver) -> None:
+    assert only_fault(await driver.attach(answered())).rule == "not-parameters"
 
 
 async def test_the_call_of_these_tests_is_conformant() -> None:
@@ -244,57 +244,57 @@ async def test_the_call_of_these_tests_is_conformant() -> None:
     assert [f for f in found if f.severity == "error"] == []
 
 
-async def test_the_answer_is_a_conformant_outcome(desk: Desk) -> None:
-    response = await desk.attach(parameters("unknown", attachment(document())))
+async def test_the_answer_is_a_conformant_outcome(driver: Driver) -> None:
+    response = await driver.attach(parameters("unknown", attachment(document())))
     found = Validator.load().validate(json.loads(response.content), context="r4")
     assert [f for f in found if f.severity == "error"] == []
 
 
 @pytest.mark.parametrize("value", ["PA/2026/00017", "/", "a//b", "x?y=1"])
-async def test_a_tracking_id_may_hold_anything(desk: Desk, value: str) -> None:
+async def test_a_tracking_id_may_hold_anything(driver: Driver, value: str) -> None:
     """It is the sender's: what no key of ours may hold leads to nothing here and is held."""
     sent = parameters("", attachment(answered()), TrackingId=identifier("TrackingId", value))
-    assert only_fault(await desk.attach(sent), 200).rule == "attachment-held"
+    assert only_fault(await driver.attach(sent), 200).rule == "attachment-held"
     reference = identifier("AdminRefNumber", value)
     sent = parameters("other", attachment(answered()), AdminRefNumber=reference)
-    assert (await desk.attach(sent)).status_code < 500
-    assert (await desk.client.get(f"/explain/{quote(value, safe='')}")).status_code == 404
+    assert (await driver.attach(sent)).status_code < 500
+    assert (await driver.client.get(f"/explain/{quote(value, safe='')}")).status_code == 404
 
 
-async def test_what_belongs_to_a_rejected_request_is_filed_and_decides_nothing(desk: Desk) -> None:
-    rejected = await desk.submit(by_name("wrong-birth-date").document())
+async def test_what_belongs_to_a_rejected_request_is_filed_and_decides_nothing(driver: Driver) -> None:
+    rejected = await driver.submit(by_name("wrong-birth-date").document())
     number = claim_response(rejected)["identifier"][0]["value"]
     sent = parameters(number, attachment(answered()), member="MA-0001")
-    assert only_fault(await desk.attach(sent), 422).rule == "attachment-member"  # nobody knows whose request it was
-    case = await desk.app.state.service.find_case(number)
+    assert only_fault(await driver.attach(sent), 422).rule == "attachment-member"  # nobody knows whose request it was
+    case = await driver.app.state.service.find_case(number)
     assert [line.state for line in case.ordered] == ["dismissed"]
-    now = (await desk.client.get(f"/fhir/ClaimResponse/{claim_response(rejected)['id']}")).json()
+    now = (await driver.client.get(f"/fhir/ClaimResponse/{claim_response(rejected)['id']}")).json()
     assert (now["outcome"], now["error"]) == ("error", claim_response(rejected)["error"])
 
 
-async def test_a_document_that_is_elsewhere_is_not_filed(desk: Desk) -> None:
+async def test_a_document_that_is_elsewhere_is_not_filed(driver: Driver) -> None:
     document = {
         "resourceType": "DocumentReference",
         "status": "current",
         "content": [{"attachment": {"contentType": "application/pdf", "url": "https://ehr.test/Binary/1"}}],
     }
-    fault = only_fault(await desk.attach(parameters("x", attachment(document))), 400)
+    fault = only_fault(await driver.attach(parameters("x", attachment(document))), 400)
     assert fault.rule == "document-elsewhere"
     assert "inline" in fault.text
 
 
-async def test_an_update_reads_what_was_attached_ahead_too(desk: Desk) -> None:
+async def test_an_update_reads_what_was_attached_ahead_too(driver: Driver) -> None:
     """Under the identifier of the Claim that is to come, be it a first one or an update."""
     first = asking("ahead")
-    assert decisions(await desk.submit(first))[0].action == "A4"
+    assert decisions(await driver.submit(first))[0].action == "A4"
     tracking = identifier("TrackingId", "the-update", "urn:precert:demo:claim")
-    await desk.attach(parameters("", attachment(answered()), TrackingId=tracking))
+    await driver.attach(parameters("", attachment(answered()), TrackingId=tracking))
     claim = first["entry"][0]["resource"]
     earlier = {"claim": {"identifier": copy.deepcopy(claim["identifier"][0])}}
     claim |= {"related": [earlier], "identifier": [{"system": "urn:precert:demo:claim", "value": "the-update"}]}
     first["identifier"]["value"] = "the-update-bundle"
     first["entry"][0]["fullUrl"] = "urn:uuid:5d0a1f2e-0000-4000-8000-00000000d001"
-    (decided,) = decisions(await desk.submit(first))
+    (decided,) = decisions(await driver.submit(first))
     assert decided.action == "A1"
-    case = await desk.app.state.service.find_case(decided.number)
+    case = await driver.app.state.service.find_case(decided.number)
     assert len(case.attachments) == 1

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner
 
-from lifecycle.steps import Desk
+from lifecycle.steps import Driver
 from precert.cli import app
 from precert.cli.policy import _load, _stored_lines
 from precert.cli.serve import _Server
@@ -220,11 +220,11 @@ async def test_policy_replay_leaves_out_what_the_rules_did_not_decide(tmp_path: 
     """A request for what the hook authorized already was answered with that."""
     call = json.loads((EXAMPLES / "crd" / "order-sign-criteria-met.json").read_text("utf-8"))
     async with running(tmp_path / "data") as (app_, client):
-        desk = Desk(client, app_)
+        driver = Driver(client, app_)
         await client.post("/cds-services/crd-order-sign", json=call)
         made = await client.post("/api/crd/request?order=ServiceRequest/o1", json=call)
-        await desk.submit(json.loads(made.content))
-        assert sorted(line.state for case in await desk.records() for line in case.ordered) == ["active", "repeated"]
+        await driver.submit(json.loads(made.content))
+        assert sorted(line.state for case in await driver.records() for line in case.ordered) == ["active", "repeated"]
     policy = _load(ROOT / "examples" / "policies" / "04-mri-lumbar.yaml")
     stored = await _stored_lines(Settings(data=tmp_path / "data"), policy)
     assert [outcome for _, _, outcome in stored] == [Outcome.APPROVE]

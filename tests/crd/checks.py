@@ -1,4 +1,4 @@
-"""What every answer has to satisfy, whatever was asked: card rules (crd.md 1.6), response types (1.7), invariants (1.8)."""
+"""What every answer has to satisfy, whatever was asked: card rules, response types, invariants."""
 
 from __future__ import annotations
 

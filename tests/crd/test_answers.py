@@ -1,4 +1,4 @@
-"""What holds for every answer, read as an EHR would: cards, links, suggestions, system actions (crd.md 1.6, 1.7)."""
+"""What holds for every answer, read as an EHR would: cards, links, suggestions, system actions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def all_suggestions(given: list[Given]) -> list[dict[str, Any]]:
 
 
 def kind_of(card: dict[str, Any]) -> str:
-    """Which response type a card is, by its shape (crd.md 1.7)."""
+    """Which response type a card is, by its shape."""
     if card.get("suggestions"):
         kinds = {action["type"] for s in card["suggestions"] for action in s["actions"]}
         return "additional orders" if kinds == {"create"} else "alternate request"
@@ -297,7 +297,7 @@ NAMES = {
     "2.2": {"Appointment": "appointment-no-order"},
     "2.0": {"Task": "taskquestionnaire"},
 }
-# What the guides themselves keep from being valid: 2.0.1 fixes status draft (T16) and has no extension on Appointment.
+# What the guides themselves keep from being valid: 2.0.1 fixes status draft and has no extension on Appointment.
 KNOWN = {("2.0", "fixed-value", "ServiceRequest.status"), ("2.0", "extension-context", "Appointment.extension[0]")}
 
 

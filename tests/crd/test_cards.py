@@ -1,4 +1,4 @@
-"""Cards and assertions that follow from policy data alone: every response type, the options, the limits of text (crd.md 1.6-1.9)."""
+"""Cards and assertions that follow from policy data alone: every response type, the options, the limits of text."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ async def test_what_the_order_does_not_say_is_asked_for(tmp_path, make, applies,
 
 @pytest.mark.parametrize("version", ["2.2", "2.0"])
 async def test_authorization_only_because_the_performer_is_out_of_network_is_said_so(tmp_path, make, version):
-    """A reason of 2.2.1, a detail of 2.0.1 (crd.md 1.21)."""
+    """A reason of 2.2.1, a detail of 2.0.1."""
     world = make(catalogue=catalogue(tmp_path, ASK, applies=", network: [out]"))
     people = searchset(practitioner(), practitioner("1003000126", "brandt"))
     answers = {}

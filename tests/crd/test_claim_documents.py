@@ -1,4 +1,4 @@
-"""No authorization, but documents with the claim: ``auth: {required: false, doc: [...]}`` as doc-purpose withclaim (crd.md 1.8)."""
+"""No authorization, but documents with the claim: ``auth: {required: false, doc: [...]}`` as doc-purpose withclaim."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Discovery, prefetch templates, and CORS (crd.md 1.1, 1.3, 1.9, 1.15)."""
+"""Discovery, prefetch templates, and CORS."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from crd.building import coverage, hook, infos, order, patient, payer, practitioner, prefetch, saturation, searchset
 from crd.ehr import Ehr, send, serving, well_behaved
 from precert.crd.dialect import translated
-from precert.crd.guard import http_client, is_public
+from precert.crd.outbound import http_client, is_public
 from precert.fhir import json
 
 PATIENT = "Patient/pat-MA-0001"
@@ -300,7 +300,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_without_a_coverage_the_fault_is_said(make, http, fault):
-    """412, or 200 and ``indeterminate`` if the order names its Coverage (crd.md 1.4, resp-43); in time, never a 500."""
+    """412, or 200 and ``indeterminate`` if the order names its Coverage (resp-43); in time, never a 500."""
     world = make(http=http)
     async with serving(FAULTS[fault]) as ehr:
         started = time.perf_counter()

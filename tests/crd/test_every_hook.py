@@ -24,8 +24,8 @@ from crd.building import (
 )
 from crd.ehr import serving
 from precert.crd.fetch import Deadline
-from precert.crd.guard import http_client
 from precert.crd.hooks import HOOKS
+from precert.crd.outbound import http_client
 from precert.eligibility.load import load_directory
 from precert.runtime import Runtime
 from support.app import NOW, frozen_runtime, running
@@ -220,7 +220,7 @@ HCPCS_NAMES = [
 
 @pytest.mark.parametrize("system", HCPCS_NAMES)
 async def test_code_systems_by_all_their_names(world, system):
-    """found-10, T15: clients write HCPCS in four ways."""
+    """clients write HCPCS in four ways."""
     (info,) = infos(await world.ask(hook(order("E1390", system=system), version="2.2")))
     assert info["pa-needed"] == "auth-needed"
 

@@ -1,4 +1,4 @@
-"""Feedback: stored, linked to its card, counted by rule (crd.md 1.16)."""
+"""Feedback: stored, linked to its card, counted by rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The six hooks: what each is about, in every spelling of its context, and what differs between the versions (crd.md 1.2)."""
+"""The six hooks: what each is about, in every spelling of its context, and what differs between the versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call: JWT of registered clients (crd.md 1.14), and open mode."""
+"""Who may call: JWT of registered clients, and open mode."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from joserfc.jws import JWSRegistry
 
 from crd.building import hook, order
 from crd.conftest import World
-from precert.crd.guard import Refused, http_client
 from precert.crd.identity import authenticator
+from precert.crd.outbound import Refused, http_client
 from precert.security.identity import OPEN_CLIENT
 from precert.security.jwt import TRUSTED_ADDRESS, JwtConfig, JwtVerifier, TrustedIssuer
 from support.app import NOW

@@ -12,7 +12,7 @@ from crd.building import coverage, hook, infos, order, patient, payer, practitio
 from crd.ehr import serving
 from precert.crd import fetch
 from precert.crd.fetch import Deadline
-from precert.crd.guard import http_client
+from precert.crd.outbound import http_client
 from support.app import frozen_runtime
 
 MEMBERS = ["MA-0001", "MA-0002", "MA-0003", "MA-0009", "COM-0001", "COM-0002", "MCD-0001", "TX-0001"]
@@ -28,7 +28,7 @@ def without_haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_two_hundred_hooks_at_once_never_mix(make, monkeypatch):
-    """The old reference implementation answered everybody with the first patient's result (crd.md 3.1)."""
+    """The old reference implementation answered everybody with the first patient's result."""
     without_haste(monkeypatch)
     world = make(runtime=frozen_runtime())
     chosen = random.Random(4)

@@ -1,4 +1,4 @@
-"""Prefetch in all the ways it comes (crd.md 1.3): whatever is wrong with one key stays in that key."""
+"""Prefetch in all the ways it comes: whatever is wrong with one key stays in that key."""
 
 from __future__ import annotations
 

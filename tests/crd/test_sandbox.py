@@ -1,4 +1,4 @@
-"""The public CDS Hooks sandbox against the whole server as it starts: every call its screens make (crd.md 5).
+"""The public CDS Hooks sandbox against the whole server as it starts: every call its screens make.
 
 What the sandbox does is copied here in small: it preflights, signs with a key that everybody knows, fills prefetch
 templates only where every token is a plain context value, leaves out what FHIR needs, and has no Coverage.

@@ -1,4 +1,4 @@
-"""The situation table of crd.md 1.5, row by row, in both versions."""
+"""The situations an order can be in, one by one, in both versions (docs/crd.md)."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ async def test_a_payor_without_identifier_is_refused_by_a_directory(make):
 
 @pytest.mark.parametrize("mode", ["presented", "directory"])
 async def test_a_payor_that_leads_nowhere_is_not_foreign(make, mode):
-    """The Inferno preset's payor is a reference that nobody can resolve (crd.md 2.4)."""
+    """The Inferno preset's payor is a reference that nobody can resolve."""
     world = make(directory=load_directory(ROOT / "examples" / "eligibility", mode))
     answer = await world.ask(hook(order("E0100"), version="2.2", prefetch=prefetch(payors=...)))
     assert infos(answer)[0]["covered"] == "covered"
@@ -442,7 +442,7 @@ async def test_row_11_documentation(world, version):
 
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_row_11_questions_to_several_people(world, version):
-    """The wheelchair policy asks the doctor, the front desk and the patient."""
+    """The wheelchair policy asks the doctor, the front driver and the patient."""
     (info,) = infos(await world.ask(hook(order("K0823"), version=version)))
     assert info["doc-needed"] == (["clinical", "admin", "patient"] if version == "2.2" else ["both"])
 

@@ -10,13 +10,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # dtr_support, whatever the import mode
 
-from dtr_support import Desk, mounted
+from dtr_support import Driver, mounted
 
 from precert.runtime import Runtime
 from support.app import running
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Desk]:
+async def driver(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Driver]:
     async with running(tmp_path / "data", runtime) as (app, client):
         yield mounted(app, client)

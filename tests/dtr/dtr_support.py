@@ -34,7 +34,7 @@ NOISE = {"invariant:sdc-3", "reference-unresolved"}
 
 
 @dataclass
-class Desk:
+class Driver:
     """A client of both bases."""
 
     app: FastAPI
@@ -69,7 +69,7 @@ class Desk:
         return [line.state for line in found.ordered]
 
 
-def mounted(app: FastAPI, client: httpx.AsyncClient) -> Desk:
+def mounted(app: FastAPI, client: httpx.AsyncClient) -> Driver:
     """The operations on an app that does not mount them itself (before those that it may)."""
     service, server = app.state.service, app.state.server
     forms = Forms(service.catalogue)
@@ -80,7 +80,7 @@ def mounted(app: FastAPI, client: httpx.AsyncClient) -> Desk:
     routes = [r for shape in SHAPES for r in dtr_router(context, shape).routes]
     routes += [r for shape in SHAPES for r in cdex_router(cdex, shape.PREFIX).routes]
     app.router.routes[0:0] = routes
-    return Desk(app, client, forms, context)
+    return Driver(app, client, forms, context)
 
 
 @dataclass

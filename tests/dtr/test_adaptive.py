@@ -11,7 +11,7 @@ import pytest
 from dtr_support import (
     ORIGIN,
     SHAPES,
-    Desk,
+    Driver,
     answer,
     answered_items,
     call,
@@ -69,13 +69,13 @@ def asked(response: Json) -> list[str]:
     return [q["linkId"] for q in questions(response["contained"][0])]
 
 
-async def begin(desk: Desk, policy: str, shape: Shape, **more: Any) -> Json:
-    return (await desk.package(call(canonical(f"{policy}-adaptive"), **more), shape)).draft
+async def begin(driver: Driver, policy: str, shape: Shape, **more: Any) -> Json:
+    return (await driver.package(call(canonical(f"{policy}-adaptive"), **more), shape)).draft
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_from_the_first_question_to_the_last(desk: Desk, shape: Shape) -> None:
-    response = await begin(desk, "mri-lumbar", shape, coverages=[coverage("COM-0001")])
+async def test_from_the_first_question_to_the_last(driver: Driver, shape: Shape) -> None:
+    response = await begin(driver, "mri-lumbar", shape, coverages=[coverage("COM-0001")])
     assert findings(response, shape) == []
     answers = {
         "red_flag_dx": False,
@@ -86,7 +86,7 @@ async def test_from_the_first_question_to_the_last(desk: Desk, shape: Shape) -> 
     }
     steps = []
     for _ in range(8):
-        response = await desk.next(add(response, answers), shape)
+        response = await driver.next(add(response, answers), shape)
         assert findings(response, shape) == []
         steps.append(asked(response))
         if response["status"] == "completed":
@@ -99,86 +99,86 @@ async def test_from_the_first_question_to_the_last(desk: Desk, shape: Shape) -> 
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_each_step_can_be_repeated(desk: Desk, shape: Shape) -> None:
+async def test_each_step_can_be_repeated(driver: Driver, shape: Shape) -> None:
     answers = {"osa_dx": True, "eval_before_test": True, "ahi": 3, "events": 12, "comorbid": True, "e0601_failed": True}
-    response = await begin(desk, "pap-osa-initial", shape)
+    response = await begin(driver, "pap-osa-initial", shape)
     for _ in range(8):
         response = add(response, answers)
-        once = await desk.next(response, shape)
-        assert await desk.next(response, shape) == once
+        once = await driver.next(response, shape)
+        assert await driver.next(response, shape) == once
         response = once
     assert response["status"] == "completed"  # and stays so, however often it is sent
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_the_address_that_2_0_1_spells(desk: Desk, shape: Shape) -> None:
+async def test_the_address_that_2_0_1_spells(driver: Driver, shape: Shape) -> None:
     """DTR 2.0.1 has clients call ``[url]/$next-question``, without the type (rows 38, 39)."""
-    response = add(await begin(desk, "pap-osa-continue", shape), {"days_on_therapy": 60})
-    answer = await desk.post("$next-question", response, shape)
+    response = add(await begin(driver, "pap-osa-continue", shape), {"days_on_therapy": 60})
+    answer = await driver.post("$next-question", response, shape)
     assert answer.status_code == 200
-    assert answer.json() == await desk.next(response, shape)
+    assert answer.json() == await driver.next(response, shape)
 
 
-async def test_ends_early_when_the_answer_is_no(desk: Desk) -> None:
-    response = await begin(desk, "pap-osa-continue", shape22)
-    response = await desk.next(response)
+async def test_ends_early_when_the_answer_is_no(driver: Driver) -> None:
+    response = await begin(driver, "pap-osa-continue", shape22)
+    response = await driver.next(response)
     assert asked(response) == ["days_on_therapy", "benefiting", "adherent_nights_pct"]
-    response = await desk.next(add(response, {"days_on_therapy": 12}))
+    response = await driver.next(add(response, {"days_on_therapy": 12}))
     assert response["status"] == "completed"
     assert response["contained"][0]["item"][-1]["text"] == (
         "Complete. No further question can help; a reviewer will look at the request."
     )
 
 
-async def test_what_hangs_on_an_open_question_waits_in_2_0_1(desk: Desk) -> None:
-    response = await begin(desk, "pap-osa-continue", shape20)
+async def test_what_hangs_on_an_open_question_waits_in_2_0_1(driver: Driver) -> None:
+    response = await begin(driver, "pap-osa-continue", shape20)
     assert asked(response) == ["days_on_therapy"]
-    response = await desk.next(add(response, {"days_on_therapy": 60}), shape20)
+    response = await driver.next(add(response, {"days_on_therapy": 60}), shape20)
     assert asked(response) == ["days_on_therapy", "benefiting"]
     assert not any("enableWhen" in q for q in questions(response["contained"][0]))
 
 
-async def test_2_2_asks_all_at_once_with_conditions(desk: Desk) -> None:
-    response = await desk.next(await begin(desk, "pap-osa-continue", shape22))
+async def test_2_2_asks_all_at_once_with_conditions(driver: Driver) -> None:
+    response = await driver.next(await begin(driver, "pap-osa-continue", shape22))
     assert [len(q.get("enableWhen", [])) for q in questions(response["contained"][0])] == [0, 2, 3]
 
 
-async def test_the_order_decides_what_is_asked(desk: Desk) -> None:
-    cpap_only = await desk.next(await begin(desk, "pap-osa-initial", shape22, orders=(order("E0601"),)))
-    bilevel = await desk.next(await begin(desk, "pap-osa-initial", shape22, orders=(order("E0470"),)))
+async def test_the_order_decides_what_is_asked(driver: Driver) -> None:
+    cpap_only = await driver.next(await begin(driver, "pap-osa-initial", shape22, orders=(order("E0601"),)))
+    bilevel = await driver.next(await begin(driver, "pap-osa-initial", shape22, orders=(order("E0470"),)))
     assert "e0601_failed" not in asked(cpap_only)
     assert "e0601_failed" in asked(bilevel)
 
 
-async def test_opened_for_a_case_it_asks_what_the_case_lacks(desk: Desk) -> None:
+async def test_opened_for_a_case_it_asks_what_the_case_lacks(driver: Driver) -> None:
     request = request_bundle("waits", "MA-0002", [cpap()], diagnoses=("G47.33",))
-    sent = bundle(await desk.post("Claim/$submit", request))
+    sent = bundle(await driver.post("Claim/$submit", request))
     task = next(e["resource"] for e in sent["entry"] if e["resource"]["resourceType"] == "Task")
     context = next(i["valueString"] for i in task["input"] if "valueString" in i)
-    response = await desk.next(
-        await begin(desk, "pap-osa-initial", shape22, context=context, coverages=[coverage("MA-0002")])
+    response = await driver.next(
+        await begin(driver, "pap-osa-initial", shape22, context=context, coverages=[coverage("MA-0002")])
     )
     assert "osa_dx" not in asked(response)  # the request brought the diagnosis
     done = {"eval_before_test": True, "ahi": 22, "events": 140}
-    response = await desk.next(add(response, done))
+    response = await driver.next(add(response, done))
     assert response["status"] == "completed"
 
 
-async def test_answers_stay_as_they_were(desk: Desk) -> None:
-    response = await desk.next(await begin(desk, "pap-osa-continue", shape22))
+async def test_answers_stay_as_they_were(driver: Driver) -> None:
+    response = await driver.next(await begin(driver, "pap-osa-continue", shape22))
     response = add(response, {"days_on_therapy": 60, "benefiting": True, "adherent_nights_pct": Decimal("71.50")})
-    after = await desk.next(
+    after = await driver.next(
         {"resourceType": "Parameters", "parameter": [{"name": "questionnaire-response", "resource": response}]}
     )
     assert after["item"] == response["item"]
     assert after["extension"] == response["extension"]
 
 
-async def test_a_form_named_only_by_url(desk: Desk) -> None:
-    response = await begin(desk, "pap-osa-continue", shape22)
+async def test_a_form_named_only_by_url(driver: Driver) -> None:
+    response = await begin(driver, "pap-osa-continue", shape22)
     form = response["contained"][0]
     form["url"], form["version"] = form.pop("derivedFrom")[0].split("|")
-    assert asked(await desk.next(response)) == ["days_on_therapy", "benefiting", "adherent_nights_pct"]
+    assert asked(await driver.next(response)) == ["days_on_therapy", "benefiting", "adherent_nights_pct"]
 
 
 def broken(name: str) -> tuple[dict[str, Any], str]:
@@ -196,11 +196,11 @@ def broken(name: str) -> tuple[dict[str, Any], str]:
 
 
 @pytest.mark.parametrize("name", ["type", "boolean", "integer", "unknown", "several", "empty", "no link", "a group"])
-async def test_a_wrong_answer_is_named(desk: Desk, name: str) -> None:
+async def test_a_wrong_answer_is_named(driver: Driver, name: str) -> None:
     item, rule = broken(name)
-    response = await desk.next(await begin(desk, "pap-osa-continue", shape22))
+    response = await driver.next(await begin(driver, "pap-osa-continue", shape22))
     response["item"] = [{"linkId": "group-clinical", "item": [item]}] if name != "a group" else [item]
-    fault = only_fault(await desk.post("Questionnaire/$next-question", response))
+    fault = only_fault(await driver.post("Questionnaire/$next-question", response))
     assert fault.rule == rule
     assert (fault.expression or "").startswith("QuestionnaireResponse.item[0]")
 
@@ -215,15 +215,15 @@ async def test_a_wrong_answer_is_named(desk: Desk, name: str) -> None:
         ({"valueBoolean": True}, "wrong-type"),
     ],
 )
-async def test_a_wrong_quantity_is_named(desk: Desk, value: Json, rule: str) -> None:
-    response = await desk.next(await begin(desk, "pmd-group2-standard", shape22))
+async def test_a_wrong_quantity_is_named(driver: Driver, value: Json, rule: str) -> None:
+    response = await driver.next(await begin(driver, "pmd-group2-standard", shape22))
     response["item"] = [{"linkId": "weight", "answer": [value]}]
-    assert only_fault(await desk.post("Questionnaire/$next-question", response)).rule == rule
+    assert only_fault(await driver.post("Questionnaire/$next-question", response)).rule == rule
 
 
-async def test_a_needed_answer_that_is_missing(desk: Desk) -> None:
-    response = await desk.next(await begin(desk, "pap-osa-continue", shape22))
-    refused = await desk.post("Questionnaire/$next-question", response)
+async def test_a_needed_answer_that_is_missing(driver: Driver) -> None:
+    response = await driver.next(await begin(driver, "pap-osa-continue", shape22))
+    refused = await driver.post("Questionnaire/$next-question", response)
     assert refused.status_code == 400
     assert {f.rule for f in faults(refused)} == {"missing-answer"}
 
@@ -236,15 +236,15 @@ async def test_a_needed_answer_that_is_missing(desk: Desk) -> None:
         ({"status": "stopped"}, 400, "status"),
     ],
 )
-async def test_a_response_that_cannot_go_on(desk: Desk, change: Json, status: int, rule: str) -> None:
-    response = await begin(desk, "pap-osa-continue", shape22)
-    assert only_fault(await desk.post("Questionnaire/$next-question", response | change), status).rule == rule
+async def test_a_response_that_cannot_go_on(driver: Driver, change: Json, status: int, rule: str) -> None:
+    response = await begin(driver, "pap-osa-continue", shape22)
+    assert only_fault(await driver.post("Questionnaire/$next-question", response | change), status).rule == rule
 
 
-async def test_a_form_of_somebody_else(desk: Desk) -> None:
-    response = await begin(desk, "pap-osa-continue", shape22)
+async def test_a_form_of_somebody_else(driver: Driver) -> None:
+    response = await begin(driver, "pap-osa-continue", shape22)
     response["contained"][0]["derivedFrom"] = ["http://other.test/fhir/Questionnaire/other|1"]
-    refused = await desk.post("Questionnaire/$next-question", response)
+    refused = await driver.post("Questionnaire/$next-question", response)
     assert only_fault(refused, 404).rule == "unknown-questionnaire"
 
 

@@ -1,6 +1,6 @@
 """Answers that arrive in ``$submit``: counted only for the form they are to, and only as that form allows.
 
-What does not count is told in the answer, and asked again; the request is never refused for it (dtr.md 3.2).
+What does not count is told in the answer, and asked again; the request is never refused for it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import itertools
 from typing import Any
 
 import pytest
-from dtr_support import ORIGIN, Desk, canonical
+from dtr_support import ORIGIN, Driver, canonical
 from tools.make_examples import cpap
 from tools.requests import Json, item, questionnaire_response, request_bundle
 
@@ -29,20 +29,20 @@ def response(questionnaire: str | None = FORM, given: dict[str, Any] | None = No
 _SENT = itertools.count()  # each request is one of its own
 
 
-async def submitted(desk: Desk, *evidence: Json, line: Json | None = None) -> tuple[str, list[str], list[str]]:
+async def submitted(driver: Driver, *evidence: Json, line: Json | None = None) -> tuple[str, list[str], list[str]]:
     """(outcome, missing, rules of the warnings) of a request with ``evidence``."""
     number = len(evidence[0].get("item", [])) if evidence else 0
     sent = request_bundle(
         f"told-{number}-{next(_SENT)}", "MA-0002", [line or cpap()], diagnoses=("G47.33",), evidence=evidence
     )
-    return await decided(desk, sent)
+    return await decided(driver, sent)
 
 
-async def decided(desk: Desk, sent: Json) -> tuple[str, list[str], list[str]]:
-    answer = bundle(await desk.post("Claim/$submit", sent))
+async def decided(driver: Driver, sent: Json) -> tuple[str, list[str], list[str]]:
+    answer = bundle(await driver.post("Claim/$submit", sent))
     said = [e["resource"] for e in answer["entry"] if e["resource"]["resourceType"] == "OperationOutcome"]
     rules = [issue["details"]["coding"][0]["code"] for outcome in said for issue in outcome["issue"]]
-    case = await desk.service.find_case(answer["id"])
+    case = await driver.service.find_case(answer["id"])
     assert case is not None
     determination = case.ordered[0].determination
     assert determination is not None
@@ -59,31 +59,31 @@ async def decided(desk: Desk, sent: Json) -> tuple[str, list[str], list[str]]:
         None,
     ],
 )
-async def test_answers_to_the_policys_form_count(desk: Desk, named: str | None) -> None:
-    assert (await submitted(desk, response(named)))[0] == "approve"
+async def test_answers_to_the_policys_form_count(driver: Driver, named: str | None) -> None:
+    assert (await submitted(driver, response(named)))[0] == "approve"
 
 
 @pytest.mark.parametrize("named", ["http://other.test/Questionnaire/x|1", canonical("oxygen-home", "2026.2")])
-async def test_answers_to_another_form_mean_something_else(desk: Desk, named: str) -> None:
+async def test_answers_to_another_form_mean_something_else(driver: Driver, named: str) -> None:
     """The same linkId in somebody else's form is another question."""
-    outcome, missing, rules = await submitted(desk, response(named))
+    outcome, missing, rules = await submitted(driver, response(named))
     assert (outcome, missing) == ("pend-info", ["eval_before_test", "ahi", "events", "comorbid"])
     assert "unknown-form" in rules or "unknown-link-id" in rules
 
 
-async def test_a_draft_is_no_answer(desk: Desk) -> None:
-    outcome, _, rules = await submitted(desk, response(status="in-progress"))
+async def test_a_draft_is_no_answer(driver: Driver) -> None:
+    outcome, _, rules = await submitted(driver, response(status="in-progress"))
     assert outcome == "pend-info"
     assert "response-not-completed" in rules
 
 
-async def test_answers_about_somebody_else_are_not_used(desk: Desk) -> None:
+async def test_answers_about_somebody_else_are_not_used(driver: Driver) -> None:
     sent = request_bundle("other", "MA-0002", [cpap()], diagnoses=("G47.33",), evidence=(response(),))
     patient = next(e["resource"] for e in sent["entry"] if e["resource"]["resourceType"] == "Patient")
     other = "urn:uuid:7d0a3b3e-6c1e-4b58-9c0f-0a4a5f7b1c11"
     sent["entry"].append({"fullUrl": other, "resource": patient | {"id": "other"}})
     next(e["resource"] for e in sent["entry"] if e["resource"].get("id") == "q")["subject"] = {"reference": other}
-    outcome, _, rules = await decided(desk, sent)
+    outcome, _, rules = await decided(driver, sent)
     assert outcome == "pend-info"
     assert "other-subject" in rules
 
@@ -96,28 +96,28 @@ async def test_answers_about_somebody_else_are_not_used(desk: Desk) -> None:
         ({"linkId": "nobody", "answer": [{"valueDecimal": 22.5}]}, "unknown-link-id"),
     ],
 )
-async def test_a_bad_answer_is_told_and_asked_again(desk: Desk, item_: Json, rule: str) -> None:
+async def test_a_bad_answer_is_told_and_asked_again(driver: Driver, item_: Json, rule: str) -> None:
     made = response(given={k: v for k, v in GOOD.items() if k != "ahi"})
     made["item"].append(item_)
-    outcome, missing, rules = await submitted(desk, made)
+    outcome, missing, rules = await submitted(driver, made)
     assert outcome == "pend-info"
     assert "ahi" in missing
     assert rule in rules
 
 
-async def test_two_answers_that_differ_are_none(desk: Desk) -> None:
+async def test_two_answers_that_differ_are_none(driver: Driver) -> None:
     made = response()
     made["item"].append({"linkId": "ahi", "answer": [{"valueDecimal": 3}]})
-    outcome, missing, rules = await submitted(desk, made)
+    outcome, missing, rules = await submitted(driver, made)
     assert (outcome, "ahi" in missing, "answered-twice" in rules) == ("pend-info", True, True)
 
 
-async def test_what_cannot_be_is_not_counted(desk: Desk) -> None:
+async def test_what_cannot_be_is_not_counted(driver: Driver) -> None:
     """A saturation of 860 % is a slip of the pen, whatever way it came in."""
     told = {"linkId": "spo2_rest", "answer": [{"valueQuantity": {"value": 860, "code": "%"}}]}
     made = response(canonical("oxygen-home", "2026.2"), {"tester_qualified": True})
     made["item"].append(told)
-    outcome, missing, rules = await submitted(desk, made, line=item(1, "hcpcs|E1390", quantity=12, unit="months"))
+    outcome, missing, rules = await submitted(driver, made, line=item(1, "hcpcs|E1390", quantity=12, unit="months"))
     assert (outcome, "spo2_rest" in missing, "out-of-range" in rules) == ("pend-info", True, True)
 
 
@@ -131,30 +131,30 @@ async def test_what_cannot_be_is_not_counted(desk: Desk) -> None:
         (None, None, "stated by the provider"),
     ],
 )
-async def test_how_an_answer_came_about_is_kept(desk: Desk, code: str | None, said: str | None, words: str) -> None:
+async def test_how_an_answer_came_about_is_kept(driver: Driver, code: str | None, said: str | None, words: str) -> None:
     made = response()
     for each in made["item"]:
         source = {"url": "source", "valueCode": code}
         each["answer"][0] |= {"extension": [{"url": ORIGIN, "extension": [source]}]} if code else {}
     sent = request_bundle("origin", "MA-0002", [cpap()], diagnoses=("G47.33",), evidence=(made,))
-    answer = bundle(await desk.post("Claim/$submit", sent))
-    shown = await desk.client.get(f"/explain/{answer['id']}", headers={"Accept": "application/json"})
+    answer = bundle(await driver.post("Claim/$submit", sent))
+    shown = await driver.client.get(f"/explain/{answer['id']}", headers={"Accept": "application/json"})
     (ahi,) = [fact for fact in shown.json()["lines"][0]["facts"] if fact["name"] == "ahi"]
     assert (ahi["provenance"], ahi.get("origin")) == ("attested", said)
-    page = await desk.client.get(f"/explain/{answer['id']}", headers={"Accept": "text/html"})
+    page = await driver.client.get(f"/explain/{answer['id']}", headers={"Accept": "text/html"})
     assert words in page.text
 
 
-async def test_answers_to_another_version_are_confirmed_by_a_person(desk: Desk) -> None:
+async def test_answers_to_another_version_are_confirmed_by_a_person(driver: Driver) -> None:
     """They may have been asked otherwise then: they count, but the machine does not approve on them alone."""
-    outcome, missing, rules = await submitted(desk, response(canonical("pap-osa-initial", "2025.1")))
+    outcome, missing, rules = await submitted(driver, response(canonical("pap-osa-initial", "2025.1")))
     assert (outcome, missing) == ("refer-nurse", [])
     assert "form-retired" in rules
 
 
-async def test_an_answer_against_the_chart_goes_to_a_person(desk: Desk) -> None:
+async def test_an_answer_against_the_chart_goes_to_a_person(driver: Driver) -> None:
     """The diagnosis is on the request; the answer says that there is none."""
-    outcome, _, _ = await submitted(desk, response(given=GOOD | {"osa_dx": False}))
+    outcome, _, _ = await submitted(driver, response(given=GOOD | {"osa_dx": False}))
     assert outcome == "refer-nurse"
 
 
@@ -204,9 +204,9 @@ def sleep_study(**more: Any) -> Json:
         ({"effectiveDateTime": "2026-11"}, "pend-info"),
     ],
 )
-async def test_a_result_decides_only_if_it_counts(desk: Desk, study: Json, outcome: str) -> None:
+async def test_a_result_decides_only_if_it_counts(driver: Driver, study: Json, outcome: str) -> None:
     told = response(given={k: v for k, v in GOOD.items() if k != "ahi"})
-    found = await submitted(desk, told, sleep_study(**study))
+    found = await submitted(driver, told, sleep_study(**study))
     assert (found[0], "ahi" in found[1]) == (outcome, outcome == "pend-info")
 
 
@@ -219,9 +219,9 @@ async def test_a_result_decides_only_if_it_counts(desk: Desk, study: Json, outco
         (None, "authored-missing", "pend-info"),
     ],
 )
-async def test_answers_are_of_their_time(desk: Desk, authored: str | None, rule: str | None, outcome: str) -> None:
+async def test_answers_are_of_their_time(driver: Driver, authored: str | None, rule: str | None, outcome: str) -> None:
     made = {key: value for key, value in response(authored=authored).items() if value is not None}
-    found, missing, rules = await submitted(desk, made)
+    found, missing, rules = await submitted(driver, made)
     assert (found, "events" in missing) == (outcome, outcome == "pend-info")
     assert rule is None or rule in rules
 
@@ -238,19 +238,19 @@ async def test_answers_are_of_their_time(desk: Desk, authored: str | None, rule:
         ({"valueDecimal": 99999}, "out-of-range"),
     ],
 )
-async def test_what_the_answer_warns_of_does_not_decide(desk: Desk, told: Json, rule: str) -> None:
+async def test_what_the_answer_warns_of_does_not_decide(driver: Driver, told: Json, rule: str) -> None:
     made = response(given={k: v for k, v in GOOD.items() if k != "ahi"})
     made["item"].append({"linkId": "ahi", "answer": [told]})
-    outcome, missing, rules = await submitted(desk, made)
+    outcome, missing, rules = await submitted(driver, made)
     assert (outcome, "ahi" in missing, rule in rules) == ("pend-info", True, True)
 
 
-async def test_two_forms_of_one_time_that_differ_go_to_a_person(desk: Desk) -> None:
+async def test_two_forms_of_one_time_that_differ_go_to_a_person(driver: Driver) -> None:
     other = response(given=GOOD | {"ahi": 3.0}, id="q2")
     for pair in ((response(), other), (other, response())):
-        assert (await submitted(desk, *pair))[0] == "refer-nurse"
+        assert (await submitted(driver, *pair))[0] == "refer-nurse"
     later = other | {"authored": "2026-11-20T14:40:00Z"}
-    assert (await submitted(desk, response(), later))[0] == "refer"  # 3 an hour, says the newer one
+    assert (await submitted(driver, response(), later))[0] == "refer"  # 3 an hour, says the newer one
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ async def test_two_forms_of_one_time_that_differ_go_to_a_person(desk: Desk) -> N
         ({"as": "refuted"}, "pend-info"),
     ],
 )
-async def test_a_diagnosis_of_the_claim_is_as_certain_as_it_says(desk: Desk, diagnosis: Json, outcome: str) -> None:
+async def test_a_diagnosis_of_the_claim_is_as_certain_as_it_says(driver: Driver, diagnosis: Json, outcome: str) -> None:
     told = response(given={k: v for k, v in GOOD.items() if k != "osa_dx"})
     sent = request_bundle("dx", "MA-0002", [cpap()], diagnoses=("G47.33",), evidence=(told,))
     (named,) = sent["entry"][0]["resource"]["diagnosis"]
@@ -283,11 +283,11 @@ async def test_a_diagnosis_of_the_claim_is_as_certain_as_it_says(desk: Desk, dia
         named["diagnosisReference"] = {"reference": url}
     else:
         named |= diagnosis
-    found, missing, _ = await decided(desk, sent)
+    found, missing, _ = await decided(driver, sent)
     assert (found, "osa_dx" in missing) == (outcome, outcome == "pend-info")
 
 
-async def test_a_refuted_condition_beside_the_claims_diagnosis_goes_to_a_person(desk: Desk) -> None:
+async def test_a_refuted_condition_beside_the_claims_diagnosis_goes_to_a_person(driver: Driver) -> None:
     refuted = {
         "resourceType": "Condition",
         "id": "c",
@@ -296,4 +296,4 @@ async def test_a_refuted_condition_beside_the_claims_diagnosis_goes_to_a_person(
         "subject": {"reference": "patient"},
     }
     told = response(given={k: v for k, v in GOOD.items() if k != "osa_dx"})
-    assert (await submitted(desk, told, refuted))[0] == "refer-nurse"
+    assert (await submitted(driver, told, refuted))[0] == "refer-nurse"

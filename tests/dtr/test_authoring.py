@@ -122,7 +122,7 @@ def test_libraries_are_small_plain_cql_on_us_core_data(form: Form) -> None:
 
 
 def test_libraries_have_names_of_their_own() -> None:
-    """spec-97; 2.0.1 row 99 counts over the whole answer."""
+    """spec-97; 2.0.1 counts over the whole answer."""
     names = [form.library_name for form in FORMS]
     assert len(set(names) | {f"{name}Adaptive" for name in names}) == 2 * len(names)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dtr_support import SHAPES, Desk, call, canonical, filled, mounted
+from dtr_support import SHAPES, Driver, call, canonical, filled, mounted
 from hypothesis import HealthCheck, given, settings
 from tools.requests import Json, questionnaire_response
 
@@ -50,25 +50,25 @@ def attachment(content: Json) -> Json:
         ({"linkId": "wheels", "answer": [{"valueInteger": 1}]}, "unknown-link-id"),
     ],
 )
-async def test_a_wrong_answer_is_refused_with_its_place(desk: Desk, item: Json, rule: str) -> None:
-    refused = await desk.post("$submit-attachment", attachment(response([item])))
+async def test_a_wrong_answer_is_refused_with_its_place(driver: Driver, item: Json, rule: str) -> None:
+    refused = await driver.post("$submit-attachment", attachment(response([item])))
     fault = only_fault(refused, 422)
     assert fault.rule == rule
     assert (fault.expression or "").startswith("Parameters.parameter[4].part[0].resource.item[0]")
 
 
-async def test_a_bare_number_is_taken_in_the_unit_asked(desk: Desk) -> None:
+async def test_a_bare_number_is_taken_in_the_unit_asked(driver: Driver) -> None:
     sent = attachment(response([{"linkId": "weight", "answer": [{"valueDecimal": 80}]}]))
-    answer = await desk.post("$submit-attachment", sent)
+    answer = await driver.post("$submit-attachment", sent)
     assert [(f.severity, f.rule) for f in faults(answer)] == [
         ("information", "attachment-held"),
         ("warning", "unit-missing"),
     ]
 
 
-async def test_answers_to_another_payers_form_are_a_document_like_any(desk: Desk) -> None:
+async def test_answers_to_another_payers_form_are_a_document_like_any(driver: Driver) -> None:
     odd = response([{"linkId": "7", "answer": [{"valueString": "yes"}]}], "http://other.test/Questionnaire/x|1")
-    assert (await desk.post("$submit-attachment", attachment(odd))).status_code == 200
+    assert (await driver.post("$submit-attachment", attachment(odd))).status_code == 200
 
 
 def test_answers_to_a_version_that_was_replaced_are_said() -> None:
@@ -113,11 +113,11 @@ def variations(body: Any) -> list[Any]:
 async def test_no_json_is_a_server_fault(tmp_path: Any) -> None:
     """Every operation, with valid bodies of which one thing was changed."""
     async with running(tmp_path / "data", frozen_runtime(), raise_app_exceptions=False) as (app, client):
-        desk = mounted(app, client)
-        package = await desk.package(call(canonical("pmd-group2-standard-adaptive")))
-        started = await desk.next(package.draft)
+        driver = mounted(app, client)
+        package = await driver.package(call(canonical("pmd-group2-standard-adaptive")))
+        started = await driver.next(package.draft)
         done = filled(
-            (await desk.package(call(canonical("pmd-group2-standard")))).form,
+            (await driver.package(call(canonical("pmd-group2-standard")))).form,
             package.draft,
             {"weight": 80, "willing": True},
         )
@@ -138,5 +138,5 @@ async def test_no_json_is_a_server_fault(tmp_path: Any) -> None:
         for path, body in bodies.items():
             found = variations(json.loads(json.dumps(body)))
             for number, changed in enumerate(found):
-                answer = await desk.post(path, changed, SHAPES[number % 2])
+                answer = await driver.post(path, changed, SHAPES[number % 2])
                 assert answer.status_code < 500, (path, answer.text, changed)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from dtr_support import VALIDATOR, Desk, mounted
+from dtr_support import VALIDATOR, Driver, mounted
 from tools.requests import Json
 
 from precert.fhir import json
@@ -34,8 +34,8 @@ def example(name: str) -> Json:
 
 
 @pytest.fixture
-async def local(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Desk]:
-    """A desk at the address that the examples name."""
+async def local(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Driver]:
+    """A driver at the address that the examples name."""
     async with running(tmp_path / "data", runtime) as (app, _):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url=ROOT) as client:
@@ -57,7 +57,7 @@ def test_an_example_is_conformant(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(CALLS))
-async def test_an_example_gets_its_answer(local: Desk, name: str) -> None:
+async def test_an_example_gets_its_answer(local: Driver, name: str) -> None:
     path, status, word = CALLS[name]
     response = await local.post(path, example(name))
     assert response.status_code == status, response.text

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from dtr_support import SHAPES, Desk, call, canonical
+from dtr_support import SHAPES, Driver, call, canonical
 
 from precert.dtr.shape import Shape
 from precert.fhir import json
@@ -23,15 +23,15 @@ def compare(name: str, body: object) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_a_package(desk: Desk, shape: Shape) -> None:
+async def test_a_package(driver: Driver, shape: Shape) -> None:
     asked = call(canonical("pap-osa-continue"), "http://other.test/Questionnaire/x")
-    compare(f"package-{shape.VERSION}", (await desk.package(asked, shape)).body)
+    compare(f"package-{shape.VERSION}", (await driver.package(asked, shape)).body)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_an_adaptive_step(desk: Desk, shape: Shape) -> None:
-    draft = (await desk.package(call(canonical("pap-osa-continue-adaptive")), shape)).draft
+async def test_an_adaptive_step(driver: Driver, shape: Shape) -> None:
+    draft = (await driver.package(call(canonical("pap-osa-continue-adaptive")), shape)).draft
     if shape.SHELL_ASKS:
         given = {"linkId": "days_on_therapy", "answer": [{"valueInteger": 60}]}
         draft["item"][0]["item"] = [given]
-    compare(f"next-question-{shape.VERSION}", await desk.next(draft, shape))
+    compare(f"next-question-{shape.VERSION}", await driver.next(draft, shape))

@@ -18,9 +18,9 @@ from tools.sampler import FOLDER, written
 
 from crd.building import infos, sent_example
 from precert.dtr import shape20, shape22
+from precert.dtr.handmade.answer_check import judged
 from precert.dtr.handmade.conditions import enabled
-from precert.dtr.handmade.judging import judged
-from precert.dtr.handmade.loading import load_shelf
+from precert.dtr.handmade.loading import load_handmade_forms
 from precert.dtr.handmade.pages import flat
 from precert.dtr.shape import Shape
 from precert.fhir import json
@@ -91,15 +91,15 @@ def test_the_shipped_forms_are_what_the_generator_writes() -> None:
 
 
 def test_the_shipped_forms_have_no_fault() -> None:
-    shelf = load_shelf(FOLDER, errors)
-    assert shelf.problems == ()
-    assert [(form.id, form.adaptive) for form in shelf.forms] == [(SAMPLER, False), (PAGES, True)]
+    handmade_forms = load_handmade_forms(FOLDER, errors)
+    assert handmade_forms.problems == ()
+    assert [(form.id, form.adaptive) for form in handmade_forms.forms] == [(SAMPLER, False), (PAGES, True)]
 
 
 def test_no_folder_is_no_form_and_a_wrong_one_is_told(tmp_path: Path) -> None:
-    assert load_shelf(None).forms == ()
+    assert load_handmade_forms(None).forms == ()
     with pytest.raises(NotADirectoryError):
-        load_shelf(tmp_path / "nowhere")
+        load_handmade_forms(tmp_path / "nowhere")
 
 
 def _twice(form: Json) -> Json:
@@ -132,10 +132,10 @@ def test_a_faulty_form_is_named_and_the_others_are_served(
     (tmp_path / "good.json").write_bytes(json.dumps(own_form(id="good", url=f"{OWN}-good")))
     (tmp_path / "bad.json").write_bytes(json.dumps(change(own_form())))
     (tmp_path / "broken.json").write_text("{")
-    shelf = load_shelf(tmp_path, errors)
-    assert [form.id for form in shelf.forms] == ["good"]
-    assert any(said in problem for problem in shelf.problems), shelf.problems
-    assert any(problem.startswith("broken.json: ") for problem in shelf.problems)
+    handmade_forms = load_handmade_forms(tmp_path, errors)
+    assert [form.id for form in handmade_forms.forms] == ["good"]
+    assert any(said in problem for problem in handmade_forms.problems), handmade_forms.problems
+    assert any(problem.startswith("broken.json: ") for problem in handmade_forms.problems)
 
 
 def test_a_library_needs_both_languages_and_a_value_set_its_codes(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_library_needs_both_languages_and_a_value_set_its_codes(tmp_path: Path
     states = json.loads(written()["ValueSet-sampler-states.json"])
     states["compose"]["include"] = [{"system": "https://www.usps.com/"}]
     (tmp_path / "ValueSet-sampler-states.json").write_bytes(json.dumps(states))
-    problems = load_shelf(tmp_path, errors).problems
+    problems = load_handmade_forms(tmp_path, errors).problems
     assert any("no content of type application/elm+json" in problem for problem in problems)
     assert any("lists no codes" in problem for problem in problems)
 
@@ -155,9 +155,9 @@ def test_a_library_needs_both_languages_and_a_value_set_its_codes(tmp_path: Path
 def test_the_same_version_twice_is_told(tmp_path: Path) -> None:
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_bytes(json.dumps(own_form()))
-    shelf = load_shelf(tmp_path)
-    assert len(shelf.forms) == 1
-    assert shelf.problems == (f"b.json: {OWN}|3 stands in another file too.",)
+    handmade_forms = load_handmade_forms(tmp_path)
+    assert len(handmade_forms.forms) == 1
+    assert handmade_forms.problems == (f"b.json: {OWN}|3 stands in another file too.",)
 
 
 async def test_readiness_names_the_problems(tmp_path: Path, runtime: Runtime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dtr_support import SHAPES, Desk, call, canonical, coverage, filled, findings, order, questions
+from dtr_support import SHAPES, Driver, call, canonical, coverage, filled, findings, order, questions
 from tools.make_examples import cpap
 from tools.requests import Json, request_bundle
 
@@ -23,16 +23,16 @@ POLICIES = [p.id for p in LIBRARY.current if any(f.ask for f in p.model.facts.va
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
 @pytest.mark.parametrize("policy", POLICIES)
-async def test_every_package_is_valid(desk: Desk, policy: str, shape: Shape) -> None:
+async def test_every_package_is_valid(driver: Driver, policy: str, shape: Shape) -> None:
     names = (canonical(policy), canonical(f"{policy}-adaptive"))
-    package = await desk.package(call(*names, orders=(order(),)), shape)
+    package = await driver.package(call(*names, orders=(order(),)), shape)
     assert len(package.bundles) == 2
     assert package.issues == []
     assert findings(package.body, shape) == []
 
 
-async def test_what_a_package_holds(desk: Desk) -> None:
-    package = await desk.package(call(canonical("oxygen-home")))
+async def test_what_a_package_holds(driver: Driver) -> None:
+    package = await driver.package(call(canonical("oxygen-home")))
     assert package.forms == ["oxygen-home|2026.2"]
     urls = [entry["fullUrl"] for entry in package.bundles[0]["entry"]]
     assert urls[0] == "http://precert.test/fhir/Questionnaire/oxygen-home"
@@ -49,8 +49,8 @@ async def test_what_a_package_holds(desk: Desk) -> None:
     assert {c["contentType"] for c in library["content"]} == {"text/cql", "application/elm+json"}
 
 
-async def test_the_questions_are_those_of_the_policy(desk: Desk) -> None:
-    form = (await desk.package(call(canonical("pap-osa-initial")))).form
+async def test_the_questions_are_those_of_the_policy(driver: Driver) -> None:
+    form = (await driver.package(call(canonical("pap-osa-initial")))).form
     found = {q["linkId"]: q for q in questions(form)}
     assert list(found) == [
         "osa_dx",
@@ -71,24 +71,24 @@ async def test_the_questions_are_those_of_the_policy(desk: Desk) -> None:
     assert "NCD 240.4" in found["ahi"]["item"][0]["text"]
 
 
-async def test_an_order_leads_to_its_form(desk: Desk) -> None:
-    package = await desk.package(call(orders=(order(),)))
+async def test_an_order_leads_to_its_form(driver: Driver) -> None:
+    package = await driver.package(call(orders=(order(),)))
     assert package.forms == ["oxygen-home|2026.2"]
     contexts = [e["valueReference"] for e in package.draft["extension"] if e["url"].endswith("qr-context")]
     assert contexts == [{"reference": "DeviceRequest/order"}]
 
 
-async def test_orders_that_share_a_form_share_a_package(desk: Desk) -> None:
+async def test_orders_that_share_a_form_share_a_package(driver: Driver) -> None:
     second = order("E1391") | {"id": "second"}
-    package = await desk.package(call(orders=(order(), second)))
+    package = await driver.package(call(orders=(order(), second)))
     assert package.forms == ["oxygen-home|2026.2"]
     contexts = [e["valueReference"]["reference"] for e in package.draft["extension"] if "qr-context" in e["url"]]
     assert contexts == ["DeviceRequest/order", "DeviceRequest/second"]
 
 
-async def test_orders_of_a_type_that_has_no_link(desk: Desk) -> None:
+async def test_orders_of_a_type_that_has_no_link(driver: Driver) -> None:
     supply = {"resourceType": "SupplyRequest", "id": "s", "itemCodeableConcept": order()["codeCodeableConcept"]}
-    package = await desk.package(call(orders=(supply,)))
+    package = await driver.package(call(orders=(supply,)))
     assert package.forms == ["oxygen-home|2026.2"]
     assert not any("qr-context" in e["url"] for e in package.draft["extension"])
     assert findings(package.body, shape22) == []
@@ -105,62 +105,62 @@ async def test_orders_of_a_type_that_has_no_link(desk: Desk) -> None:
         (order("191831", "http://www.nlm.nih.gov/research/umls/rxnorm"), ("warning", "service-unknown")),
     ],
 )
-async def test_an_order_without_a_form(desk: Desk, asked: Json, expected: tuple[str, str]) -> None:
-    package = await desk.package(call(orders=(asked,)))
+async def test_an_order_without_a_form(driver: Driver, asked: Json, expected: tuple[str, str]) -> None:
+    package = await driver.package(call(orders=(asked,)))
     assert (package.bundles, package.issues) == ([], [expected])
     assert findings(package.body, shape22) == []
 
 
-async def test_an_unknown_canonical_is_a_warning(desk: Desk) -> None:
+async def test_an_unknown_canonical_is_a_warning(driver: Driver) -> None:
     unknown = "https://inferno.health/Questionnaire/does-not-exist"
-    package = await desk.package(call(unknown, canonical("oxygen-home"), canonical("oxygen-home", "1999.1")))
+    package = await driver.package(call(unknown, canonical("oxygen-home"), canonical("oxygen-home", "1999.1")))
     assert package.forms == ["oxygen-home|2026.2"]
     assert package.issues == [("warning", "unknown-questionnaire")] * 2
-    alone = await desk.package(call(unknown))
+    alone = await driver.package(call(unknown))
     assert alone.bundles == []
     assert alone.issues == [("warning", "unknown-questionnaire")]
 
 
-async def test_canonicals_limit_what_orders_find(desk: Desk) -> None:
-    package = await desk.package(call(canonical("oxygen-home-adaptive"), orders=(order(), order("E0601"))))
+async def test_canonicals_limit_what_orders_find(driver: Driver) -> None:
+    package = await driver.package(call(canonical("oxygen-home-adaptive"), orders=(order(), order("E0601"))))
     assert package.forms == ["oxygen-home-adaptive|2026.2"]
     contexts = [e for e in package.draft["extension"] if "qr-context" in e["url"]]
     assert len(contexts) == 1
 
 
-async def test_another_member(desk: Desk) -> None:
-    refused = await desk.post(
+async def test_another_member(driver: Driver) -> None:
+    refused = await driver.post(
         "Questionnaire/$questionnaire-package", call(orders=(order(),), coverages=[coverage("MA-0009")])
     )
     assert only_fault(refused, 422).rule == "no-active-coverage"
-    both = await desk.package(call(orders=(order(),), coverages=[coverage("MA-0009"), coverage()]))
+    both = await driver.package(call(orders=(order(),), coverages=[coverage("MA-0009"), coverage()]))
     assert both.forms == ["oxygen-home|2026.2"]
     assert ("warning", "no-active-coverage") in both.issues
 
 
-async def test_without_a_coverage(desk: Desk) -> None:
-    package = await desk.package(call(canonical("oxygen-home"), coverages=[]))
+async def test_without_a_coverage(driver: Driver) -> None:
+    package = await driver.package(call(canonical("oxygen-home"), coverages=[]))
     assert package.issues == [("warning", "no-coverage")]
     assert findings(package.body, shape22) == []
 
 
-async def test_changed_since(desk: Desk) -> None:
-    now = await desk.package(call(canonical("oxygen-home"), changedsince="2026-11-20T00:00:00Z"))
+async def test_changed_since(driver: Driver) -> None:
+    now = await driver.package(call(canonical("oxygen-home"), changedsince="2026-11-20T00:00:00Z"))
     assert (now.bundles, now.issues) == ([], [("information", "unchanged")])
-    before = await desk.package(call(canonical("oxygen-home"), changedsince="2026-06-30T00:00:00Z"))
+    before = await driver.package(call(canonical("oxygen-home"), changedsince="2026-06-30T00:00:00Z"))
     assert before.forms == ["oxygen-home|2026.2"]
 
 
-async def pended(desk: Desk) -> str:
+async def pended(driver: Driver) -> str:
     asked = request_bundle("waits", "MA-0002", [cpap()], diagnoses=("G47.33",))
-    response = await desk.post("Claim/$submit", asked)
+    response = await driver.post("Claim/$submit", asked)
     task = next(e["resource"] for e in bundle(response)["entry"] if e["resource"]["resourceType"] == "Task")
     return str(next(i["valueString"] for i in task["input"] if "valueString" in i))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_the_context_of_a_task(desk: Desk, shape: Shape) -> None:
-    package = await desk.package(call(context=await pended(desk), coverages=[]), shape)
+async def test_the_context_of_a_task(driver: Driver, shape: Shape) -> None:
+    package = await driver.package(call(context=await pended(driver), coverages=[]), shape)
     assert package.forms == ["pap-osa-initial|2026.1"]
     assert package.issues == []
     assert findings(package.body, shape) == []
@@ -170,22 +170,22 @@ async def test_the_context_of_a_task(desk: Desk, shape: Shape) -> None:
     assert known["osa_dx"]["answer"][0]["extension"][0]["extension"][0]["valueCode"] == shape.AUTO
 
 
-async def test_a_context_and_its_order(desk: Desk) -> None:
-    context = await pended(desk)
-    same = await desk.package(
+async def test_a_context_and_its_order(driver: Driver) -> None:
+    context = await pended(driver)
+    same = await driver.package(
         call(
             context=context, orders=(order("E0601") | {"note": [{"text": "urgent"}]},), coverages=[coverage("MA-0002")]
         )
     )
     assert (same.forms, same.issues) == (["pap-osa-initial|2026.1"], [])
-    other = await desk.package(call(context=context, orders=(order(),), coverages=[coverage("MA-0002")]))
+    other = await driver.package(call(context=context, orders=(order(),), coverages=[coverage("MA-0002")]))
     assert other.forms == ["oxygen-home|2026.2"]
     assert other.issues == [("warning", "context-order")]
 
 
-async def test_a_context_that_was_answered(desk: Desk) -> None:
-    context = await pended(desk)
-    package = await desk.package(call(context=context, coverages=[coverage("MA-0002")]))
+async def test_a_context_that_was_answered(driver: Driver) -> None:
+    context = await pended(driver)
+    package = await driver.package(call(context=context, coverages=[coverage("MA-0002")]))
     done = filled(package.form, package.draft, {"osa_dx": True, "eval_before_test": True, "ahi": 22, "events": 140})
     sent = {
         "resourceType": "Parameters",
@@ -197,13 +197,13 @@ async def test_a_context_that_was_answered(desk: Desk) -> None:
             {"name": "Attachment", "part": [{"name": "Content", "resource": done}]},
         ],
     }
-    assert (await desk.post("$submit-attachment", sent)).status_code == 200
-    assert await desk.states(context) == ["active"]
-    after = await desk.package(call(context=context, coverages=[coverage("MA-0002")]))
+    assert (await driver.post("$submit-attachment", sent)).status_code == 200
+    assert await driver.states(context) == ["active"]
+    after = await driver.package(call(context=context, coverages=[coverage("MA-0002")]))
     assert (after.bundles, after.issues) == ([], [("information", "nothing-needed")])
 
 
-async def test_the_context_of_a_hook(desk: Desk) -> None:
+async def test_the_context_of_a_hook(driver: Driver) -> None:
     """What the CRD room keeps of an assertion is enough to find its forms, and nothing of the chart is filled in."""
     line = {
         "code": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets|E1390",
@@ -214,20 +214,20 @@ async def test_the_context_of_a_hook(desk: Desk) -> None:
     }
     kept = json.dumps({"id": "CA1", "lines": [line]})
     put = Put("Assertion", "CA1", kept, {"submitter": ["ehr"]})
-    await desk.service.store.commit(Commit(tenant=desk.service.tenant, puts=[put]))
-    package = await desk.package(call(context="CA1", orders=(order(),)))
+    await driver.service.store.commit(Commit(tenant=driver.service.tenant, puts=[put]))
+    package = await driver.package(call(context="CA1", orders=(order(),)))
     assert (package.forms, package.issues) == (["oxygen-home|2026.2"], [])
     assert "item" not in package.draft
     assert findings(package.body, shape22) == []
 
 
-async def test_an_unknown_context(desk: Desk) -> None:
-    refused = await desk.post("Questionnaire/$questionnaire-package", call(context="nobody"))
+async def test_an_unknown_context(driver: Driver) -> None:
+    refused = await driver.post("Questionnaire/$questionnaire-package", call(context="nobody"))
     assert only_fault(refused, 404).rule == "unknown-context"
 
 
-async def test_2_0_1_says_it_its_way(desk: Desk) -> None:
-    package = await desk.package(call(canonical("oxygen-home"), orders=(order(),)), shape20)
+async def test_2_0_1_says_it_its_way(driver: Driver) -> None:
+    package = await driver.package(call(canonical("oxygen-home"), orders=(order(),)), shape20)
     library = package.of("Library")[0]
     assert [e["valueCanonical"] for e in package.form["extension"] if "cqf-library" in e["url"]] == [library["url"]]
     assert [e["url"].rsplit("/", 1)[-1] for e in package.draft["extension"]] == [
@@ -254,5 +254,5 @@ async def test_2_0_1_says_it_its_way(desk: Desk) -> None:
         (call("x", changedsince="soon"), "changed-since"),
     ],
 )
-async def test_a_fault_is_named(desk: Desk, body: Any, rule: str) -> None:
-    assert only_fault(await desk.post("Questionnaire/$questionnaire-package", body)).rule == rule
+async def test_a_fault_is_named(driver: Driver, body: Any, rule: str) -> None:
+    assert only_fault(await driver.post("Questionnaire/$questionnaire-package", body)).rule == rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dtr_support import ROOT, SHAPES, SITE, VALIDATOR, Desk, call, canonical, findings, questions
+from dtr_support import ROOT, SHAPES, SITE, VALIDATOR, Driver, call, canonical, findings, questions
 from tools.requests import Json
 
 from policy.support import policy as small_policy
@@ -56,15 +56,15 @@ def policy(version: str = "1", options: int = 3, **changed: Any) -> CompiledPoli
 
 
 @pytest.fixture
-def choosy(desk: Desk) -> Desk:
-    """The desk with the choosy policies instead of the shipped ones."""
+def choosy(driver: Driver) -> Driver:
+    """The driver with the choosy policies instead of the shipped ones."""
     catalogue = Catalogue([policy(), policy("2", 12), policy("3", 45)])
-    desk.forms.catalogue = lambda: catalogue
-    return desk
+    driver.forms.catalogue = lambda: catalogue
+    return driver
 
 
-async def read(desk: Desk, path: str, shape: Shape = shape22) -> Json:
-    response = await desk.get(path, shape)
+async def read(driver: Driver, path: str, shape: Shape = shape22) -> Json:
+    response = await driver.get(path, shape)
     assert response.status_code == 200, response.text
     made: Json = json.loads(response.content)
     return made
@@ -72,43 +72,43 @@ async def read(desk: Desk, path: str, shape: Shape = shape22) -> Json:
 
 @pytest.mark.parametrize("id", ["oxygen-home", "oxygen-home|2026.2", "oxygen-home-adaptive"])
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_a_form_by_its_id(desk: Desk, id: str, shape: Shape) -> None:
-    form = await read(desk, f"Questionnaire/{id}", shape)
+async def test_a_form_by_its_id(driver: Driver, id: str, shape: Shape) -> None:
+    form = await read(driver, f"Questionnaire/{id}", shape)
     assert form["url"] == canonical(id.partition("|")[0])
     assert findings(form, shape) == []
-    library = await read(desk, f"Library/{id}", shape)
+    library = await read(driver, f"Library/{id}", shape)
     assert findings(library, shape) == []
 
 
-async def test_what_is_not_there(desk: Desk) -> None:
-    assert only_fault(await desk.get("Questionnaire/nobody"), 404).rule == "unknown-id"
-    assert only_fault(await desk.get("Questionnaire/oxygen-home|1"), 404).rule == "unknown-id"
-    assert only_fault(await desk.get("Library/pap-osa-continue"), 404).rule == "unknown-id"  # no chart can answer it
-    assert only_fault(await desk.get("ValueSet/nobody"), 404).rule == "unknown-value-set"
-    assert only_fault(await desk.get("Questionnaire/tx-goldcard"), 404).rule == "unknown-id"  # no questions
+async def test_what_is_not_there(driver: Driver) -> None:
+    assert only_fault(await driver.get("Questionnaire/nobody"), 404).rule == "unknown-id"
+    assert only_fault(await driver.get("Questionnaire/oxygen-home|1"), 404).rule == "unknown-id"
+    assert only_fault(await driver.get("Library/pap-osa-continue"), 404).rule == "unknown-id"  # no chart can answer it
+    assert only_fault(await driver.get("ValueSet/nobody"), 404).rule == "unknown-value-set"
+    assert only_fault(await driver.get("Questionnaire/tx-goldcard"), 404).rule == "unknown-id"  # no questions
 
 
-async def test_every_canonical_of_a_package_can_be_found(desk: Desk) -> None:
-    package = await desk.package(call(canonical("pap-osa-initial")))
+async def test_every_canonical_of_a_package_can_be_found(driver: Driver) -> None:
+    package = await driver.package(call(canonical("pap-osa-initial")))
     for kind in ("Questionnaire", "Library", "ValueSet"):
         for resource in package.of(kind):
-            found = await desk.get(kind, url=f"{resource['url']}|{resource['version']}")
+            found = await driver.get(kind, url=f"{resource['url']}|{resource['version']}")
             entries = json.loads(found.content)["entry"]
             assert [e["resource"]["url"] for e in entries] == [resource["url"]]
-            again = await read(desk, entries[0]["fullUrl"].removeprefix(f"{ROOT}/fhir/"))
+            again = await read(driver, entries[0]["fullUrl"].removeprefix(f"{ROOT}/fhir/"))
             assert again["url"] == resource["url"]
 
 
-async def test_searching_without_words_lists_what_is_in_effect(desk: Desk) -> None:
-    found = json.loads((await desk.get("Questionnaire")).content)
+async def test_searching_without_words_lists_what_is_in_effect(driver: Driver) -> None:
+    found = json.loads((await driver.get("Questionnaire")).content)
     assert found["total"] == 2 * 13
-    assert json.loads((await desk.get("Questionnaire", url="http://other.test/x")).content)["total"] == 0
-    assert json.loads((await desk.get("Questionnaire", _id="oxygen-home")).content)["total"] == 1
-    assert json.loads((await desk.get("ValueSet")).content)["total"] == 2
-    assert json.loads((await desk.get("Library")).content)["total"] > 0
+    assert json.loads((await driver.get("Questionnaire", url="http://other.test/x")).content)["total"] == 0
+    assert json.loads((await driver.get("Questionnaire", _id="oxygen-home")).content)["total"] == 1
+    assert json.loads((await driver.get("ValueSet")).content)["total"] == 2
+    assert json.loads((await driver.get("Library")).content)["total"] > 0
 
 
-async def test_long_choices_are_value_sets(choosy: Desk) -> None:
+async def test_long_choices_are_value_sets(choosy: Driver) -> None:
     short = await choosy.package(call(canonical("choosy", "1")))
     assert len(next(questions(short.form))["answerOption"]) == 3
     middle = await choosy.package(call(canonical("choosy", "2")))
@@ -125,7 +125,7 @@ async def test_long_choices_are_value_sets(choosy: Desk) -> None:
         assert findings(package.body, shape) == []
 
 
-async def test_expanding(choosy: Desk) -> None:
+async def test_expanding(choosy: Driver) -> None:
     url = f"{ROOT}/fhir/ValueSet/choosy.stage|3"
     body = {"resourceType": "Parameters", "parameter": [{"name": "url", "valueUri": url}]}
     whole = json.loads((await choosy.post("ValueSet/$expand", body)).content)
@@ -149,19 +149,19 @@ async def test_expanding(choosy: Desk) -> None:
         ({"url": f"{ROOT}/fhir/ValueSet/choosy.stage|9"}, 404, "unknown-value-set"),
     ],
 )
-async def test_what_cannot_be_expanded(choosy: Desk, query: dict[str, str], status: int, rule: str) -> None:
+async def test_what_cannot_be_expanded(choosy: Driver, query: dict[str, str], status: int, rule: str) -> None:
     assert only_fault(await choosy.get("ValueSet/$expand", **query), status).rule == rule
 
 
-async def test_branches_of_a_terminology_are_not_guessed(desk: Desk) -> None:
-    desk.forms.catalogue = lambda: Catalogue([], {"branch": ("icd10|I27*", "icd10|I50.1")})
-    refused = await desk.get("ValueSet/$expand", url=f"{ROOT}/fhir/ValueSet/branch")
+async def test_branches_of_a_terminology_are_not_guessed(driver: Driver) -> None:
+    driver.forms.catalogue = lambda: Catalogue([], {"branch": ("icd10|I27*", "icd10|I50.1")})
+    refused = await driver.get("ValueSet/$expand", url=f"{ROOT}/fhir/ValueSet/branch")
     assert only_fault(refused, 422).rule == "not-expandable"
-    definition = await read(desk, "ValueSet/branch")
+    definition = await read(driver, "ValueSet/branch")
     assert definition["compose"]["include"][1]["filter"][0]["value"] == "I27.*"
 
 
-async def test_a_form_is_kept_when_its_policy_is_gone(choosy: Desk) -> None:
+async def test_a_form_is_kept_when_its_policy_is_gone(choosy: Driver) -> None:
     sent = await choosy.package(call(canonical("choosy", "1")))
     choosy.forms.catalogue = lambda: Catalogue([policy("2")])
     again = await choosy.package(call(canonical("choosy", "1")))
@@ -174,7 +174,7 @@ async def test_a_form_is_kept_when_its_policy_is_gone(choosy: Desk) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_a_form_is_kept_though_nobody_ever_fetched_it(choosy: Desk, shape: Shape) -> None:
+async def test_a_form_is_kept_though_nobody_ever_fetched_it(choosy: Driver, shape: Shape) -> None:
     """CRD or PAS may have named it; it is found after its policy is gone, at the address that the server has then."""
     await choosy.context.issued.keep_all(choosy.forms, choosy.service.runtime)
     choosy.forms.catalogue = lambda: Catalogue([policy("9")])
@@ -188,24 +188,24 @@ async def test_a_form_is_kept_though_nobody_ever_fetched_it(choosy: Desk, shape:
     assert json.loads(moved.content)["url"] == "http://elsewhere.test/fhir/Questionnaire/choosy-adaptive"
 
 
-async def test_a_draft_is_not_archived(desk: Desk) -> None:
-    desk.forms.catalogue = lambda: Catalogue([policy("1", status="draft")])
-    await desk.context.issued.keep_all(desk.forms, desk.service.runtime)
-    desk.forms.catalogue = lambda: Catalogue([policy("2")])
-    assert (await desk.get("Questionnaire/choosy|1")).status_code == 404
+async def test_a_draft_is_not_archived(driver: Driver) -> None:
+    driver.forms.catalogue = lambda: Catalogue([policy("1", status="draft")])
+    await driver.context.issued.keep_all(driver.forms, driver.service.runtime)
+    driver.forms.catalogue = lambda: Catalogue([policy("2")])
+    assert (await driver.get("Questionnaire/choosy|1")).status_code == 404
 
 
-async def test_a_form_that_has_ended_says_so(desk: Desk) -> None:
+async def test_a_form_that_has_ended_says_so(driver: Driver) -> None:
     ended = policy("1", effective={"start": "2025-01-01", "end": "2025-12-31"})
-    desk.forms.catalogue = lambda: Catalogue([ended, policy("2")])
-    package = await desk.package(call(canonical("choosy", "1")))
+    driver.forms.catalogue = lambda: Catalogue([ended, policy("2")])
+    package = await driver.package(call(canonical("choosy", "1")))
     assert package.forms == ["choosy|1"]
     assert package.issues == [("warning", "form-expired")]
-    assert (await desk.package(call(canonical("choosy")))).forms == ["choosy|2"]
+    assert (await driver.package(call(canonical("choosy")))).forms == ["choosy|2"]
 
 
 @pytest.mark.parametrize("names", [("questionnaire", "operationOutcome"), ("Questionnaire", "OperationOutcome")])
-async def test_a_report_is_kept_without_people_in_it(desk: Desk, names: tuple[str, str]) -> None:
+async def test_a_report_is_kept_without_people_in_it(driver: Driver, names: tuple[str, str]) -> None:
     said = "Patient/123 'Alma Reyes' (MA-0001, 1951-03-14) broke the form"
     outcome = {
         "issue": [{"severity": "error", "code": "invalid", "details": {"text": said}, "expression": ["item[0]"]}]
@@ -217,9 +217,9 @@ async def test_a_report_is_kept_without_people_in_it(desk: Desk, names: tuple[st
             {"name": names[1], "resource": {"resourceType": "OperationOutcome", **outcome}},
         ],
     }
-    response = await desk.post("Questionnaire/$log-questionnaire-errors", body)
+    response = await driver.post("Questionnaire/$log-questionnaire-errors", body)
     assert (response.status_code, response.content) == (204, b"")
-    (report,) = await desk.context.errors.newest("oxygen-home")
+    (report,) = await driver.context.errors.newest("oxygen-home")
     assert report["questionnaires"] == [canonical("oxygen-home-adaptive", "2026.2")]
     assert report["issues"] == [
         {
@@ -242,14 +242,14 @@ async def test_a_report_is_kept_without_people_in_it(desk: Desk, names: tuple[st
         ),
     ],
 )
-async def test_a_report_that_says_nothing(desk: Desk, parameters: list[Json], rules: list[str]) -> None:
+async def test_a_report_that_says_nothing(driver: Driver, parameters: list[Json], rules: list[str]) -> None:
     from support.answers import faults
 
     body = {"resourceType": "Parameters", "parameter": parameters}
-    response = await desk.post("Questionnaire/$log-questionnaire-errors", body)
+    response = await driver.post("Questionnaire/$log-questionnaire-errors", body)
     assert response.status_code == 400
     assert [fault.rule for fault in faults(response)] == rules
-    wrong = await desk.post("Questionnaire/$log-questionnaire-errors", {"resourceType": "Patient"})
+    wrong = await driver.post("Questionnaire/$log-questionnaire-errors", {"resourceType": "Patient"})
     assert only_fault(wrong).rule == "not-parameters"
 
 
@@ -276,9 +276,9 @@ def test_all_kinds_of_questions_are_valid() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: str(s.VERSION))
-async def test_the_capability_statement_says_what_is_served(desk: Desk, shape: Shape) -> None:
+async def test_the_capability_statement_says_what_is_served(driver: Driver, shape: Shape) -> None:
     """Read without a token; every operation, and searches by canonical (2.2.0 conf-1)."""
-    statement = await read(desk, "metadata", shape)
+    statement = await read(driver, "metadata", shape)
     rest = {r["type"]: r for r in statement["rest"][0]["resource"]}
     said = {
         kind: [o["name"] for o in rest[kind].get("operation", [])] for kind in ("Questionnaire", "Library", "ValueSet")
@@ -295,7 +295,7 @@ async def test_the_capability_statement_says_what_is_served(desk: Desk, shape: S
     assert findings(statement, shape) == []
 
 
-async def test_a_report_wrapped_as_the_operation_definition_has_it(desk: Desk) -> None:
+async def test_a_report_wrapped_as_the_operation_definition_has_it(driver: Driver) -> None:
     """2.2.0 declares one parameter, ``resource``, that is itself Parameters; some clients will take it at its word."""
     outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "invalid"}]}
     inner = {
@@ -306,6 +306,6 @@ async def test_a_report_wrapped_as_the_operation_definition_has_it(desk: Desk) -
         ],
     }
     body = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": inner}]}
-    assert (await desk.post("Questionnaire/$log-questionnaire-errors", body)).status_code == 204
-    (report,) = await desk.context.errors.newest("oxygen-home")
+    assert (await driver.post("Questionnaire/$log-questionnaire-errors", body)).status_code == 204
+    (report,) = await driver.context.errors.newest("oxygen-home")
     assert report["issues"][0]["code"] == "invalid"

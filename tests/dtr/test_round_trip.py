@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dtr_support import Desk, call, canonical, coverage, filled, findings, mounted
+from dtr_support import Driver, call, canonical, coverage, filled, findings, mounted
 from tools.requests import MEMBERS, Json, item, request_bundle
 
 from precert.dtr import shape22
@@ -116,15 +116,15 @@ def peopled(directory: Directory) -> Directory:
 
 @dataclass
 class Journey:
-    """A desk whose clock stands at the day that a test is about."""
+    """A driver whose clock stands at the day that a test is about."""
 
-    desk: Desk
+    driver: Driver
     clock: FrozenClock
 
     async def begin(self, trip: Trip) -> Json:
         """Move the clock there and fetch and fill in the form."""
         self.clock.at = datetime.datetime.combine(trip.context.received, datetime.time(15), datetime.UTC)
-        return await form_filled(self.desk, trip)
+        return await form_filled(self.driver, trip)
 
 
 @pytest.fixture
@@ -135,8 +135,8 @@ async def journey(tmp_path: Path) -> AsyncIterator[Journey]:
         yield Journey(mounted(app, client), clock)
 
 
-async def decided(desk: Desk, number: str) -> tuple[str, tuple[str, ...]]:
-    case = await desk.service.find_case(number)
+async def decided(driver: Driver, number: str) -> tuple[str, tuple[str, ...]]:
+    case = await driver.service.find_case(number)
     assert case is not None
     (line,) = case.ordered
     assert line.determination is not None
@@ -155,12 +155,12 @@ ADAPTIVE = [t for t in TRIPS if not t.context.evidence and not t.context.diagnos
 """Tests that rest on answers alone: there an interview can be held without a chart."""
 
 
-async def interviewed(desk: Desk, trip: Trip) -> Json | None:
+async def interviewed(driver: Driver, trip: Trip) -> Json | None:
     """The adaptive form filled in step by step; ``None`` when it asks for something that the test does not answer."""
     asked = call(canonical(f"{trip.policy.id}-adaptive", trip.policy.version), coverages=[coverage(trip.member)])
-    response = (await desk.package(asked)).draft
+    response = (await driver.package(asked)).draft
     for _ in range(len(trip.answers) + 2):
-        answer = await desk.post("Questionnaire/$next-question", response)
+        answer = await driver.post("Questionnaire/$next-question", response)
         if answer.status_code == 400:
             return None
         response = json.loads(answer.content)
@@ -176,13 +176,13 @@ async def test_interviews(journey: Journey) -> None:
     held = 0
     for trip in ADAPTIVE:
         await journey.begin(trip)
-        response = await interviewed(journey.desk, trip)
+        response = await interviewed(journey.driver, trip)
         if response is None:
             continue
         held += 1
         assert findings(response, shape22) == []
-        answer = bundle(await journey.desk.post("Claim/$submit", trip.request(response | {"id": "adaptive"})))
-        agrees(trip, *await decided(journey.desk, number_of(answer)))
+        answer = bundle(await journey.driver.post("Claim/$submit", trip.request(response | {"id": "adaptive"})))
+        agrees(trip, *await decided(journey.driver, number_of(answer)))
     assert held >= 15
 
 
@@ -197,9 +197,9 @@ def agrees(trip: Trip, outcome: str, missing: tuple[str, ...]) -> None:
         assert sorted(missing) == sorted(expect.missing)
 
 
-async def form_filled(desk: Desk, trip: Trip) -> Json:
+async def form_filled(driver: Driver, trip: Trip) -> Json:
     asked = call(canonical(trip.policy.id, trip.policy.version), coverages=[coverage(trip.member)])
-    package = await desk.package(asked)
+    package = await driver.package(asked)
     return filled(package.form, package.draft, trip.answers)
 
 
@@ -211,8 +211,8 @@ async def test_answers_in_the_request(journey: Journey, policy: str) -> None:
         if first:  # one of each form is held against its profile; they differ in the answers only
             assert findings(response, shape22) == []
             first = False
-        answer = bundle(await journey.desk.post("Claim/$submit", trip.request(response)))
-        agrees(trip, *await decided(journey.desk, number_of(answer)))
+        answer = bundle(await journey.driver.post("Claim/$submit", trip.request(response)))
+        agrees(trip, *await decided(journey.driver, number_of(answer)))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -220,8 +220,8 @@ async def test_answers_afterwards(journey: Journey, policy: str) -> None:
     waited = 0
     for trip in (trip for trip in TRIPS if trip.policy.id == policy):
         response = await journey.begin(trip)
-        answer = bundle(await journey.desk.post("Claim/$submit", trip.request(None)))
-        if await journey.desk.states(number_of(answer)) != ["pended_info"]:
+        answer = bundle(await journey.driver.post("Claim/$submit", trip.request(None)))
+        if await journey.driver.states(number_of(answer)) != ["pended_info"]:
             continue  # decided without the answers
         waited += 1
         sent = {
@@ -234,7 +234,7 @@ async def test_answers_afterwards(journey: Journey, policy: str) -> None:
                 {"name": "Attachment", "part": [{"name": "Content", "resource": response}]},
             ],
         }
-        attached = await journey.desk.post("$submit-attachment", sent)
+        attached = await journey.driver.post("$submit-attachment", sent)
         assert attached.status_code == 200, attached.text
-        agrees(trip, *await decided(journey.desk, number_of(answer)))
+        agrees(trip, *await decided(journey.driver, number_of(answer)))
     assert waited

@@ -12,12 +12,12 @@ import pytest
 from cql_running import executed, node
 from tools.requests import Json, concept
 
-from precert.dtr.handmade.loading import load_shelf
-from precert.dtr.handmade.shelf import Handmade
+from precert.dtr.handmade.collection import Handmade
+from precert.dtr.handmade.loading import load_handmade_forms
 from precert.fhir import json
 from support.app import EXAMPLES
 
-FORMS = load_shelf(EXAMPLES / "forms").forms
+FORMS = load_handmade_forms(EXAMPLES / "forms").forms
 
 
 def content(form: Handmade, kind: str) -> bytes:

@@ -1,7 +1,6 @@
 """What the CRD suite demands of answers (tests 2.04, 3.x.05 to 3.x.15), one function per test, over all answers to a hook.
 
-Each returns what it looked at, so that a test can insist that there was something. Source: the suite's descriptions
-(spec/crd.md 2.2), CDS Hooks 2.0, CRD 2.0.1.
+Each returns what it looked at, so that a test can insist that there was something. Sources: the suite's descriptions, CDS Hooks 2.0, CRD 2.0.1.
 """
 
 from __future__ import annotations

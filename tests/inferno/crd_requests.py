@@ -1,6 +1,6 @@
 """What the CRD suite demands of the tester's own request bodies (tests 2.02, 2.03, 3.x.02 to 3.x.04).
 
-Source: the suite's descriptions (spec/crd.md 2.2), CDS Hooks 2.0, the profiles of CRD.
+Source: the suite's descriptions, CDS Hooks 2.0, the profiles of CRD.
 """
 
 from __future__ import annotations

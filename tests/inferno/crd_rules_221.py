@@ -1,7 +1,7 @@
 """What the CRD 2.2.1 suite demands of requests and answers beyond the 2.0.1 suite: the rules of the logical models.
 
 Sources: the suite's tests (``lib/davinci_crd_test_kit/server/v2.2.1``, in development), the logical models of CRD 2.2.1 as
-spec/crd.md 1.4, 1.6 and 1.7 give them.
+docs/crd.md gives them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the payer suites hold against packages and forms, one function per rule; each gives what it found wrong.
 
-Source: dtr.md 2.2 and 2.4, where the tests are described; nothing is taken from the suites' code.
+Source: docs/conformance-dtr.md; nothing is taken from the suites' code.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Plays the DTR presets like the suites do, in this process: packages, expansions, adaptive forms to their end.
 
-What the suites do is described in dtr.md 2.2 and 2.4 (facts about their requests); the code is ours.
+What the suites ask is described in docs/conformance-dtr.md; the code is ours.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The tests of the official CRD server suite (crd_server, 2.0.1), replicated over the preset and our answers to it.
 
-The numbers are the suite's (spec/crd.md 2.2). All response types have to appear on every hook that can have them, also
+The numbers are the suite's. All response types have to appear on every hook that can have them, also
 where the suite would only skip. The same bodies asked for in 2.2 are held against the profiles of 2.2.1.
 """
 

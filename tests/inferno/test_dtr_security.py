@@ -1,4 +1,4 @@
-"""Discovery and access as the 2.2.0 payer suite checks them (dtr.md 1.1, 2.4 groups 1 and 2), and what is refused."""
+"""Discovery and access as the 2.2.0 payer suite checks them, and what is refused."""
 
 from __future__ import annotations
 

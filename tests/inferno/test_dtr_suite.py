@@ -1,6 +1,6 @@
 """The payer suites of the DTR kit over the shipped presets, test by test: 2.0.1 (``dtr_payer_server``) and 2.2.0.
 
-The numbers are those of dtr.md 2.2; the groups of 2.2.0 those of 2.4. Discovery and tokens are in test_dtr_security.py.
+The numbers are those of the kit's DTR payer suites (docs/conformance-dtr.md). Discovery and tokens are in test_dtr_security.py.
 """
 
 from __future__ import annotations

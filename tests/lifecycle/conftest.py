@@ -1,4 +1,4 @@
-"""A desk at a precert in this process whose every answer is held against the profiles."""
+"""A driver at a precert in this process whose every answer is held against the profiles."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lifecycle.steps import Desk
+from lifecycle.steps import Driver
 from precert.runtime import Runtime
 from support.app import running
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Desk]:
+async def driver(tmp_path: Path, runtime: Runtime) -> AsyncIterator[Driver]:
     async with running(tmp_path / "data", runtime, validate_answers=True) as (app, client):
-        yield Desk(client, app)
+        yield Driver(client, app)

@@ -35,7 +35,7 @@ HEADERS = {"Content-Type": "application/fhir+json"}
 
 
 @dataclass
-class Desk:
+class Driver:
     """A client of one precert."""
 
     client: httpx.AsyncClient

@@ -12,7 +12,7 @@ from lifecycle.steps import (
     NURSE,
     OLD,
     PHYSICIAN,
-    Desk,
+    Driver,
     actions,
     by_sequence,
     case_of,
@@ -23,14 +23,14 @@ from lifecycle.steps import (
 from support.answers import claim_response, extension
 
 
-async def current(desk: Desk, base: str = NEW, member: str = "MA-0001") -> dict[str, object]:
+async def current(driver: Driver, base: str = NEW, member: str = "MA-0001") -> dict[str, object]:
     """The one answer that an inquiry for the member gets."""
-    (answer,) = await desk.inquire(inquiry(f"ask-{base.count('/')}", member=member), base)
+    (answer,) = await driver.inquire(inquiry(f"ask-{base.count('/')}", member=member), base)
     return answer
 
 
-async def test_approved_by_the_rules(desk: Desk) -> None:
-    answer = await desk.submit(request("r", [cpap()]))
+async def test_approved_by_the_rules(driver: Driver) -> None:
+    answer = await driver.submit(request("r", [cpap()]))
     (line,) = by_sequence(answer).values()
     assert (line.action, line.reason) == ("A1", None)
     assert line.number is not None
@@ -44,37 +44,37 @@ async def test_approved_by_the_rules(desk: Desk) -> None:
     assert extension(reviewer, "wasHumanReviewedFlag") is False
 
 
-async def test_denied_by_the_plan_and_by_no_machine_otherwise(desk: Desk) -> None:
+async def test_denied_by_the_plan_and_by_no_machine_otherwise(driver: Driver) -> None:
     """An administrative denial where the plan allows it; clinical doubt goes to a person."""
-    ended = await desk.submit(request("ended", [cpap()], member="MA-0009"))
+    ended = await driver.submit(request("ended", [cpap()], member="MA-0009"))
     (line,) = by_sequence(ended).values()
     assert (line.action, line.number) == ("A3", None)
     assert line.reason is not None
     assert any("2025-12-31" in note for note in line.notes)
-    too_much = await desk.submit(request("too-much", [cpap(13)]))
+    too_much = await driver.submit(request("too-much", [cpap(13)]))
     assert actions(too_much) == {1: "A4"}
 
 
 @pytest.mark.parametrize("base", [NEW, OLD])
-async def test_pended_then_approved_by_a_nurse(desk: Desk, base: str) -> None:
-    answer = await desk.submit(request("r", [cpap()], studied=False), base)
+async def test_pended_then_approved_by_a_nurse(driver: Driver, base: str) -> None:
+    answer = await driver.submit(request("r", [cpap()], studied=False), base)
     (line,) = by_sequence(answer).values()
     assert line.action == "A4"
     assert line.reference is not None
     assert line.reference.startswith("RN")
     assert claim_response(answer)["outcome"] == {NEW: "complete", OLD: "queued"}[base]
-    decided = await desk.decide(case_of(answer), outcome="approve", rationale="Seen the study.", **NURSE)
+    decided = await driver.decide(case_of(answer), outcome="approve", rationale="Seen the study.", **NURSE)
     assert decided.status_code == 200, decided.text
-    now = await current(desk, base)
+    now = await current(driver, base)
     (line,) = by_sequence(now).values()
     assert (line.action, line.reference) == ("A1", None)
     assert claim_response(now)["outcome"] == "complete"
 
 
-async def test_denied_by_a_physician_with_reason_note_and_reviewer(desk: Desk) -> None:
-    answer = await desk.submit(request("r", [cpap()], studied=False))
-    await desk.deny(case_of(answer))
-    now = await current(desk)
+async def test_denied_by_a_physician_with_reason_note_and_reviewer(driver: Driver) -> None:
+    answer = await driver.submit(request("r", [cpap()], studied=False))
+    await driver.deny(case_of(answer))
+    now = await current(driver)
     (line,) = by_sequence(now).values()
     assert (line.action, line.number) == ("A3", None)
     assert line.reason is not None
@@ -87,19 +87,19 @@ async def test_denied_by_a_physician_with_reason_note_and_reviewer(desk: Desk) -
 
 
 @pytest.mark.parametrize("outcome", ["deny", "modify"])
-async def test_a_nurse_neither_denies_nor_cuts(desk: Desk, outcome: str) -> None:
-    answer = await desk.submit(request("r", [cpap()], studied=False))
-    refused = await desk.decide(case_of(answer), outcome=outcome, rationale="No.", license="RN-1234", **NURSE)
+async def test_a_nurse_neither_denies_nor_cuts(driver: Driver, outcome: str) -> None:
+    answer = await driver.submit(request("r", [cpap()], studied=False))
+    refused = await driver.decide(case_of(answer), outcome=outcome, rationale="No.", license="RN-1234", **NURSE)
     assert refused.status_code == 403
-    assert actions(await current(desk)) == {1: "A4"}
+    assert actions(await current(driver)) == {1: "A4"}
 
 
-async def test_cut_by_a_physician_in_both_shapes(desk: Desk) -> None:
+async def test_cut_by_a_physician_in_both_shapes(driver: Driver) -> None:
     """spec-36, spec-37: the item keeps A6 and what was asked; what was granted stands where the version puts it."""
-    answer = await desk.submit(request("r", [cpap(13)]))
+    answer = await driver.submit(request("r", [cpap(13)]))
     assert actions(answer) == {1: "A4"}
-    await desk.modify(case_of(answer), 6)
-    new, old = claim_response(await current(desk, NEW)), claim_response(await current(desk, OLD))
+    await driver.modify(case_of(answer), 6)
+    new, old = claim_response(await current(driver, NEW)), claim_response(await current(driver, OLD))
     numbers = set()
     for response in (new, old):
         (item,) = response["item"]
@@ -115,29 +115,29 @@ async def test_cut_by_a_physician_in_both_shapes(desk: Desk) -> None:
     assert len(numbers) == 1
 
 
-async def test_one_case_two_shapes_one_decision(desk: Desk) -> None:
+async def test_one_case_two_shapes_one_decision(driver: Driver) -> None:
     """The decision is the core's; the version is rendering only (conf-1)."""
-    await desk.submit(request("r", [cpap(), cpap(13, 2)]))
-    new, old = await current(desk, NEW), await current(desk, OLD)
+    await driver.submit(request("r", [cpap(), cpap(13, 2)]))
+    new, old = await current(driver, NEW), await current(driver, OLD)
     assert by_sequence(new) == by_sequence(old)
     assert (claim_response(new)["outcome"], claim_response(old)["outcome"]) == ("complete", "queued")
     identifiers = [claim_response(a)["identifier"] for a in (new, old)]
     assert identifiers[0] == identifiers[1]
 
 
-async def test_a_closed_line_is_decided_once(desk: Desk) -> None:
-    answer = await desk.submit(request("r", [cpap()], studied=False))
-    await desk.approve(case_of(answer))
-    again = await desk.decide(case_of(answer), outcome="approve", rationale="Again.", **PHYSICIAN)
+async def test_a_closed_line_is_decided_once(driver: Driver) -> None:
+    answer = await driver.submit(request("r", [cpap()], studied=False))
+    await driver.approve(case_of(answer))
+    again = await driver.decide(case_of(answer), outcome="approve", rationale="Again.", **PHYSICIAN)
     assert again.status_code == 409
 
 
-async def test_not_known_is_neither_granted_nor_refused(desk: Desk) -> None:
+async def test_not_known_is_neither_granted_nor_refused(driver: Driver) -> None:
     """A request that is cancelled at once, and one that a machine cannot judge."""
-    answer = await desk.submit(request("r", [cpap(start=None)], studied=False))
+    answer = await driver.submit(request("r", [cpap(start=None)], studied=False))
     response = claim_response(answer)
     assert "preAuthPeriod" not in response
     assert "preAuthRef" not in response
-    record = await desk.record(case_of(answer))
+    record = await driver.record(case_of(answer))
     assert record.ordered[0].authorization is None
     assert record.opened.received.date() == date(2026, 11, 20)

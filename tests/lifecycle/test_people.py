@@ -25,7 +25,7 @@ from lifecycle.steps import (
     OLD,
     PHYSICIAN,
     SHORTER,
-    Desk,
+    Driver,
     Json,
     actions,
     by_sequence,
@@ -54,21 +54,21 @@ CRITERION_MET, CRITERION_UNMET = "PAP-DX", "PAP-AHI-15"
 MILD = {"eval_before_test": True, "ahi": 3.0, "events": 12, "comorbid": False}
 
 
-async def pended(desk: Desk, name: str = "r", months: float = 3, **more: Any) -> str:
+async def pended(driver: Driver, name: str = "r", months: float = 3, **more: Any) -> str:
     """A case that waits for information."""
-    return case_of(await desk.submit(request(name, [cpap(months)], studied=False, **more)))
+    return case_of(await driver.submit(request(name, [cpap(months)], studied=False, **more)))
 
 
-async def unmet(desk: Desk, name: str = "mild") -> str:
+async def unmet(driver: Driver, name: str = "mild") -> str:
     """A case in review whose study shows no apnea."""
     evidence = (answered(name, "pap-osa-initial", MILD),)
-    answer = await desk.submit(request(name, [cpap()], evidence=evidence))
+    answer = await driver.submit(request(name, [cpap()], evidence=evidence))
     assert actions(answer) == {1: "A4"}
     return case_of(answer)
 
 
-async def line_of(desk: Desk, case: str) -> Line:
-    return (await desk.record(case)).lines[1]
+async def line_of(driver: Driver, case: str) -> Line:
+    return (await driver.record(case)).lines[1]
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str]:
@@ -105,88 +105,88 @@ PHYSICIAN_DENIES = {"outcome": "deny", "rationale": NO_APNEA, **PHYSICIAN}
         ({"outcome": "pend", "reasons": ["PAP-DX"], **NURSE}, (422, "incomplete")),
     ],
 )  # fmt: skip
-async def test_what_persons_may_not_do(desk: Desk, body: Json, expected: tuple[int, str]) -> None:
-    case = await pended(desk)
-    before = await desk.record(case)
-    assert refusal(await desk.decide(case, **body)) == expected
-    assert (await desk.record(case)).events == before.events
+async def test_what_persons_may_not_do(driver: Driver, body: Json, expected: tuple[int, str]) -> None:
+    case = await pended(driver)
+    before = await driver.record(case)
+    assert refusal(await driver.decide(case, **body)) == expected
+    assert (await driver.record(case)).events == before.events
 
 
-async def test_a_denial_cites_what_the_study_shows_and_the_notes_say_it(desk: Desk) -> None:
-    case = await unmet(desk)
-    assert refusal(await desk.decide(case, **PHYSICIAN_DENIES, reasons=[CRITERION_MET])) == (422, "criterion-met")
-    decided = await desk.decide(case, **PHYSICIAN_DENIES, reasons=[CRITERION_UNMET])
+async def test_a_denial_cites_what_the_study_shows_and_the_notes_say_it(driver: Driver) -> None:
+    case = await unmet(driver)
+    assert refusal(await driver.decide(case, **PHYSICIAN_DENIES, reasons=[CRITERION_MET])) == (422, "criterion-met")
+    decided = await driver.decide(case, **PHYSICIAN_DENIES, reasons=[CRITERION_UNMET])
     assert decided.status_code == 200, decided.text
-    (now,) = await desk.inquire(inquiry("ask"))
+    (now,) = await driver.inquire(inquiry("ask"))
     (line,) = by_sequence(now).values()
     assert line.action == "A3"
     assert any("breathing stops" in note for note in line.notes)
     assert not any("the notice" in note for note in line.notes)  # there is none yet
 
 
-async def test_a_denial_for_want_of_information_says_what_was_asked_and_when(desk: Desk) -> None:
-    case = await pended(desk)
+async def test_a_denial_for_want_of_information_says_what_was_asked_and_when(driver: Driver) -> None:
+    case = await pended(driver)
     denial = {**PHYSICIAN_DENIES, "reasons": ["PAP-F2F"]}
     for days, expected in ((4, (422, "question-open")), (1, (200, ""))):
-        desk.forward(days=days)
-        assert refusal(await desk.decide(case, **denial)) == expected
-    (now,) = await desk.inquire(inquiry("ask"))
+        driver.forward(days=days)
+        assert refusal(await driver.decide(case, **denial)) == expected
+    (now,) = await driver.inquire(inquiry("ask"))
     notes = by_sequence(now)[1].notes
     assert any(
         "Asked on 2026-11-20, to be answered by 2026-11-25" in note and "No answer came" in note for note in notes
     )
 
 
-async def test_a_nurse_cannot_ask_her_way_to_an_exception(desk: Desk) -> None:
+async def test_a_nurse_cannot_ask_her_way_to_an_exception(driver: Driver) -> None:
     """What the rules found stays what they found, whatever people asked since."""
-    case = await unmet(desk)
+    case = await unmet(driver)
     approve = {"outcome": "approve", "rationale": "Looks fine to me.", **NURSE}
-    assert refusal(await desk.decide(case, **approve)) == (403, "exception-needs-physician")
-    assert (await desk.decide(case, outcome="pend", note="Anything else?", **NURSE)).status_code == 200
-    assert refusal(await desk.decide(case, **approve)) == (403, "exception-needs-physician")
+    assert refusal(await driver.decide(case, **approve)) == (403, "exception-needs-physician")
+    assert (await driver.decide(case, outcome="pend", note="Anything else?", **NURSE)).status_code == 200
+    assert refusal(await driver.decide(case, **approve)) == (403, "exception-needs-physician")
 
 
 # What is granted comes from the policy
 
 
-async def test_an_approval_without_an_amount_grants_the_policys(desk: Desk) -> None:
+async def test_an_approval_without_an_amount_grants_the_policys(driver: Driver) -> None:
     item = cpap()
     del item["quantity"]
-    case = case_of(await desk.submit(request("none", [item], studied=False)))
-    assert (await desk.decide(case, outcome="approve", rationale="Seen the study.", **NURSE)).status_code == 200
-    granted = (await line_of(desk, case)).authorization
+    case = case_of(await driver.submit(request("none", [item], studied=False)))
+    assert (await driver.decide(case, outcome="approve", rationale="Seen the study.", **NURSE)).status_code == 200
+    granted = (await line_of(driver, case)).authorization
     assert granted is not None
     assert (granted.quantity, granted.unit, str(granted.end)) == (3, "months", "2027-03-28")
 
 
-async def test_when_the_policy_version_is_gone_the_person_says_what_is_granted(desk: Desk) -> None:
-    case = await pended(desk)
-    assert desk.app is not None
-    service: AuthorizationService = desk.app.state.service
+async def test_when_the_policy_version_is_gone_the_person_says_what_is_granted(driver: Driver) -> None:
+    case = await pended(driver)
+    assert driver.app is not None
+    service: AuthorizationService = driver.app.state.service
     service.catalogue = Catalogue
     approve = {"outcome": "approve", "rationale": "Seen the study.", **NURSE}
-    assert refusal(await desk.decide(case, **approve)) == (422, "grant-unknown")
-    assert refusal(await desk.decide(case, **approve, authorized={"units": 3})) == (422, "grant-unknown")
-    assert (await desk.decide(case, **approve, authorized={"units": 3, "period": "3 months"})).status_code == 200
+    assert refusal(await driver.decide(case, **approve)) == (422, "grant-unknown")
+    assert refusal(await driver.decide(case, **approve, authorized={"units": 3})) == (422, "grant-unknown")
+    assert (await driver.decide(case, **approve, authorized={"units": 3, "period": "3 months"})).status_code == 200
 
 
 # A6
 
 
-async def cut(desk: Desk, name: str = "cut", months: float = 13, granted: float = 6) -> tuple[Json, str, str]:
+async def cut(driver: Driver, name: str = "cut", months: float = 13, granted: float = 6) -> tuple[Json, str, str]:
     """A request of which less was granted: what was sent, the case, the number."""
     body = request(name, [cpap(months)])
-    case = case_of(await desk.submit(body))
-    await desk.modify(case, granted)
-    authorization = (await line_of(desk, case)).authorization
+    case = case_of(await driver.submit(body))
+    await driver.modify(case, granted)
+    authorization = (await line_of(driver, case)).authorization
     assert authorization is not None
     return body, case, authorization.number
 
 
 @pytest.mark.parametrize("base", [NEW, OLD])
-async def test_a6_says_what_was_cut_and_how_to_appeal(desk: Desk, base: str) -> None:
-    _, _, number = await cut(desk)
-    (now,) = await desk.inquire(inquiry("ask"), base)
+async def test_a6_says_what_was_cut_and_how_to_appeal(driver: Driver, base: str) -> None:
+    _, _, number = await cut(driver)
+    (now,) = await driver.inquire(inquiry("ask"), base)
     (line,) = by_sequence(now).values()
     assert (line.action, line.number) == ("A6", number)
     assert SHORTER in line.notes
@@ -195,59 +195,59 @@ async def test_a6_says_what_was_cut_and_how_to_appeal(desk: Desk, base: str) -> 
 
 
 @pytest.mark.parametrize(("months", "satisfied"), [(3, True), (6, True), (7, False), (13, False)])
-async def test_a6_satisfies_orders_within_what_was_granted(desk: Desk, months: int, satisfied: bool) -> None:
-    _, _, number = await cut(desk)
+async def test_a6_satisfies_orders_within_what_was_granted(driver: Driver, months: int, satisfied: bool) -> None:
+    _, _, number = await cut(driver)
     asked = order("E0601", occurrenceDateTime="2027-01-10", quantityQuantity={"value": months, "unit": "months"})
-    answer = (await desk.client.post("/cds-services/crd-order-sign", json=hook(asked, version="2.2"))).json()
+    answer = (await driver.client.post("/cds-services/crd-order-sign", json=hook(asked, version="2.2"))).json()
     (info,) = infos(answer)
     assert (info.get("satisfied-pa-id") == number) is satisfied
     assert (info["pa-needed"] == "satisfied") is satisfied
 
 
-async def test_a6_is_found_and_repeated_by_its_number(desk: Desk) -> None:
-    _, case, number = await cut(desk)
-    (found,) = await desk.inquire(inquiry("number", numbers=(number,)))
+async def test_a6_is_found_and_repeated_by_its_number(driver: Driver) -> None:
+    _, case, number = await cut(driver)
+    (found,) = await driver.inquire(inquiry("number", numbers=(number,)))
     assert case_of(found) == case
     again = cpap(6)
     again["extension"].append({"url": NUMBERED, "valueString": number})
-    answer = await desk.submit(request("again", [again]))
+    answer = await driver.submit(request("again", [again]))
     (line,) = by_sequence(answer).values()
     assert (line.action, line.number) == ("A1", number)
     more = cpap(13)
     more["extension"].append({"url": NUMBERED, "valueString": number})
-    assert actions(await desk.submit(request("more", [more]))) == {1: "A4"}
+    assert actions(await driver.submit(request("more", [more]))) == {1: "A4"}
 
 
-async def test_the_days_that_were_cut_are_not_repeated(desk: Desk) -> None:
+async def test_the_days_that_were_cut_are_not_repeated(driver: Driver) -> None:
     """A request in the very dates of the first one does not rest on an authorization that ends earlier."""
     dates = {"servicedPeriod": {"start": "2027-01-04", "end": "2027-03-26"}}
     item = cpap()
     item.pop("servicedDate", None)
     item |= dates
-    case = case_of(await desk.submit(request("first", [item], studied=False)))
+    case = case_of(await driver.submit(request("first", [item], studied=False)))
     cutting = {"outcome": "modify", "authorized": {"period": "4 weeks"}, "rationale": SHORTER, **PHYSICIAN}
-    assert (await desk.decide(case, **cutting)).status_code == 200
-    granted = (await line_of(desk, case)).authorization
+    assert (await driver.decide(case, **cutting)).status_code == 200
+    granted = (await line_of(driver, case)).authorization
     assert granted is not None
     item["extension"].append({"url": NUMBERED, "valueString": granted.number})
-    answer = await desk.submit(request("second", [item], studied=False))
+    answer = await driver.submit(request("second", [item], studied=False))
     assert actions(answer) == {1: "A4"}
 
 
-async def test_a6_is_narrowed_under_its_number(desk: Desk) -> None:
-    body, case, number = await cut(desk)
-    answer = await desk.submit(update(body, "less", lambda c: c["item"][0]["quantity"].update(value=4)))
+async def test_a6_is_narrowed_under_its_number(driver: Driver) -> None:
+    body, case, number = await cut(driver)
+    answer = await driver.submit(update(body, "less", lambda c: c["item"][0]["quantity"].update(value=4)))
     (line,) = by_sequence(answer).values()
     assert (line.action, line.number) == ("A6", number)
-    granted = (await line_of(desk, case)).authorization
+    granted = (await line_of(driver, case)).authorization
     assert granted is not None
     assert granted.quantity == 4
 
 
 @pytest.mark.parametrize("months", [3, 7, 12])
-async def test_no_machine_grants_again_what_a_physician_cut(desk: Desk, months: int) -> None:
-    body, case, _ = await cut(desk)
-    answer = await desk.submit(
+async def test_no_machine_grants_again_what_a_physician_cut(driver: Driver, months: int) -> None:
+    body, case, _ = await cut(driver)
+    answer = await driver.submit(
         update(
             body,
             "more",
@@ -255,34 +255,34 @@ async def test_no_machine_grants_again_what_a_physician_cut(desk: Desk, months: 
         )
     )
     assert actions(answer) == {1: "A4"}
-    assert refusal(await desk.decide(case, outcome="approve", rationale="Looks fine to me.", **NURSE))[0] == 403
+    assert refusal(await driver.decide(case, outcome="approve", rationale="Looks fine to me.", **NURSE))[0] == 403
 
 
-async def test_nor_when_the_answer_to_a_question_comes_afterwards(desk: Desk) -> None:
+async def test_nor_when_the_answer_to_a_question_comes_afterwards(driver: Driver) -> None:
     """Cut, asked for otherwise, asked about, and then answered well enough for the rules."""
-    body, case, _ = await cut(desk)
+    body, case, _ = await cut(driver)
     item = {"servicedDate": "2027-01-05", "quantity": {"value": 3, "unit": "months"}}
-    await desk.submit(update(body, "otherwise", lambda c: c["item"][0].update(item)))
-    assert (await desk.decide(case, outcome="pend", note="Since when?", **PHYSICIAN)).status_code == 200
-    assert (await line_of(desk, case)).state == "pended_info"
-    task = (await desk.inquire(inquiry("ask")))[0]
+    await driver.submit(update(body, "otherwise", lambda c: c["item"][0].update(item)))
+    assert (await driver.decide(case, outcome="pend", note="Since when?", **PHYSICIAN)).status_code == 200
+    assert (await line_of(driver, case)).state == "pended_info"
+    task = (await driver.inquire(inquiry("ask")))[0]
     assert actions(task) == {1: "A4"}
     study = parameters(case, attachment(filled_in()), member="MA-0001")
-    sent = await desk.client.post("/fhir/$submit-attachment", content=json.dumps(study), headers=HEADERS)
+    sent = await driver.client.post("/fhir/$submit-attachment", content=json.dumps(study), headers=HEADERS)
     assert sent.status_code == 200, sent.text
-    assert (await line_of(desk, case)).state == "nurse_review"
-    assert refusal(await desk.decide(case, outcome="approve", rationale="Looks fine to me.", **NURSE))[0] == 403
+    assert (await line_of(driver, case)).state == "nurse_review"
+    assert refusal(await driver.decide(case, outcome="approve", rationale="Looks fine to me.", **NURSE))[0] == 403
 
 
-async def test_a6_can_be_cancelled(desk: Desk) -> None:
-    body, case, _ = await cut(desk)
-    answer = await desk.submit(update(body, "cancel", lambda c: cancel(c["item"][0])))
+async def test_a6_can_be_cancelled(driver: Driver) -> None:
+    body, case, _ = await cut(driver)
+    answer = await driver.submit(update(body, "cancel", lambda c: cancel(c["item"][0])))
     (line,) = by_sequence(answer).values()
     assert line.action == "C"
     (said,) = line.notes
     assert said.startswith(f"Cancelled at the provider's request: {_service(body)}. Authorization PA")
     assert said.endswith(" is no longer valid.")
-    assert (await line_of(desk, case)).state == "cancelled"
+    assert (await line_of(driver, case)).state == "cancelled"
 
 
 def _service(body: Json) -> str:
@@ -290,35 +290,39 @@ def _service(body: Json) -> str:
     return str(coding.get("display") or coding["code"])
 
 
-async def test_what_was_approved_and_cancelled_does_not_speak_of_its_criteria(desk: Desk) -> None:
+async def test_what_was_approved_and_cancelled_does_not_speak_of_its_criteria(driver: Driver) -> None:
     body = request("approved", [cpap()])
-    await desk.submit(body)
-    answer = await desk.submit(update(body, "cancel", lambda c: cancel(c["item"][0])))
+    await driver.submit(body)
+    answer = await driver.submit(update(body, "cancel", lambda c: cancel(c["item"][0])))
     assert not any("criteria" in note for note in by_sequence(answer)[1].notes)
 
 
 # Referral
 
 
-async def refer(desk: Desk, case: str, **body: Any) -> httpx.Response:
+async def refer(driver: Driver, case: str, **body: Any) -> httpx.Response:
     given = {"reason": "The study is hard to read.", **NURSE} | body
-    return await desk.client.post(f"/api/cases/{case}/lines/1/referral", json=given)
+    return await driver.client.post(f"/api/cases/{case}/lines/1/referral", json=given)
 
 
-async def queue(desk: Desk, name: str) -> list[str]:
-    answer = await desk.client.get("/api/worklist", params={"queue": name})
+async def queue(driver: Driver, name: str) -> list[str]:
+    answer = await driver.client.get("/api/worklist", params={"queue": name})
     assert answer.status_code == 200, answer.text
     return [row["case"] for row in answer.json()["rows"]]
 
 
 @pytest.mark.parametrize("make", [pended, unmet])
-async def test_a_nurse_refers_and_a_physician_decides(desk: Desk, make: Any) -> None:
-    case = await make(desk)
-    answer = await refer(desk, case, question="Is a shorter trial enough?")
+async def test_a_nurse_refers_and_a_physician_decides(driver: Driver, make: Any) -> None:
+    case = await make(driver)
+    answer = await refer(driver, case, question="Is a shorter trial enough?")
     assert answer.status_code == 200, answer.text
     assert answer.json()["states"] == {"1": "md_review"}
-    assert (await queue(desk, "physician"), await queue(desk, "nurse"), await queue(desk, "info")) == ([case], [], [])
-    told = (await desk.client.get(f"/api/cases/{case}")).json()["lines"][0]["referral"]
+    assert (await queue(driver, "physician"), await queue(driver, "nurse"), await queue(driver, "info")) == (
+        [case],
+        [],
+        [],
+    )
+    told = (await driver.client.get(f"/api/cases/{case}")).json()["lines"][0]["referral"]
     assert told == {
         "by": NURSE["by"],
         "role": "nurse",
@@ -326,14 +330,14 @@ async def test_a_nurse_refers_and_a_physician_decides(desk: Desk, make: Any) -> 
         "reason": "The study is hard to read.",
         "question": "Is a shorter trial enough?",
     }
-    (now,) = await desk.inquire(inquiry("ask"))
+    (now,) = await driver.inquire(inquiry("ask"))
     assert actions(now) == {1: "A4"}
     for body in ({"outcome": "approve", "rationale": "Seen the study."}, {"outcome": "pend", "note": "Which study?"}):
-        assert refusal(await desk.decide(case, **body, **NURSE)) == (403, "physician-review")
-    assert refusal(await refer(desk, case)) == (409, "line-closed")
-    await desk.approve(case)
-    assert await queue(desk, "physician") == []
-    assert refusal(await refer(desk, case)) == (409, "line-closed")
+        assert refusal(await driver.decide(case, **body, **NURSE)) == (403, "physician-review")
+    assert refusal(await refer(driver, case)) == (409, "line-closed")
+    await driver.approve(case)
+    assert await queue(driver, "physician") == []
+    assert refusal(await refer(driver, case)) == (409, "line-closed")
 
 
 @pytest.mark.parametrize(
@@ -347,32 +351,32 @@ async def test_a_nurse_refers_and_a_physician_decides(desk: Desk, make: Any) -> 
         ({"outcome": "approve"}, (400, "determination")),
     ],
 )
-async def test_a_referral_that_is_none(desk: Desk, body: Json, expected: tuple[int, str]) -> None:
-    case = await pended(desk)
-    assert refusal(await refer(desk, case, **body)) == expected
+async def test_a_referral_that_is_none(driver: Driver, body: Json, expected: tuple[int, str]) -> None:
+    case = await pended(driver)
+    assert refusal(await refer(driver, case, **body)) == expected
 
 
-async def test_a_referral_of_what_has_moved_on(desk: Desk) -> None:
-    case = await pended(desk)
-    etag = (await desk.client.get(f"/api/cases/{case}")).headers["etag"]
-    assert (await desk.decide(case, outcome="pend", note="Which study?", **NURSE)).status_code == 200
-    late = await desk.client.post(
+async def test_a_referral_of_what_has_moved_on(driver: Driver) -> None:
+    case = await pended(driver)
+    etag = (await driver.client.get(f"/api/cases/{case}")).headers["etag"]
+    assert (await driver.decide(case, outcome="pend", note="Which study?", **NURSE)).status_code == 200
+    late = await driver.client.post(
         f"/api/cases/{case}/lines/1/referral", json={"reason": "Hard to read.", **NURSE}, headers={"If-Match": etag}
     )
     assert refusal(late) == (412, "stale")
-    missing = await desk.client.post(f"/api/cases/{case}/lines/9/referral", json={"reason": "Hard to read.", **NURSE})
+    missing = await driver.client.post(f"/api/cases/{case}/lines/9/referral", json={"reason": "Hard to read.", **NURSE})
     assert refusal(missing) == (404, "no-line")
 
 
 # Who it was
 
 
-async def test_the_audit_names_the_person_and_the_client(desk: Desk) -> None:
-    case = await pended(desk)
-    assert (await refer(desk, case)).status_code == 200
-    await desk.approve(case)
-    assert desk.app is not None
-    entries = await desk.app.state.server.store.audit("default", limit=1000)
+async def test_the_audit_names_the_person_and_the_client(driver: Driver) -> None:
+    case = await pended(driver)
+    assert (await refer(driver, case)).status_code == 200
+    await driver.approve(case)
+    assert driver.app is not None
+    entries = await driver.app.state.server.store.audit("default", limit=1000)
     made = [(e.action, e.actor, e.detail) for e in entries if e.subject == case and e.action != "submit"]
     assert made == [
         ("referral", NURSE["by"], {"line": "1", "role": "nurse", "client": "open"}),
@@ -380,7 +384,7 @@ async def test_the_audit_names_the_person_and_the_client(desk: Desk) -> None:
     ]
 
 
-STAFF = Client("um-desk", roles=frozenset({"nurse", "physician"}))
+STAFF = Client("um-driver", roles=frozenset({"nurse", "physician"}))
 NURSES = Client("nurse-nell", roles=frozenset({"nurse"}))
 
 
@@ -393,7 +397,7 @@ NURSES = Client("nurse-nell", roles=frozenset({"nurse"}))
         (NURSES, {"by": "dr.lind", "role": "nurse"}, "by-not-login"),
         (NURSES, {"by": "Nurse-Nell", "role": "nurse"}, "by-not-login"),
         (NURSES, {"by": "nurse-nell", "role": "physician"}, "role-not-registered"),
-        (STAFF, {"role": "physician"}, "um-desk"),
+        (STAFF, {"role": "physician"}, "um-driver"),
         (STAFF, {"by": "dr.lind", "role": "physician"}, "by-not-login"),
         (STAFF, {}, "determination"),  # which of its roles?
         (Client("provider"), {"role": "nurse"}, "role-not-registered"),
@@ -446,14 +450,14 @@ def test_no_nurse_ends_with_less_than_asked_more_than_granted_or_a_denial(
 ) -> None:
     async def play(folder: Path) -> None:
         async with running(folder, frozen_runtime()) as (app, client):
-            desk = Desk(client, app)
+            driver = Driver(client, app)
             name = f"r{next(_NAMES)}"
             evidence = (answered(name, "pap-osa-initial", shown),) if shown else ()
-            case = case_of(await desk.submit(request(name, [cpap(months)], evidence=evidence)))
+            case = case_of(await driver.submit(request(name, [cpap(months)], evidence=evidence)))
             for one in tries:
-                desk.forward(days=one["days"])
-                await act(desk, case, one)
-            line = await line_of(desk, case)
+                driver.forward(days=one["days"])
+                await act(driver, case, one)
+            line = await line_of(driver, case)
             assert line.state in ("pended_info", "nurse_review", "md_review", "active")
             if line.state == "active":
                 granted = line.authorization
@@ -469,20 +473,23 @@ def test_no_nurse_ends_with_less_than_asked_more_than_granted_or_a_denial(
     asyncio.run(play(tmp_path_factory.mktemp("nurse")))
 
 
-async def act(desk: Desk, case: str, one: Json) -> None:
+async def act(driver: Driver, case: str, one: Json) -> None:
     given = {key: one[key] for key in ("rationale", "license") if one[key]}
     if one["outcome"] == "refer":
-        answer = await refer(desk, case, reason=one["rationale"] or "x")
+        answer = await refer(driver, case, reason=one["rationale"] or "x")
     else:
         authorized = {key: one[key] for key in ("units", "period") if one[key] is not None}
         body = {"outcome": one["outcome"], "reasons": one["reasons"], **given}
-        answer = await desk.decide(case, **body, **({"authorized": authorized} if authorized else {}), **NURSE)
+        answer = await driver.decide(case, **body, **({"authorized": authorized} if authorized else {}), **NURSE)
     assert answer.status_code in (200, 403, 409, 422), answer.text
 
 
-async def test_one_line_of_several_is_decided_alone(desk: Desk) -> None:
-    case = case_of(await desk.submit(request("two", [cpap(), chair(2)], studied=False)))
-    assert (await refer(desk, case)).status_code == 200
-    assert {n: line.state for n, line in (await desk.record(case)).lines.items()} == {1: "md_review", 2: "pended_info"}
-    (now,) = await desk.inquire(inquiry("ask"))
+async def test_one_line_of_several_is_decided_alone(driver: Driver) -> None:
+    case = case_of(await driver.submit(request("two", [cpap(), chair(2)], studied=False)))
+    assert (await refer(driver, case)).status_code == 200
+    assert {n: line.state for n, line in (await driver.record(case)).lines.items()} == {
+        1: "md_review",
+        2: "pended_info",
+    }
+    (now,) = await driver.inquire(inquiry("ask"))
     assert claim_response(now)["outcome"] == "complete"

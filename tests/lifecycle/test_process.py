@@ -16,7 +16,7 @@ import pytest
 from tools.inferno import EDITIONS, FOLDER, TOKEN, inputs
 
 from inferno.running import send
-from lifecycle.steps import Desk, actions, case_of, cpap, inquiry, request
+from lifecycle.steps import Driver, actions, case_of, cpap, inquiry, request
 from subscriptions.world import NPI as WATCHED
 from subscriptions.world import Receiver, receiving, subscription
 from support.app import ROOT
@@ -104,7 +104,7 @@ async def pended(server: ServerProcess, receiver: Receiver) -> str:
     async with server.client() as client:
         await active(client, receiver, "/fhir", subscription(f"{receiver.url}/hook"))
         body = request("kill", [cpap()], studied=False, requester_npi=WATCHED)
-        return case_of(await Desk(client).submit(body))
+        return case_of(await Driver(client).submit(body))
 
 
 @pytest.mark.parametrize("moment", ["receiver hanging", "at once"])
@@ -115,13 +115,13 @@ async def test_killed_between_decision_and_notification(tmp_path: Path, receiver
         if moment == "receiver hanging":
             receiver.hanging.add("/hook")
         async with server.client() as client:
-            await Desk(client).approve(case)
+            await Driver(client).approve(case)
         server.kill()
     receiver.hanging.clear()
     with serving(tmp_path / "data") as server:
         async with server.client() as client:
             await receiver.until(lambda: bool(receiver.numbers()), WAIT)
-            (now,) = await Desk(client).inquire(inquiry("ask", requester_npi=WATCHED))
+            (now,) = await Driver(client).inquire(inquiry("ask", requester_npi=WATCHED))
             assert actions(now) == {1: "A1"}
             told = (await client.get(f"/explain/{case}", headers={"Accept": "application/json"})).json()
             assert [e["event"] for e in told["lines"][0]["events"]].count("md_approves") == 1

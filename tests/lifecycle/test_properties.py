@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tools.requests import item
 
-from lifecycle.steps import Desk, Json, cancel, case_of, claim_of, inquiry, request, update
+from lifecycle.steps import Driver, Json, cancel, case_of, claim_of, inquiry, request, update
 from support.answers import claim_response, decisions, extension
 from support.app import frozen_runtime, running
 
@@ -56,15 +56,15 @@ def test_every_sequence_once_units_add_up_numbers_are_unique(
 ) -> None:
     async def play(folder: Path) -> None:
         async with running(folder, frozen_runtime(), validate_answers=True) as (app, client):
-            await check(Desk(client, app), first, added, member, studied, "/fhir/v2.0" if old else "/fhir")
+            await check(Driver(client, app), first, added, member, studied, "/fhir/v2.0" if old else "/fhir")
 
     asyncio.run(play(tmp_path_factory.mktemp("any")))
 
 
-async def check(desk: Desk, first: list[Json], added: list[Json], member: str, studied: bool, base: str) -> None:
+async def check(driver: Driver, first: list[Json], added: list[Json], member: str, studied: bool, base: str) -> None:
     body = request(f"any-{next(_NAMES)}", first, member=member, studied=studied)
     known = {one["sequence"] for one in first}
-    answer = await desk.submit(body, base)
+    answer = await driver.submit(body, base)
     if all("modifierExtension" in one for one in first):  # only cancellations, and nothing was asked before
         assert "Nothing was found to cancel" in claim_response(answer)["disposition"]
         return
@@ -72,15 +72,15 @@ async def check(desk: Desk, first: list[Json], added: list[Json], member: str, s
     fresh = [one for one in added if one["sequence"] not in known]
     later = update(body, "more", lambda claim: claim["item"].extend(fresh))
     everything = {one["sequence"]: one for one in claim_of(later)["item"]}
-    after = await desk.submit(later, base)
+    after = await driver.submit(later, base)
     if claim_response(after)["outcome"] == "error":  # denied before: nothing changed
         assert {d.action for d in decisions(answer)} & {"A3"}
     else:
         holds(after, set(everything), everything)
-    await unique(desk, case_of(answer))
+    await unique(driver, case_of(answer))
     if member.startswith("MA-0009"):
         return
-    (now,) = await desk.inquire(inquiry(f"ask-{next(_NAMES)}", member=member), base)
+    (now,) = await driver.inquire(inquiry(f"ask-{next(_NAMES)}", member=member), base)
     assert case_of(now) == case_of(answer)
 
 
@@ -103,9 +103,9 @@ def holds(answer: Json, sequences: set[int], asked: dict[int, Json]) -> None:
     assert {n for shown in response["item"] for n in shown.get("noteNumber", ())} == set(notes)
 
 
-async def unique(desk: Desk, case: str) -> None:
+async def unique(driver: Driver, case: str) -> None:
     """No number on two lines, none for two purposes, each one event."""
-    record = await desk.record(case)
+    record = await driver.record(case)
     issued = [
         (event.line, number)
         for event in record.events

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.steps import NEW, OLD, Desk, Json, actions, claim_of, cpap, request
+from lifecycle.steps import NEW, OLD, Driver, Json, actions, claim_of, cpap, request
 from precert.fhir.bundle import BundleIndex
 
 ROLE, PERSON = "urn:uuid:5d0a1f2e-0000-4000-8000-00000000b001", "urn:uuid:5d0a1f2e-0000-4000-8000-00000000b002"
@@ -64,11 +64,11 @@ REQUESTERS: dict[str, tuple[Callable[[Json], Any], bool]] = {
 
 @pytest.mark.parametrize("base", [NEW, OLD])
 @pytest.mark.parametrize("who", REQUESTERS)
-async def test_the_information_request_names_who_is_asked(desk: Desk, who: str, base: str) -> None:
+async def test_the_information_request_names_who_is_asked(driver: Driver, who: str, base: str) -> None:
     edit, has_sender = REQUESTERS[who]
     body = request("who", [cpap()], studied=False)
     edit(body)
-    answer = await desk.submit(body, base)
+    answer = await driver.submit(body, base)
     assert actions(answer) == {1: "A4"}
     index = BundleIndex(answer)
     kinds = {entry.type for entry in index.entries}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lifecycle.steps import NURSE, PHYSICIAN, SHORTER, Desk, actions, case_of, cpap, request
+from lifecycle.steps import NURSE, PHYSICIAN, SHORTER, Driver, actions, case_of, cpap, request
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.turn import turn_of
 from precert.store.port import Commit, Put
@@ -20,21 +20,21 @@ GRANTS = [
 ]
 
 
-def service_of(desk: Desk) -> AuthorizationService:
-    assert desk.app is not None
-    service: AuthorizationService = desk.app.state.service
+def service_of(driver: Driver) -> AuthorizationService:
+    assert driver.app is not None
+    service: AuthorizationService = driver.app.state.service
     return service
 
 
-async def turn(desk: Desk) -> int:
+async def turn(driver: Driver) -> int:
     """How often something was granted to the member."""
-    service = service_of(desk)
+    service = service_of(driver)
     return (await turn_of(service.store, service.tenant, MEMBER)).version
 
 
-def before_the_next_commit(desk: Desk, act: Callable[[], Awaitable[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def before_the_next_commit(driver: Driver, act: Callable[[], Awaitable[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let somebody else ``act`` between the reading and the storing of what comes next."""
-    store = service_of(desk).store
+    store = service_of(driver).store
     commit, waiting = store.commit, [act]
 
     async def meanwhile(wanted: Commit) -> Any:
@@ -45,61 +45,61 @@ def before_the_next_commit(desk: Desk, act: Callable[[], Awaitable[Any]], monkey
     monkeypatch.setattr(store, "commit", meanwhile)
 
 
-async def pended(desk: Desk) -> str:
-    return case_of(await desk.submit(request("waits", [cpap()], studied=False)))
+async def pended(driver: Driver) -> str:
+    return case_of(await driver.submit(request("waits", [cpap()], studied=False)))
 
 
 @pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: f"{grant['outcome']} by {grant['role']}")
-async def test_a_person_who_grants_moves_the_turn_on(desk: Desk, grant: dict[str, Any]) -> None:
-    case = await pended(desk)
-    before = await turn(desk)
-    assert (await desk.decide(case, **grant)).status_code == 200
-    assert await turn(desk) == before + 1
+async def test_a_person_who_grants_moves_the_turn_on(driver: Driver, grant: dict[str, Any]) -> None:
+    case = await pended(driver)
+    before = await turn(driver)
+    assert (await driver.decide(case, **grant)).status_code == 200
+    assert await turn(driver) == before + 1
 
 
-async def test_who_grants_nothing_stands_in_nobodys_way(desk: Desk) -> None:
-    case = await pended(desk)
-    before = await turn(desk)
-    assert (await desk.decide(case, outcome="pend", note="Which study?", **NURSE)).status_code == 200
-    await desk.deny(case)
-    assert await turn(desk) == before
+async def test_who_grants_nothing_stands_in_nobodys_way(driver: Driver) -> None:
+    case = await pended(driver)
+    before = await turn(driver)
+    assert (await driver.decide(case, outcome="pend", note="Which study?", **NURSE)).status_code == 200
+    await driver.deny(case)
+    assert await turn(driver) == before
 
 
 @pytest.mark.parametrize("grant", GRANTS, ids=lambda grant: f"{grant['outcome']} by {grant['role']}")
 async def test_a_machine_sees_what_a_person_grants_meanwhile(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, grant: dict[str, Any]
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, grant: dict[str, Any]
 ) -> None:
     """The open request is of one day and does not overlap with the new one; what is granted on it lasts for weeks."""
-    case = await pended(desk)
+    case = await pended(driver)
 
     async def granted() -> None:
-        assert (await desk.decide(case, **grant)).status_code == 200
+        assert (await driver.decide(case, **grant)).status_code == 200
 
-    before_the_next_commit(desk, granted, monkeypatch)
+    before_the_next_commit(driver, granted, monkeypatch)
     later = request("later", [cpap(start="2027-02-01", trace="later")])
-    assert actions(await desk.submit(later)) == {1: "A4"}
-    assert await turn(desk) == 1
+    assert actions(await driver.submit(later)) == {1: "A4"}
+    assert await turn(driver) == 1
 
 
-async def test_a_person_is_not_told_of_what_is_not_theirs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_person_is_not_told_of_what_is_not_theirs(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """The member got something else meanwhile. The record that the person saw is as it was, so the decision stands."""
-    case = await pended(desk)
+    case = await pended(driver)
 
     async def other() -> None:
-        assert actions(await desk.submit(request("other", [cpap(start="2027-06-01", trace="other")]))) == {1: "A1"}
+        assert actions(await driver.submit(request("other", [cpap(start="2027-06-01", trace="other")]))) == {1: "A1"}
 
-    before_the_next_commit(desk, other, monkeypatch)
-    decided = await desk.decide(case, **GRANTS[0])
+    before_the_next_commit(driver, other, monkeypatch)
+    decided = await driver.decide(case, **GRANTS[0])
     assert decided.status_code == 200, decided.text
-    assert await turn(desk) == 2
-    assert [line.state for line in (await desk.record(case)).ordered] == ["active"]
+    assert await turn(driver) == 2
+    assert [line.state for line in (await driver.record(case)).ordered] == ["active"]
 
 
 @pytest.mark.parametrize("twice", [True, False], ids=["the turn and the record", "the record"])
-async def test_a_record_that_moved_on_is_stale(desk: Desk, monkeypatch: pytest.MonkeyPatch, twice: bool) -> None:
+async def test_a_record_that_moved_on_is_stale(driver: Driver, monkeypatch: pytest.MonkeyPatch, twice: bool) -> None:
     """A person decides on what they saw, whatever else moved on; they are told which version there is now."""
-    case = await pended(desk)
-    service = service_of(desk)
+    case = await pended(driver)
+    service = service_of(driver)
     (known, version) = await service.case(case) or (None, 0)
     assert known is not None
 
@@ -111,8 +111,8 @@ async def test_a_record_that_moved_on_is_stale(desk: Desk, monkeypatch: pytest.M
         puts += [Put("AuthorizationTurn", at.key, b"", expect=at.version)] if twice else []
         await service.store.commit(Commit(tenant=service.tenant, puts=puts))
 
-    before_the_next_commit(desk, moved, monkeypatch)
-    late = await desk.decide(case, **GRANTS[0])
+    before_the_next_commit(driver, moved, monkeypatch)
+    late = await driver.decide(case, **GRANTS[0])
     assert late.status_code == 412, late.text
     assert late.headers["ETag"] == f'W/"{version + 1}"'
-    assert (await desk.record(case)).ordered[0].state == "pended_info"
+    assert (await driver.record(case)).ordered[0].state == "pended_info"

@@ -12,11 +12,11 @@ from hypothesis import given
 
 from pages.requests_sent import fresh
 from precert.authorization.record.lifecycle import lifecycle
-from precert.workbench import words
+from precert.workbench import labels
 from precert.workbench.deadlines import due, span, written
 from precert.workbench.documents import documents, reference_anchor
+from precert.workbench.element_text import say
 from precert.workbench.examples import explanation, operation
-from precert.workbench.speak import say
 from support.app import EXAMPLES
 from support.strategies import JSON_VALUES, mutated
 
@@ -92,11 +92,11 @@ def test_long_scans_do_not_weigh_down_the_page() -> None:
     ],
 )
 def test_evidence_in_words(reference: str, shown: str) -> None:
-    assert words.evidence(reference) == shown
+    assert labels.evidence(reference) == shown
 
 
 def test_every_state_of_the_lifecycle_has_words() -> None:
-    assert lifecycle().states <= set(words.STATES)
+    assert lifecycle().states <= set(labels.STATES)
 
 
 @pytest.mark.parametrize(

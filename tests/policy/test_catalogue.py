@@ -242,8 +242,6 @@ def test_lookups() -> None:
     assert catalogue.get("a", "1") is None
     day = date(2026, 6, 1)
     assert [p.version for p in catalogue.in_effect(day)] == ["2025", "1", "1"]
-    assert [p.id for p in catalogue.covering([Code(HCPCS, "e0601")], day)] == ["a", "limit"]
-    assert catalogue.covering([Code(HCPCS, "X0000")], day) == ()
 
 
 def test_one_version_twice_is_refused() -> None:

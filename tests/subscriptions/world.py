@@ -23,7 +23,7 @@ from precert.store.embedded import EmbeddedStore
 from precert.store.port import Commit, Put, Store
 from precert.subscriptions.dispatcher import Dispatcher
 from precert.subscriptions.events import PasEvent, outgoing
-from precert.subscriptions.guard import Resolver, system_resolver
+from precert.subscriptions.outbound import Resolver, system_resolver
 from precert.subscriptions.policy import DeliveryPolicy
 from precert.subscriptions.record import Record
 from precert.subscriptions.records import Records

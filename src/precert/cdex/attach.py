@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from precert.authorization.deciding.evidence import about_somebody_else
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.dependencies import AuthorizationService
-from precert.authorization.usecases.receive import Received, receive
+from precert.authorization.usecases.receive import ReceivedEvidence, receive
 from precert.authorization.usecases.submission import Submission
 from precert.cdex.content import Read, Review, evidence_bundle, read_attachments
 from precert.cdex.holding import Arrival, hold
@@ -60,7 +60,7 @@ async def attach(service: AuthorizationService, resource: Resource, submitter: s
 async def _file(service: AuthorizationService, call: _Call, case: Case, lines: tuple[int, ...]) -> None:
     bundle = service.runtime.new_id()
     sent = call.sent
-    received = Received(
+    received = ReceivedEvidence(
         bundle=bundle,
         raw=json.dumps(evidence_bundle(bundle, call.read.entries)),
         sender=call.arrival.submitter,

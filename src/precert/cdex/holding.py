@@ -15,7 +15,7 @@ import structlog
 
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.dependencies import AuthorizationService, Early
-from precert.authorization.usecases.receive import Received, receive
+from precert.authorization.usecases.receive import ReceivedEvidence, receive
 from precert.authorization.usecases.submission import Submission
 from precert.cdex.content import evidence_bundle
 from precert.cdex.matching import is_number_of, member_matches, named_beforehand, own_identifiers
@@ -124,7 +124,7 @@ def _no_longer(document: Document, held: Element) -> Put:
 async def _file(service: AuthorizationService, case: Case, document: Document, held: Element) -> Case:
     bundle = service.runtime.new_id()
     key = Idempotency(f"held|{document.id}", case.id)
-    received = Received(
+    received = ReceivedEvidence(
         bundle=bundle,
         raw=json.dumps(evidence_bundle(bundle, held["entry"])),
         sender=held["submitter"],

@@ -17,7 +17,7 @@ from precert.authorization.usecases.unit_of_work import again
 from precert.authorization.usecases.unsolicited import Unsolicited
 from precert.crd import cards as making
 from precert.crd import coverage as insurance
-from precert.crd import extras, render
+from precert.crd import render, system_actions
 from precert.crd.answer import Action, Card
 from precert.crd.context import HookContext, read_context
 from precert.crd.coverage import Insured
@@ -25,7 +25,7 @@ from precert.crd.deciding import Decider
 from precert.crd.envelope import HookCall
 from precert.crd.fetch import Deadline, Ehr
 from precert.crd.gather import Gathered, gather
-from precert.crd.ledger import Answered, CallRecord, ShownCard, documents, patient_key
+from precert.crd.ledger import AnsweredOrder, CallRecord, ShownCard, documents, patient_key
 from precert.crd.options import COVERAGE_UPDATE, FORMS
 from precert.crd.orders import Order
 from precert.crd.render import Shape
@@ -112,7 +112,7 @@ class _Answering:
         answered = await decider.decide(orders, insured)
         self.uses = decider.uses()
         shown = self._cards([(one.order, one.consulted) for one in answered])
-        actions = self._extras(answered, insured, decider)
+        actions = self._system_actions(answered, insured, decider)
         return await self._finish(answered, shown, actions)
 
     async def _deadline(self, ehr: Ehr | None) -> Deadline:
@@ -172,7 +172,7 @@ class _Answering:
         named = [(directory.provider(o.asked.performer_npis), o) for o, _ in asked if o.asked.performer_known]
         return tuple((p.name, order) for p, order in named if p is not None and p.network == "out")
 
-    def _extras(self, answered: list[Answered], insured: list[Insured], decider: Decider) -> list[Action]:
+    def _system_actions(self, answered: list[AnsweredOrder], insured: list[Insured], decider: Decider) -> list[Action]:
         configuration = self.call.configuration
         found: list[Action] = []
         if configuration.wants(COVERAGE_UPDATE):
@@ -180,16 +180,16 @@ class _Answering:
                 who = self.consult.identify(decider.inquiry(one)).who
                 certain = who.member if who is not None and not who.doubts else None
                 record = certain.coverage_on(self.consult.today()) if certain is not None else None
-                update = extras.coverage_update(one, record) if record else None
+                update = system_actions.coverage_update(one, record) if record else None
                 found += [update] if update else []
         if configuration.wants(FORMS) and configuration.coverage_info:
             asked = [(one.order, one.consulted) for one in answered]
             payer = self.consult.directory().payer.name
             day = self.consult.today().isoformat()
-            found += extras.form_tasks(asked, self.context.patient, day, payer, self.call.version, self.root)
+            found += system_actions.form_tasks(asked, self.context.patient, day, payer, self.call.version, self.root)
         return found
 
-    async def _finish(self, answered: list[Answered], shown: list[Card], actions: list[Action]) -> bytes:
+    async def _finish(self, answered: list[AnsweredOrder], shown: list[Card], actions: list[Action]) -> bytes:
         """Draw ids, render, and keep what must be kept; a what-if question leaves nothing behind."""
         configuration = self.call.configuration
         news = [one for one in answered if not one.repeated] if configuration.coverage_info else []
@@ -217,7 +217,7 @@ class _Answering:
         return await self.consult.keep(prepare, len(coverages), audit)
 
     def _rendered(
-        self, ids: dict[str, str], news: list[Answered], shown: list[Card], actions: list[Action]
+        self, ids: dict[str, str], news: list[AnsweredOrder], shown: list[Card], actions: list[Action]
     ) -> tuple[bytes, list[ShownCard]]:
         new_id, payer = self.consult.runtime.new_id, self.consult.directory().payer.name
         by_target: dict[int, tuple[Resource, list[CoverageInfo]]] = {}

@@ -28,7 +28,7 @@ from precert.crd.coverage import Insured
 from precert.crd.envelope import HookCall
 from precert.crd.facts import queries_for
 from precert.crd.gather import Gathered, fetch
-from precert.crd.ledger import Answered
+from precert.crd.ledger import AnsweredOrder
 from precert.crd.orders import Order
 from precert.crd.render import Shape
 from precert.fhir.bundle import type_and_id
@@ -67,7 +67,7 @@ class Decider:
     unsolicited: Unsolicited | None = None
     records: dict[str, MemberRecord] = field(default_factory=dict)
 
-    async def decide(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
+    async def decide(self, orders: list[Order], insured: list[Insured]) -> list[AnsweredOrder]:
         """One answer per order and coverage, and a second look when the client's system could fill what is missing."""
         answered = await self._once(orders, insured)
         if self.gathered.ehr is not None:
@@ -81,11 +81,11 @@ class Decider:
             answered = [await self._authorized(one, insured, self.unsolicited) for one in answered]
         return _whole([await self._repeated(one) for one in answered])
 
-    async def _once(self, orders: list[Order], insured: list[Insured]) -> list[Answered]:
+    async def _once(self, orders: list[Order], insured: list[Insured]) -> list[AnsweredOrder]:
         people = {one.reference: self.inquiry(one) for one in insured}
         known = {reference: self.consult.identify(inquiry) for reference, inquiry in people.items()}
         evidence, today = self._evidence(), self.consult.today()
-        found: list[Answered] = []
+        found: list[AnsweredOrder] = []
         for order in orders:
             await asyncio.sleep(0)  # many orders must not keep other calls waiting
             for one in insurance.for_order(insured, order.insurance, self.call.version):
@@ -102,10 +102,10 @@ class Decider:
                 elif order.to_be_done:
                     consulted = consulted.under(record.held, record.used, key, today)
                 info = self._assertion(order, consulted, one.reference, one.note)
-                found.append(Answered(order, consulted, info))
+                found.append(AnsweredOrder(order, consulted, info))
         return found
 
-    async def _authorized(self, one: Answered, insured: list[Insured], unsolicited: Unsolicited) -> Answered:
+    async def _authorized(self, one: AnsweredOrder, insured: list[Insured], unsolicited: Unsolicited) -> AnsweredOrder:
         """The same, ``satisfied`` by a new authorization if the criteria are met and the plan gives it unasked."""
         decision, held = one.consulted.decision, one.consulted.held
         if decision is None or held is not None or decision.outcome is not Outcome.APPROVE:
@@ -163,16 +163,16 @@ class Decider:
         member = identified.who.member.id if identified.who is not None and identified.who.member is not None else None
         return order_key(self.client, member, order.reference)
 
-    def unseen(self, orders: Iterable[Order], why: str) -> list[Answered]:
+    def unseen(self, orders: Iterable[Order], why: str) -> list[AnsweredOrder]:
         """The Coverage could not be read: orders that name theirs are told so, as a technical matter (resp-43)."""
-        found: list[Answered] = []
+        found: list[AnsweredOrder] = []
         for order in orders:
             consulted = Consulted(order.asked, self.consult.today(), trouble="technical", text=why)
             for reference in order.insurance:
                 key = type_and_id(reference)
                 if key is not None and key[0] == "Coverage":
                     info = self._assertion(order, consulted, f"Coverage/{key[1]}", None)
-                    found.append(Answered(order, consulted, info))
+                    found.append(AnsweredOrder(order, consulted, info))
         return found
 
     def uninsured(self, orders: Iterable[Order], plan: str | None) -> list[tuple[Order, Consulted]]:
@@ -243,7 +243,7 @@ class Decider:
             phone=next((phone for phone in phones if phone), None),
         )
 
-    async def _repeated(self, answered: Answered) -> Answered:
+    async def _repeated(self, answered: AnsweredOrder) -> AnsweredOrder:
         """Whether the resource carries this very assertion, issued here (resp-35)."""
         carries = render.asserted(answered.order.target.resource, answered.info.coverage)
         fresh = render.content(self.shape.coverage_information(answered.info)) if carries else None
@@ -260,10 +260,10 @@ class Decider:
             return False
 
 
-def _whole(answered: list[Answered]) -> list[Answered]:
+def _whole(answered: list[AnsweredOrder]) -> list[AnsweredOrder]:
     """An update replaces all that a resource carries for one coverage. So where any of it is new, or one too many is
     carried, everything about that resource and coverage is said again."""
-    groups: dict[tuple[int, str], list[Answered]] = {}
+    groups: dict[tuple[int, str], list[AnsweredOrder]] = {}
     for one in answered:
         groups.setdefault((id(one.order.target.resource), one.info.coverage), []).append(one)
     changed = {

@@ -16,7 +16,7 @@ import httpx
 
 from precert.crd.dialect import translated
 from precert.crd.envelope import FhirAccess
-from precert.crd.guard import Refused
+from precert.crd.outbound import Refused
 from precert.fhir import json
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError

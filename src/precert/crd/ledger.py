@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredOrder:
     """One order under one coverage, answered. ``repeated``: the order carries this assertion already."""
 
     order: Order
@@ -83,7 +83,9 @@ class CallRecord:
     actions: Sequence[Action] = ()  # beside coverage information
 
 
-def documents(ids: Mapping[str, str], answered: Sequence[Answered], record: CallRecord, runtime: Runtime) -> list[Put]:
+def documents(
+    ids: Mapping[str, str], answered: Sequence[AnsweredOrder], record: CallRecord, runtime: Runtime
+) -> list[Put]:
     """Everything to keep of a call. ``ids`` are the new assertions by coverage; repeated ones keep the id they have."""
     named = [
         one if one.repeated else replace(one, info=replace(one.info, assertion=ids.get(one.info.coverage, "")))
@@ -94,7 +96,7 @@ def documents(ids: Mapping[str, str], answered: Sequence[Answered], record: Call
     return [*puts, call_document(runtime.new_id(), record, named, runtime.now())]
 
 
-def assertion_document(assertion: str, answered: Sequence[Answered], record: CallRecord) -> Put:
+def assertion_document(assertion: str, answered: Sequence[AnsweredOrder], record: CallRecord) -> Put:
     """The explanation that ``/explain/{assertion}`` serves: the contract's shape, and whose call it was."""
     call = record.call
     body: Element = {
@@ -110,7 +112,7 @@ def assertion_document(assertion: str, answered: Sequence[Answered], record: Cal
     return Put("Assertion", assertion, json.dumps(body), {"submitter": [record.client]}, expect=0)
 
 
-def _line(answered: Answered, record: CallRecord) -> Element:
+def _line(answered: AnsweredOrder, record: CallRecord) -> Element:
     consulted, info = answered.consulted, answered.info
     line: Element = {
         "sequence": answered.order.asked.line.sequence,
@@ -142,7 +144,7 @@ def _line(answered: Answered, record: CallRecord) -> Element:
     return line
 
 
-def call_document(id: str, record: CallRecord, answered: Sequence[Answered], responded: datetime) -> Put:
+def call_document(id: str, record: CallRecord, answered: Sequence[AnsweredOrder], responded: datetime) -> Put:
     """The log entry: CRDMetricData's elements under their names, and the cards for the feedback to find."""
     call = record.call
     counted = Counter((accessed.type, accessed.prefetched) for accessed in record.accessed)
@@ -222,7 +224,7 @@ def patient_key(call: HookCall, context: HookContext) -> str:
     return f"{call.access.server if call.access else ''}|{context.patient}"
 
 
-def _request(answered: Answered) -> Element:
+def _request(answered: AnsweredOrder) -> Element:
     info = answered.info
     shown: Element = {
         "covered": info.covered,

@@ -16,7 +16,7 @@ from precert.crd.envelope import HookCall, read_call
 from precert.crd.feedback import keep_feedback, overridden, read_feedback
 from precert.crd.hooks import HOOK_BY_ID, Hook
 from precert.crd.ledger import keep_refusal
-from precert.crd.preparing import order_request
+from precert.crd.order_request import order_request
 from precert.crd.render import Shape
 from precert.fhir import json
 from precert.fhir.json import Limits

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX
-from precert.dtr.guards import Shown, guards, needed
+from precert.dtr.enable_when import Shown, guards, needed
 from precert.dtr.population import Population, population
 from precert.policy.answer_reading import Kind, QuestionRule
 from precert.policy.codeset import ValueSets

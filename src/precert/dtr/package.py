@@ -19,7 +19,7 @@ from precert.dtr.artifacts import Artifacts, Issued, artifacts, renderer
 from precert.dtr.asked import Asked
 from precert.dtr.draft import Draft, links
 from precert.dtr.forms import Forms
-from precert.dtr.handmade.shelf import Handmade, Shelf
+from precert.dtr.handmade.collection import Handmade, HandmadeForms
 from precert.dtr.handmade.wire import artifacts as handmade_artifacts
 from precert.dtr.handmade.wire import draft as handmade_draft
 from precert.dtr.origin import Origin, find_origin
@@ -40,7 +40,7 @@ class Packager:
     consult: ConsultService
     forms: Forms
     issued: Issued
-    shelf: Shelf = field(default_factory=Shelf)
+    handmade_forms: HandmadeForms = field(default_factory=HandmadeForms)
 
     async def package(self, asked: Asked, shape: Shape, site: Site) -> Resource:
         """The Parameters to answer with. Raises FhirError (404 context, 422 coverage) and the store's errors."""
@@ -117,7 +117,7 @@ class _Building:
         """Forms that no policy makes: hand-made ones, then those that left the library, as they were issued; a warning
         for each that never was."""
         for written in self.resolved.missing:
-            held = self.packager.shelf.by_canonical(written, self.site)
+            held = self.packager.handmade_forms.by_canonical(written, self.site)
             if held is not None:
                 if self.asked.changed_since is None or held.changed > self.asked.changed_since:
                     yield self._handmade(held)

@@ -11,8 +11,8 @@ from html import escape
 from typing import Any
 
 from precert.dtr import urls
+from precert.dtr.enable_when import Condition
 from precert.dtr.form import Form, Group, Item
-from precert.dtr.guards import Condition
 from precert.dtr.shape import Shape
 from precert.fhir import json
 from precert.fhir.types import Element, Resource

@@ -13,7 +13,7 @@ from precert.dtr.artifacts import Artifacts, Issued, artifacts
 from precert.dtr.expand import find
 from precert.dtr.forms import Forms
 from precert.dtr.handmade.codes import as_sent
-from precert.dtr.handmade.shelf import Shelf, names
+from precert.dtr.handmade.collection import HandmadeForms, names
 from precert.dtr.handmade.wire import artifacts as handmade_artifacts
 from precert.dtr.handmade.wire import placed
 from precert.dtr.questionnaire import Site
@@ -34,12 +34,12 @@ class Reader:
     forms: Forms
     issued: Issued
     runtime: Runtime
-    shelf: Shelf = field(default_factory=Shelf)
+    handmade_forms: HandmadeForms = field(default_factory=HandmadeForms)
 
     async def read(self, kind: str, id: str, shape: Shape, site: Site) -> Resource:
         """One resource. ``id`` may carry ``|version``. Raises FhirError(404)."""
         name, version = urls.split(id)
-        if kind != "Questionnaire" and (part := self.shelf.part(kind, name, version)) is not None:
+        if kind != "Questionnaire" and (part := self.handmade_forms.part(kind, name, version)) is not None:
             if kind == "ValueSet":
                 part = as_sent(part, self.runtime.now(), self.runtime.new_id(), all_sizes=False)
             return placed(part, site, shape)
@@ -69,7 +69,7 @@ class Reader:
         served = self.forms.by_name(name, version, now.date())
         if served is not None:
             return artifacts(served, shape, site, self.forms.catalogue(), now, self.runtime.new_id())
-        held = self.shelf.form(name, version)
+        held = self.handmade_forms.form(name, version)
         if held is not None:
             return handmade_artifacts(held, site, shape, now, self.runtime.new_id())
         found = await self.issued.find(name, version, shape, site.root, now)
@@ -109,7 +109,11 @@ class Reader:
 
     def _held(self, kind: str) -> Iterator[Resource]:
         """The hand-made resources of one kind."""
-        return (f.questionnaire for f in self.shelf.forms) if kind == "Questionnaire" else self.shelf.parts(kind)
+        return (
+            (f.questionnaire for f in self.handmade_forms.forms)
+            if kind == "Questionnaire"
+            else self.handmade_forms.parts(kind)
+        )
 
     def _made(self) -> list[str]:
         return [name for form in self.forms.current(self.runtime.now().date()) for name in (form.id, form.adaptive_id)]

@@ -17,8 +17,8 @@ from precert.dtr.error_log import ErrorLog, read_report
 from precert.dtr.expand import by_call, find, from_parameters, read_expand
 from precert.dtr.forms import Forms
 from precert.dtr.handmade.codes import with_expansion
+from precert.dtr.handmade.collection import HandmadeForms
 from precert.dtr.handmade.interview import step as next_page
-from precert.dtr.handmade.shelf import Shelf
 from precert.dtr.handmade.wire import placed
 from precert.dtr.next_question import Interviewer, read_response
 from precert.dtr.package import Packager
@@ -45,7 +45,7 @@ class DtrContext:
     public_url: str | None = None
     observe: Callable[[Resource, str], None] = lambda resource, version: None
     """Holds a request of an IG version against its profiles (handed in by the composition)."""
-    shelf: Shelf = field(default_factory=Shelf)
+    handmade_forms: HandmadeForms = field(default_factory=HandmadeForms)
     """Forms that the plan wrote by hand."""
 
     async def read(self, request: Request, version: str) -> Resource:
@@ -72,9 +72,9 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
     """All DTR operations and reads on the base of the given version."""
     router = APIRouter(prefix=shape.PREFIX, tags=[f"DTR {shape.VERSION}"])
     service, runtime, forms = context.service, context.service.runtime, context.forms
-    packager = Packager(service, context.consult, forms, context.issued, context.shelf)
+    packager = Packager(service, context.consult, forms, context.issued, context.handmade_forms)
     interviewer = Interviewer(service, forms, Completion(service.store, service.tenant, runtime))
-    reader = Reader(forms, context.issued, runtime, context.shelf)
+    reader = Reader(forms, context.issued, runtime, context.handmade_forms)
 
     async def package(request: Request) -> Response:
         context.identify(request)
@@ -91,7 +91,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
         context.identify(request)
         resource = await context.read(request, shape.VERSION)
         response, path = read_response(resource)
-        held = context.shelf.answered(canonical_of(response))
+        held = context.handmade_forms.answered(canonical_of(response))
         if held is not None:
             return fhir_response(request, next_page(held, response, path, shape, context.site(request)))
         with store_refusals():
@@ -120,7 +120,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
             values = dict(request.query_params)
         call, root = read_expand(values), context.site(request).root
         named = f"{call.url}|{call.version}" if call.version else str(call.url)
-        held = context.shelf
+        held = context.handmade_forms
         own = held.part("ValueSet", id, call.version) if id else held.by_url("ValueSet", named, context.site(request))
         if own is not None:
             made = with_expansion(own, runtime.now(), runtime.new_id(), call.wanted)

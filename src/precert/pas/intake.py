@@ -39,7 +39,7 @@ from precert.fhir.versions import CURRENT
 from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
-from precert.pas.named import (
+from precert.pas.references import (
     another_payer,
     care_team,
     named_coverage,
@@ -48,7 +48,7 @@ from precert.pas.named import (
     payor_is_us,
     provider_npis,
 )
-from precert.pas.ordered import read_orders
+from precert.pas.service_requests import read_orders
 from precert.pas.subjects import check_birth_date, left_out
 
 MAX_ITEMS = 999

@@ -17,10 +17,10 @@ from precert.policy.codeset import ValueSets, normal
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evaluate import evaluate_scoped, governing_day
 from precert.policy.evidence import EvidenceIndex
-from precert.policy.favour import favour, strictness
 from precert.policy.precedence import clinical_rank, exemption_rank
 from precert.policy.scope import Scope, request_type, scope, service_codes
 from precert.policy.service_index import ServiceIndex
+from precert.policy.severity import severity, strictness
 from precert.policy.types import Decision, Evaluation, LineContext, Outcome
 from precert.policy.withheld import Withheld, handed_over, held_back
 
@@ -87,12 +87,6 @@ class Catalogue:
         """The current version of every policy on ``day``, by id."""
         found = (self.current(policy, day) for policy in self._versions)
         return tuple(policy for policy in found if policy is not None)
-
-    def covering(self, codes: Iterable[Code], day: date) -> tuple[CompiledPolicy, ...]:
-        """Policies in effect on ``day`` that name one of ``codes`` as a service. ``services: any`` does not count."""
-        wanted = tuple(map(normal, codes))
-        found = (self.current(policy, day) for policy in self._index.candidates(wanted))
-        return tuple(p for p in found if p is not None and not p.model.applies.any_service)
 
     def decide(self, context: LineContext) -> Decision:
         """What the machine may say about the line, with everything that was considered. Never raises for evidence.
@@ -229,7 +223,7 @@ class _Deciding:
             yield from kept
             return
         changed = list(self._in_scope(newer))
-        if not changed or favour(self._view(*changed[0]).outcome) < favour(self._view(*kept[0]).outcome):
+        if not changed or severity(self._view(*changed[0]).outcome) < severity(self._view(*kept[0]).outcome):
             kept = changed
         yield from kept
 
@@ -282,7 +276,7 @@ class _Deciding:
         """The one of equal rank that is best for the member."""
         if not tied:
             return None
-        chosen = min([self._evaluate(*pair) for pair in tied], key=lambda e: favour(e.outcome))
+        chosen = min([self._evaluate(*pair) for pair in tied], key=lambda e: severity(e.outcome))
         if len(tied) > 1:
             names = ", ".join(f"{p.id}@{p.version}" for p, _ in tied)
             self.conflicts.append(

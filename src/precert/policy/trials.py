@@ -14,10 +14,10 @@ from typing import Any, Literal
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import SECTIONS, CompiledPolicy
 from precert.policy.evaluate import evaluate, evaluate_dated
-from precert.policy.favour import favour
 from precert.policy.fixtures import FixtureError, unfold
 from precert.policy.load import PolicyFile
 from precert.policy.model import Ask, Example, Fact, Node
+from precert.policy.severity import severity
 from precert.policy.types import Evaluation, LineContext, Outcome
 
 Replacement = Literal["true", "false", "unknown"]
@@ -152,6 +152,6 @@ def replay(cases: Iterable[tuple[str, LineContext, Outcome]], draft: CompiledPol
     for name, context, before in cases:
         after = evaluate(draft, context)
         if after.outcome is not before:
-            gains = favour(after.outcome) < favour(before)
+            gains = severity(after.outcome) < severity(before)
             flips.append(Flip(name, before, after.outcome, gains, after.missing, after.unmet))
     return tuple(flips)

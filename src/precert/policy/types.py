@@ -1,6 +1,6 @@
 """What goes into a coverage decision and what comes out. Plain values; nothing here knows HTTP, FHIR bundles or time.
 
-The whole vocabulary of automation is :class:`Outcome` (spec um.md 4.5). There is deliberately no member for a denial on
+The whole vocabulary of automation is :class:`Outcome`. There is deliberately no member for a denial on
 clinical grounds: a machine approves, asks, or hands to a person.
 """
 
@@ -117,7 +117,7 @@ class LineContext:
     diagnoses: Sequence[Element] = ()  # CodeableConcepts named for this line
     evidence: Sequence[EvidenceItem] = ()
     answers: Mapping[str, Answer] = field(default_factory=dict)
-    bound: Mapping[str, str] = field(default_factory=dict)  # policy id -> version bound at receipt (um.md 4.7)
+    bound: Mapping[str, str] = field(default_factory=dict)  # policy id -> version bound at receipt
     reviewed: date | None = None  # day of a re-evaluation: a newer version may be used if the member gains by it
     service_end: date | None = None  # the last day asked for, where more than one day is
     counted: Sequence[Counted] = ()  # the other lines of the request and the member's lines on record
@@ -279,7 +279,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer for one line: the governing evaluation's outcome after precedence (um.md 4.6).
+    """The answer for one line: the governing evaluation's outcome after precedence.
 
     ``governing`` is ``None`` when no policy names the service. ``considered`` are all evaluations made, in order.
     ``conflicts`` names things the policy owner must look at (two policies of the same scope).

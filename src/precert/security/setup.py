@@ -15,9 +15,9 @@ from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.versions import PREFIXES
 from precert.runtime import Runtime
 from precert.security.assertions import AssertionVerifier
+from precert.security.authenticator import Authenticator
 from precert.security.client_keys import client_key_sets, new_http
 from precert.security.clients import ClientRegistry
-from precert.security.guard import Authenticator
 from precert.security.identity import OPEN_CLIENT, Client, SecurityMode, SecuritySetupError, is_loopback
 from precert.security.limits import RateLimiter
 from precert.security.smart import TOKEN_PATH, Discovery, TokenEndpoint, smart_router

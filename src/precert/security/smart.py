@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from precert.security.assertions import ALGORITHMS, AssertionRefused, AssertionVerifier, TooManySeen
-from precert.security.guard import REALM
+from precert.security.authenticator import REALM
 from precert.security.limits import RateLimiter
 from precert.security.scopes import MOST_SCOPES, grant
 from precert.security.tokens import AccessTokens

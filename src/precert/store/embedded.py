@@ -13,7 +13,7 @@ from precert.runtime import Runtime
 from precert.store import chain, outbox, reading, transfer, unit, verify
 from precert.store.copying import copy_database
 from precert.store.errors import DATABASE_ERRORS, translated
-from precert.store.guard import warn_about_sqlite
+from precert.store.installation import warn_about_sqlite
 from precert.store.lockfile import DirectoryLock
 from precert.store.mongo.client import Client, self_test
 from precert.store.mongo.connection import make_directory, open_writer

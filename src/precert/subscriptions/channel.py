@@ -9,7 +9,7 @@ from precert.fhir.extension import extensions, value
 from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, elements, text
 from precert.fhir.versions import STU_2_0, STU_2_2, VersionName
-from precert.subscriptions.guard import TargetRefused, read_target
+from precert.subscriptions.outbound import TargetRefused, read_target
 from precert.subscriptions.record import Channel, Content
 from precert.subscriptions.urls import CHANNEL_TYPE, HEARTBEAT_PERIOD, MAX_COUNT, PAYLOAD_CONTENT, TIMEOUT
 from precert.web.http import media_type

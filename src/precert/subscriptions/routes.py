@@ -1,4 +1,4 @@
-"""The Subscription endpoints of one FHIR base. HTTP only: reading, asking the desk, sending."""
+"""The Subscription endpoints of one FHIR base. HTTP only: reading, asking the service, sending."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from precert.fhir.versions import VersionName
 from precert.runtime import Runtime
 from precert.security.identity import Client
 from precert.store.port import BadPage, Conflict, Store
-from precert.subscriptions.desk import Desk, Organizations, Validate
-from precert.subscriptions.guard import Resolver, system_resolver
+from precert.subscriptions.client_service import ClientService, Organizations, Validate
 from precert.subscriptions.notifications import past_events, status_bundle, status_parameters
+from precert.subscriptions.outbound import Resolver, system_resolver
 from precert.subscriptions.policy import DeliveryPolicy
 from precert.subscriptions.queries import (
     Pairs,
@@ -70,9 +70,9 @@ class SubscriptionContext:
         """The server's root URL without a trailing slash."""
         return (self.public_url or str(request.base_url)).rstrip("/")
 
-    def desk(self, version: VersionName) -> Desk:
+    def service(self, version: VersionName) -> ClientService:
         """The use cases of one base."""
-        return Desk(
+        return ClientService(
             records=Records(self.store, self.tenant),
             runtime=self.runtime,
             version=version,
@@ -88,7 +88,7 @@ class SubscriptionContext:
 def subscription_router(context: SubscriptionContext, prefix: str, version: VersionName) -> APIRouter:
     """``Subscription`` under ``prefix``: create, read, update, delete, search, ``$status``, ``$events``."""
     router = APIRouter(prefix=f"{prefix}/Subscription", tags=[f"Subscriptions {version}"])
-    desk = context.desk(version)
+    service = context.service(version)
 
     def base(request: Request) -> str:
         return f"{context.root(request)}{prefix}"
@@ -98,7 +98,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         client = context.identify(request)
         _, resource = await read_resource(request, context.limits)
         with _store_faults():
-            record = await desk.create(client, resource, base(request))
+            record = await service.create(client, resource, base(request))
         return _written(request, record, 201, {"Location": f"{base(request)}/Subscription/{record.id}"})
 
     @router.get("", summary="Search your subscriptions by url, status or _id")
@@ -118,7 +118,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         url = f"{base(request)}/Subscription"
         links = [{"relation": "self", "url": _link(url, wanted.used)}]
         with _store_faults():
-            records, following = await desk.search(client, wanted.params, wanted.count, wanted.page)
+            records, following = await service.search(client, wanted.params, wanted.count, wanted.page)
         if following is not None:
             links.append({"relation": "next", "url": _link(url, (*wanted.used, ("_page", following)))})
         entries = [{"fullUrl": f"{url}/{r.id}", "resource": shown(r), "search": {"mode": "match"}} for r in records]
@@ -132,7 +132,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         client = context.identify(request)
         wanted = read_status(await _operation(request, context.limits))
         with _store_faults():
-            records = await desk.all(client, wanted)
+            records = await service.all(client, wanted)
         return _statuses(request, records)
 
     @router.api_route("/{id}/$status", methods=["GET", "POST"], summary="Status of one subscription")
@@ -140,7 +140,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         client = context.identify(request)
         await _operation(request, context.limits)  # id and status are ignored here, as the operation says
         with _store_faults():
-            record = await desk.read(client, id)
+            record = await service.read(client, id)
         return _statuses(request, [record])
 
     def _statuses(request: Request, records: list[Record]) -> Response:
@@ -156,9 +156,9 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         client = context.identify(request)
         pairs = await _operation(request, context.limits)
         with _store_faults():
-            record = await desk.read(client, id)
+            record = await service.read(client, id)
             wanted = read_range(pairs, record.channel.content)
-            found, bundles = await desk.events(record, wanted.since, wanted.until, wanted.content)
+            found, bundles = await service.events(record, wanted.since, wanted.until, wanted.content)
         new_id, now = context.runtime.new_id, context.runtime.now()
         body = past_events(record, found, wanted.content, bundles, id=new_id(), parameters=new_id(), at=now)
         return fhir_response(request, body)
@@ -168,7 +168,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         client = context.identify(request)
         check_accept(request)
         with _store_faults():
-            record = await desk.read(client, id)
+            record = await service.read(client, id)
         if record.etag in (tag.strip() for tag in request.headers.get("if-none-match", "").split(",")):
             return Response(status_code=304, headers=_validators(record))
         return fhir_response(request, shown(record), 200, _validators(record))
@@ -179,7 +179,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         _, resource = await read_resource(request, context.limits)
         match = request.headers.get("if-match")
         with _store_faults():
-            record = await desk.update(
+            record = await service.update(
                 client, id, resource, base(request), lambda current: check_match(match, current.etag)
             )
         return _written(request, record, 200, {})
@@ -189,7 +189,7 @@ def subscription_router(context: SubscriptionContext, prefix: str, version: Vers
         client = context.identify(request)
         match = request.headers.get("if-match")
         with _store_faults():
-            await desk.delete(client, id, lambda current: check_match(match, current.etag))
+            await service.delete(client, id, lambda current: check_match(match, current.etag))
         return Response(status_code=204)
 
     return router

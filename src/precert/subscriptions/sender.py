@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from precert.subscriptions.guard import (
+from precert.subscriptions.outbound import (
     PooledResolver,
     ResolvedTarget,
     Resolver,

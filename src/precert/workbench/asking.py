@@ -8,7 +8,7 @@ from datetime import datetime
 from precert.authorization.record.case import Case, Line
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.types import Element, elements, text
-from precert.workbench import words
+from precert.workbench import labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def _asked(service: AuthorizationService, case: Case, line: Line) -> Asked:
     return Asked(
         context=questions.id,
         line=line.sequence,
-        service=words.code(line.requested.code),
+        service=labels.code(line.requested.code),
         title=line.determination.title if line.determination else None,
         due=questions.due,
         member=number,
@@ -66,6 +66,6 @@ def asked_at_order(assertion: Element, order: str) -> AskedAtOrder | None:
     """The open questions about ``order`` (``Type/id``) in a stored assertion; ``None`` if nothing is asked about it."""
     for line in elements(assertion.get("lines")):
         if line.get("order") == order and line.get("policy") and line.get("missing"):
-            service = words.code(str(line.get("code")))
+            service = labels.code(str(line.get("code")))
             return AskedAtOrder(str(assertion["id"]), order, str(line["policy"]), service, text(line.get("title")))
     return None

@@ -17,10 +17,10 @@ from precert.fhir import json
 from precert.fhir.coding import CodePattern
 from precert.fhir.types import Element
 from precert.store.port import Document
-from precert.workbench import words
+from precert.workbench import labels
 from precert.workbench.documents import DocumentView, distinct, documents, reference_anchor
+from precert.workbench.element_text import say
 from precert.workbench.explain_view import EventView, LineView, event_view, explanation_view
-from precert.workbench.speak import say
 from precert.workbench.worklist import Row, row
 
 Pairs = tuple[tuple[str, str], ...]
@@ -140,9 +140,9 @@ def _claim(entry: HistoryEntry, now: datetime) -> tuple[str, Pairs]:
     pattern = CodePattern.parse(entry.code)
     pairs = (
         ("Kind", "paid claim" if entry.kind == "claim" else "authorization"),
-        ("Service", words.code(f"{pattern.system}|{pattern.code}")),
-        ("Day", words.day(entry.day(now.date()))),
-        ("Units", words.value(entry.units)),
+        ("Service", labels.code(f"{pattern.system}|{pattern.code}")),
+        ("Day", labels.day(entry.day(now.date()))),
+        ("Units", labels.value(entry.units)),
     )
     return reference_anchor(f"{kind}/{entry.id}"), pairs
 
@@ -156,12 +156,12 @@ def _member(case: Case, member: Member | None, now: datetime) -> list[tuple[str,
         ("Born", say(patient.get("birthDate"))),
         ("Gender", say(patient.get("gender"))),
         ("Plan", coverage.plan.name if coverage else opened.plan or ""),
-        ("Line of business", words.lob(opened.lob) if opened.lob else ""),
+        ("Line of business", labels.lob(opened.lob) if opened.lob else ""),
     ]
     if member is None:
         found.append(("Eligibility", "not in the directory; the coverage that came with the request is trusted"))
     elif coverage is not None:
-        span = f"{words.day(coverage.start) or '…'} to {words.day(coverage.end) or 'open end'}"
+        span = f"{labels.day(coverage.start) or '…'} to {labels.day(coverage.end) or 'open end'}"
         active = "active" if coverage.active_on(now.date()) else "not active today"
         found.append(("Eligibility", f"{active} ({span})"))
     return [(label, shown) for label, shown in found if shown]
@@ -184,7 +184,7 @@ def _request(case: Case) -> list[tuple[str, str]]:
     opened = case.opened
     return [
         ("Case", case.number),
-        ("Received", words.when(opened.received)),
+        ("Received", labels.when(opened.received)),
         ("Track", opened.track),
         ("Sent by", "open mode" if opened.submitter == "open" else opened.submitter),
         ("Shape", f"PAS STU {opened.version}"),
@@ -193,12 +193,12 @@ def _request(case: Case) -> list[tuple[str, str]]:
 
 def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
     asked = line.requested
-    quantity = words.value(asked.quantity) if asked.quantity is not None else ""
+    quantity = labels.value(asked.quantity) if asked.quantity is not None else ""
     pairs = [
         ("Quantity", f"{quantity} {asked.unit or ''}".strip()),
         (
             "Service dates",
-            " to ".join(dict.fromkeys(words.day(d) for d in (asked.service_start, asked.service_end) if d)),
+            " to ".join(dict.fromkeys(labels.day(d) for d in (asked.service_start, asked.service_end) if d)),
         ),
         ("Request", asked.request),
         ("Diagnoses", "; ".join(map(say, asked.diagnoses))),
@@ -215,7 +215,7 @@ def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
         asked=tuple((label, shown) for label, shown in pairs if shown),
         explained=view,
         open_questions=tuple(questions.questions) if questions else (),
-        answer_due=words.when(questions.due) if questions and questions.due else None,
+        answer_due=labels.when(questions.due) if questions and questions.due else None,
         choices=tuple(_choice(ground) for ground in found.grounds.values() if not ground.group),
         referral=_referral(view.raw.get("referral") or {}),
         quantity=quantity,
@@ -235,4 +235,4 @@ def _referral(told: Element) -> str | None:
     if not told:
         return None
     question = f" Question: {told['question']}" if told.get("question") else ""
-    return f"Referred to a physician by {told['by']}, {words.when(told['at'])}: {told['reason']}{question}"
+    return f"Referred to a physician by {told['by']}, {labels.when(told['at'])}: {told['reason']}{question}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from precert.workbench import words
+from precert.workbench import labels
 
 EXPEDITED = timedelta(hours=72)
 STANDARD_DAYS = 7
@@ -68,4 +68,4 @@ def span(left: timedelta) -> str:
 def written(at: datetime, zone: str) -> str:
     """``Fri 27 Nov, 23:59 EST`` in the plan's zone."""
     local = at.astimezone(_zone(zone))
-    return f"{local:%a} {words.day(local)}, {local:%H:%M %Z}"
+    return f"{local:%a} {labels.day(local)}, {local:%H:%M %Z}"

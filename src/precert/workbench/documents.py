@@ -13,8 +13,8 @@ from precert.authorization.deciding.evidence import unpacked
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.types import Resource, elements, text
-from precert.workbench import words
-from precert.workbench.speak import label, person_name, say
+from precert.workbench import labels
+from precert.workbench.element_text import label, person_name, say
 
 _SHOWN = {
     "Observation": "code value effective status interpretation component method note",
@@ -110,7 +110,7 @@ def distinct(shown: list[DocumentView]) -> list[DocumentView]:
 
 def reference_anchor(reference: str) -> str:
     """The element id under which a piece of evidence (``Observation/o1``, ``QuestionnaireResponse/1#ahi``) is shown."""
-    return f"doc-{words.anchor(reference)}"
+    return f"doc-{labels.anchor(reference)}"
 
 
 def _document(entry: Entry, source: str, questions: Mapping[str, str]) -> DocumentView:
@@ -120,7 +120,7 @@ def _document(entry: Entry, source: str, questions: Mapping[str, str]) -> Docume
         fields = [FieldView("form", str(resource["questionnaire"]))] if text(resource.get("questionnaire")) else []
         fields += [FieldView("answered", say(resource["authored"]))] if text(resource.get("authored")) else []
         fields += [
-            FieldView(questions.get(name, name), words.value(answer.value), reference_anchor(answer.reference))
+            FieldView(questions.get(name, name), labels.value(answer.value), reference_anchor(answer.reference))
             for name, answer in questionnaire_answers(resource, where)
         ]
     else:

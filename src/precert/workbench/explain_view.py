@@ -9,7 +9,7 @@ from typing import Any
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.model import Fact
-from precert.workbench import words
+from precert.workbench import labels
 from precert.workbench.trees import Section, traced_sections
 
 Link = Callable[[str], str | None]
@@ -90,7 +90,7 @@ def explanation_view(explained: Element, catalogue: Catalogue, link: Link = nowh
         ("Case", explained.get("case")),
         ("Coverage assertion", explained.get("assertion")),
         ("ClaimResponse", explained.get("claim_response")),
-        ("Received", words.when(explained.get("received"))),
+        ("Received", labels.when(explained.get("received"))),
         ("Track", explained.get("track")),
         ("Hook", explained.get("hook")),
         ("Member", explained.get("member")),
@@ -119,14 +119,14 @@ def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> Line
     return LineView(
         raw=line,
         sequence=line.get("sequence"),
-        service=words.code(line.get("code")),
+        service=labels.code(line.get("code")),
         title=line.get("title") or (policy.model.title if policy else None),
         policy=name,
         version=version,
-        decision=words.state(state) if state else words.decision(code),
+        decision=labels.state(state) if state else labels.decision(code),
         decision_code=code,
-        tone=words.state_tone(state) if state else words.decision_tone(code),
-        outcome=words.outcome(line.get("outcome")),
+        tone=labels.state_tone(state) if state else labels.decision_tone(code),
+        outcome=labels.outcome(line.get("outcome")),
         reason=_reason(line, len(questions) + len(bare)),
         by=f"{by['id']}, {by['role']}" if by.get("human") else "the rules (no person)" if by else "the rules",
         human=bool(by.get("human")),
@@ -148,7 +148,7 @@ def _reason(line: Element, open_questions: int) -> str | None:
     if not sentence:
         return None
     human = bool((line.get("by") or {}).get("human"))
-    return words.reason(
+    return labels.reason(
         str(sentence),
         outcome=line.get("outcome"),
         code=line.get("reason_code"),
@@ -169,7 +169,7 @@ def _evidence(references: list[str], link: Link) -> list[tuple[str, str | None, 
     """Each piece once: two references to one diagnosis in the request read the same."""
     found: dict[tuple[str, str | None], str] = {}
     for reference in references:
-        found.setdefault((words.evidence(reference), link(reference)), reference)
+        found.setdefault((labels.evidence(reference), link(reference)), reference)
     return [(shown, href, reference) for (shown, href), reference in found.items()]
 
 
@@ -178,9 +178,9 @@ def fact_view(fact: Element, models: Mapping[str, Fact], link: Link) -> FactView
     name, provenance = str(fact.get("name")), str(fact.get("provenance"))
     model = models.get(name)
     unit = (model.unit or (model.ask.unit if model.ask else None)) if model else None
-    shown = words.value(fact.get("value"))
+    shown = labels.value(fact.get("value"))
     known = provenance not in ("missing", "conflict")
-    said = words.ORIGINS.get(str(fact.get("origin"))) if provenance in ("attested", "conflict") else None
+    said = labels.ORIGINS.get(str(fact.get("origin"))) if provenance in ("attested", "conflict") else None
     numeric = isinstance(fact.get("value"), int | float) and not isinstance(fact.get("value"), bool)
     return FactView(
         name=name,
@@ -195,7 +195,7 @@ def fact_view(fact: Element, models: Mapping[str, Fact], link: Link) -> FactView
 
 
 def _provenance(provenance: str, said: str | None) -> str:
-    known = words.PROVENANCE.get(provenance, provenance)
+    known = labels.PROVENANCE.get(provenance, provenance)
     return f"{known}, {said}" if said else known
 
 
@@ -203,28 +203,28 @@ def event_view(event: Element) -> EventView:
     """One event in words. Only details that a reader can use are shown; the JSON has all."""
     detail = event.get("detail")
     shown = [
-        f"{key}: {words.value(value)}" for key, value in (detail or {}).items() if key not in ("numbers", "bundle")
+        f"{key}: {labels.value(value)}" for key, value in (detail or {}).items() if key not in ("numbers", "bundle")
     ]
     actor, by = event.get("actor") or "", event.get("by") or ""
     return EventView(
-        at=words.when(event.get("at")),
-        text=words.event(str(event.get("event"))),
+        at=labels.when(event.get("at")),
+        text=labels.event(str(event.get("event"))),
         by="" if actor == "system" else f"{by} ({actor})" if by and by != actor else actor,
         detail="; ".join(shown),
     )
 
 
 def _alternative(offered: Element) -> str:
-    code = words.code(f"{offered['system']}|{offered['code']}") if offered.get("code") else ""
+    code = labels.code(f"{offered['system']}|{offered['code']}") if offered.get("code") else ""
     return ": ".join(part for part in (code, offered.get("text")) if part) or str(offered.get("topic"))
 
 
 def _authorization(granted: Element) -> list[tuple[str, str]]:
-    start, end = words.day(granted.get("start")), words.day(granted.get("end"))
-    quantity = f"{words.value(granted['quantity'])} {granted.get('unit') or ''}" if granted.get("quantity") else ""
+    start, end = labels.day(granted.get("start")), labels.day(granted.get("end"))
+    quantity = f"{labels.value(granted['quantity'])} {granted.get('unit') or ''}" if granted.get("quantity") else ""
     found = [
         ("Authorization number", granted.get("number") or ""),
-        ("Issued", words.day(granted.get("issued"))),
+        ("Issued", labels.day(granted.get("issued"))),
         ("Valid", f"{start} to {end}" if end else f"from {start}" if start else ""),
         ("Quantity", quantity.strip()),
         ("Case", granted.get("case") or ""),

@@ -11,7 +11,7 @@ from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.model import Applies, Fact
-from precert.workbench import words
+from precert.workbench import labels
 from precert.workbench.trees import Section, policy_sections
 
 _SOURCES = {
@@ -78,14 +78,14 @@ def policy_view(policy: CompiledPolicy, versions: Sequence[CompiledPolicy], toda
         policy=policy,
         state=state,
         tone=tone,
-        services=tuple(map(words.code, model.applies.services)),
+        services=tuple(map(labels.code, model.applies.services)),
         scope=tuple(_scope(model.applies)),
         sections=policy_sections(policy),
         needed=tuple(_needed(policy, name, fact) for name, fact in model.facts.items()),
         grant=tuple(_grant(policy)),
         alternatives=tuple(
             (
-                rule.text or words.code(f"{rule.suggest.system}|{rule.suggest.code}")
+                rule.text or labels.code(f"{rule.suggest.system}|{rule.suggest.code}")
                 if rule.suggest
                 else rule.text or rule.card,
                 rule.when,
@@ -103,18 +103,18 @@ def standing(policy: CompiledPolicy, today: date) -> tuple[str, str]:
         return "in effect", "good"
     if policy.model.status != "active":
         return policy.model.status.replace("-", " "), "gone"
-    return (f"from {words.day(effective.start)}", "wait") if today < effective.start else ("ended", "gone")
+    return (f"from {labels.day(effective.start)}", "wait") if today < effective.start else ("ended", "gone")
 
 
 def _scope(applies: Applies) -> list[tuple[str, str]]:
-    found = [("Lines of business", ", ".join(map(words.lob, applies.lob)) or "all")]
+    found = [("Lines of business", ", ".join(map(labels.lob, applies.lob)) or "all")]
     found.append(("Requests", ", ".join(applies.request) or "all"))
     for label, members in (("States", applies.state), ("Plans", applies.plan), ("Network", applies.network)):
         if members:
             found.append((label, ", ".join(members)))
     for label, patterns in (("Diagnoses", applies.diagnosis), ("Places of service", applies.place)):
         if patterns:
-            found.append((label, ", ".join(map(words.code, patterns))))
+            found.append((label, ", ".join(map(labels.code, patterns))))
     if applies.age is not None:
         low, high = applies.age.min, applies.age.max
         found.append(("Age", f"{low if low is not None else 0} to {high}" if high is not None else f"{low} or older"))
@@ -130,11 +130,11 @@ def _needed(policy: CompiledPolicy, name: str, fact: Fact) -> Needed:
     return Needed(
         name=name,
         question=ask.text if ask else None,
-        who=words.WHO[ask.who] if ask else None,
+        who=labels.WHO[ask.who] if ask else None,
         help=ask.help if ask else None,
         kind=f"{kind}{options}{f' ({unit})' if unit and kind else ''}",
         sources=_sources(fact),
-        codes=tuple(map(words.code, fact.code)),
+        codes=tuple(map(labels.code, fact.code)),
         criteria=policy.criteria_of.get(name, ()),
     )
 
@@ -143,7 +143,7 @@ def _sources(fact: Fact) -> str:
     """``Observation in the record, of the last 30 days, lowest value``."""
     if not fact.sources:
         return ""
-    first = words.listed([_SOURCES.get(s, f"{s} in the record") for s in fact.sources], "or")
+    first = labels.listed([_SOURCES.get(s, f"{s} in the record") for s in fact.sources], "or")
     window = f"of the last {_span(fact.within)}" if fact.within else ""
     return ", ".join(part for part in (first, window, _TAKES[fact.take]) if part)
 
@@ -158,7 +158,7 @@ def _grant(policy: CompiledPolicy) -> list[tuple[str, str]]:
     terms = policy.model.grant
     if terms is None:
         return []
-    most = f"{words.value(terms.max_quantity)} {terms.unit or ''}".strip() if terms.max_quantity is not None else ""
+    most = f"{labels.value(terms.max_quantity)} {terms.unit or ''}".strip() if terms.max_quantity is not None else ""
     found = [
         ("Period", terms.period),
         ("At most", most),

@@ -14,8 +14,8 @@ from starlette.routing import Match
 from precert.eligibility.directory import Directory
 from precert.fhir.types import elements
 from precert.fhir.versions import CURRENT, VERSIONS, at
-from precert.workbench import words
-from precert.workbench.speak import person_name
+from precert.workbench import labels
+from precert.workbench.element_text import person_name
 
 DEMO_SYSTEM = "urn:precert:demo:member"
 """Only members of the demo world are ever listed on a page."""
@@ -111,7 +111,7 @@ def demo_members(directory: Directory, today: date) -> list[tuple[str, str, str,
         record = member.coverage_on(today) or member.last_coverage
         name = next((person_name(name) for name in elements(member.patient.get("name"))), "")
         standing = (
-            "active" if record and record.active_on(today) else f"ended {words.day(record.end) if record else ''}"
+            "active" if record and record.active_on(today) else f"ended {labels.day(record.end) if record else ''}"
         )
         found.append((member.id, name, record.plan.name if record else "", standing))
     return found

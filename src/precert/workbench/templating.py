@@ -9,7 +9,7 @@ import jinja2
 from fastapi import Request, Response
 
 from precert import __version__
-from precert.workbench import words
+from precert.workbench import labels
 
 CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 _HEADERS = {
@@ -36,16 +36,16 @@ def environment() -> jinja2.Environment:
     )
     made.globals |= {"version": __version__}
     made.filters |= {
-        "code": words.code,
-        "lob": words.lob,
-        "outcome": words.outcome,
-        "value": words.value,
-        "day": words.day,
-        "when": words.when,
-        "anchor": words.anchor,
-        "clipped": words.clipped,
-        "who": lambda name: words.WHO.get(name, name),
-        "role": lambda name: words.ROLES.get(name, name),
+        "code": labels.code,
+        "lob": labels.lob,
+        "outcome": labels.outcome,
+        "value": labels.value,
+        "day": labels.day,
+        "when": labels.when,
+        "anchor": labels.anchor,
+        "clipped": labels.clipped,
+        "who": lambda name: labels.WHO.get(name, name),
+        "role": lambda name: labels.ROLES.get(name, name),
     }
     return made
 

@@ -15,10 +15,10 @@ from precert.authorization.record.case import Case, Line, decode, fold
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.types import Element, elements
 from precert.store.port import Document, Param
-from precert.workbench import words
+from precert.workbench import labels
 from precert.workbench.deadlines import Due, due, written
+from precert.workbench.element_text import person_name
 from precert.workbench.query import STATES, Query, Sort
-from precert.workbench.speak import person_name
 
 PAGE = 25
 MOST = 500
@@ -231,7 +231,7 @@ def _why(line: Line) -> str:
         return ""
     asked = line.questions.questions if line.questions else made.trace.get("missing", ())
     code = made.trace.get("reason_code")
-    return words.reason(made.reason, outcome=made.outcome, code=code, human=made.human, open_questions=len(asked))
+    return labels.reason(made.reason, outcome=made.outcome, code=code, human=made.human, open_questions=len(asked))
 
 
 def _line(line: Line, zone: str) -> LineRow:
@@ -239,10 +239,10 @@ def _line(line: Line, zone: str) -> LineRow:
     asked = line.questions
     return LineRow(
         sequence=line.sequence,
-        service=words.code(line.requested.code),
+        service=labels.code(line.requested.code),
         title=determination.title if determination else None,
-        state=words.state(line.state),
-        tone=words.state_tone(line.state),
-        why=words.clipped(_why(line)),
+        state=labels.state(line.state),
+        tone=labels.state_tone(line.state),
+        why=labels.clipped(_why(line)),
         answer_due=written(asked.due, zone) if asked and asked.due else None,
     )

@@ -107,7 +107,7 @@ def form_named(canonical: str) -> tuple[str, str | None]:
 
 
 def canonical_of(response: Resource) -> str | None:
-    """The form a response answers: contained derivedFrom, contained url, then ``questionnaire`` (dtr.md 1.3)."""
+    """The form a response answers: contained derivedFrom, contained url, then ``questionnaire``."""
     contained = contained_form(response)
     if contained is not None:
         derived = contained.get("derivedFrom")

@@ -51,7 +51,7 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class LineUnderReview:
     """What judging one line needs besides the decision.
 
     ``deny_allowed`` is the plan's switch for administrative denials by automation (off: a person looks first).
@@ -91,23 +91,23 @@ class Bench:
         return fresh, (fresh,)
 
 
-def judge(bench: Bench, decision: Decision) -> Judged:
+def judge(under_review: LineUnderReview, decision: Decision) -> Judged:
     """Turn ``decision`` into events. There is no way from here to a clinical denial."""
-    determination = determine(decision, bench.runtime, bench.at)
+    determination = determine(decision, under_review.runtime, under_review.at)
     match decision.outcome:
         case Outcome.NOT_APPLICABLE | Outcome.NO_AUTH:
-            return Judged((bench.event("not_required", determination),))
-        case Outcome.DENY_ADMIN if bench.deny_allowed and bench.state == "screening":
-            return Judged((bench.event("not_eligible", determination),))
+            return Judged((under_review.event("not_required", determination),))
+        case Outcome.DENY_ADMIN if under_review.deny_allowed and under_review.state == "screening":
+            return Judged((under_review.event("not_eligible", determination),))
         case Outcome.APPROVE:
-            return _approve(bench, decision.governing, determination)
+            return _approve(under_review, decision.governing, determination)
         case Outcome.PEND_INFO:
-            return _ask(bench, decision, determination)
+            return _ask(under_review, decision, determination)
         case _:
-            return hand_over(bench, determination)
+            return hand_over(under_review, determination)
 
 
-def authorized_already(bench: Bench, repeated: Repeated) -> Judged:
+def authorized_already(under_review: LineUnderReview, repeated: Repeated) -> Judged:
     """The line is answered with the authorization on record: its number, validity and units. None is made."""
     granted, earlier = repeated.authorization, repeated.line.determination
     reason = (
@@ -115,8 +115,8 @@ def authorized_already(bench: Bench, repeated: Repeated) -> Judged:
         f"{repeated.why}. No second authorization was made."
     )
     determination = Determination(
-        id=bench.runtime.new_id(),
-        at=bench.at,
+        id=under_review.runtime.new_id(),
+        at=under_review.at,
         outcome="satisfied",
         policy=earlier.policy if earlier else None,
         version=earlier.version if earlier else None,
@@ -124,42 +124,44 @@ def authorized_already(bench: Bench, repeated: Repeated) -> Judged:
         reason=reason,
     )
     detail = {"number": granted.number, "case": repeated.case, "line": repeated.line.sequence}
-    event = bench.event(REPEATS, determination)
+    event = under_review.event(REPEATS, determination)
     return Judged((msgspec.structs.replace(event, authorization=granted, detail=detail),))
 
 
-def not_eligible(bench: Bench, reason: str) -> Judged:
+def not_eligible(under_review: LineUnderReview, reason: str) -> Judged:
     """No active coverage on the service date: an administrative denial where the plan allows it, else a person."""
     determination = Determination(
-        id=bench.runtime.new_id(),
-        at=bench.at,
+        id=under_review.runtime.new_id(),
+        at=under_review.at,
         outcome=Outcome.DENY_ADMIN,
         reason=reason,
         reasons=("ELIGIBILITY",),
         notes=(reason,),
     )
-    if bench.deny_allowed and bench.state == "screening":
-        return Judged((bench.event("not_eligible", determination),))
-    return hand_over(bench, determination)
+    if under_review.deny_allowed and under_review.state == "screening":
+        return Judged((under_review.event("not_eligible", determination),))
+    return hand_over(under_review, determination)
 
 
-def for_a_person(bench: Bench, reason: str) -> Judged:
+def for_a_person(under_review: LineUnderReview, reason: str) -> Judged:
     """Something only people decide."""
-    determination = Determination(id=bench.runtime.new_id(), at=bench.at, outcome=Outcome.REFER_NURSE, reason=reason)
-    return hand_over(bench, determination)
+    determination = Determination(
+        id=under_review.runtime.new_id(), at=under_review.at, outcome=Outcome.REFER_NURSE, reason=reason
+    )
+    return hand_over(under_review, determination)
 
 
-def engine_failure(bench: Bench) -> Judged:
+def engine_failure(under_review: LineUnderReview) -> Judged:
     """The rules could not be evaluated: a person decides, and the record says why."""
     determination = Determination(
-        id=bench.runtime.new_id(),
-        at=bench.at,
+        id=under_review.runtime.new_id(),
+        at=under_review.at,
         outcome=Outcome.REFER_NURSE,
         reason="The coverage rules could not be evaluated; a reviewer will decide.",
     )
-    number, fresh = bench.number()
-    failed = bench.event("engine_error", determination, reference=number)
-    return Judged((*bench.to_auto_review(), failed), fresh)
+    number, fresh = under_review.number()
+    failed = under_review.event("engine_error", determination, reference=number)
+    return Judged((*under_review.to_auto_review(), failed), fresh)
 
 
 def determine(decision: Decision, runtime: Runtime, at: datetime) -> Determination:
@@ -179,10 +181,12 @@ def determine(decision: Decision, runtime: Runtime, at: datetime) -> Determinati
     )
 
 
-def _approve(bench: Bench, governing: Evaluation | None, determination: Determination) -> Judged:
-    authorization = authorize(bench.line, governing.grant if governing else None, bench.runtime, bench.at)
-    met = msgspec.structs.replace(bench.event("criteria_met", determination), authorization=authorization)
-    return Judged((*bench.to_auto_review(), met, bench.event("notified")), (authorization.number,))
+def _approve(under_review: LineUnderReview, governing: Evaluation | None, determination: Determination) -> Judged:
+    authorization = authorize(
+        under_review.line, governing.grant if governing else None, under_review.runtime, under_review.at
+    )
+    met = msgspec.structs.replace(under_review.event("criteria_met", determination), authorization=authorization)
+    return Judged((*under_review.to_auto_review(), met, under_review.event("notified")), (authorization.number,))
 
 
 def authorize(line: LineRequest, grant: Grant | None, runtime: Runtime, at: datetime) -> Authorization:
@@ -210,21 +214,21 @@ def grant_end(start: date, grant: Grant | None) -> date | None:
     return grant.last_day(start) if grant is not None else None
 
 
-def _ask(bench: Bench, decision: Decision, determination: Determination) -> Judged:
+def _ask(under_review: LineUnderReview, decision: Decision, determination: Determination) -> Judged:
     governing = decision.governing
     questions = OpenQuestions(
-        id=bench.runtime.new_id(),
-        asked=bench.at,
-        due=bench.at + timedelta(days=INFO_DAYS),
+        id=under_review.runtime.new_id(),
+        asked=under_review.at,
+        due=under_review.at + timedelta(days=INFO_DAYS),
         policy=governing.policy if governing else "",
         version=governing.version if governing else "",
         questions=tuple(question_element(q) for q in decision.questions),
     )
-    number, fresh = bench.number()
+    number, fresh = under_review.number()
     asked = msgspec.structs.replace(
-        bench.event("criteria_unknown", determination, reference=number), questions=questions
+        under_review.event("criteria_unknown", determination, reference=number), questions=questions
     )
-    return Judged((*bench.to_auto_review(), asked), fresh)
+    return Judged((*under_review.to_auto_review(), asked), fresh)
 
 
 def question_element(question: Question) -> dict[str, object]:
@@ -247,8 +251,8 @@ def question_element(question: Question) -> dict[str, object]:
     return kept
 
 
-def hand_over(bench: Bench, determination: Determination) -> Judged:
+def hand_over(under_review: LineUnderReview, determination: Determination) -> Judged:
     """The line goes to a reviewer with this determination."""
-    number, fresh = bench.number()
-    handed = bench.event("hand_over", determination, reference=number)
-    return Judged((*bench.to_auto_review(), handed), fresh)
+    number, fresh = under_review.number()
+    handed = under_review.event("hand_over", determination, reference=number)
+    return Judged((*under_review.to_auto_review(), handed), fresh)

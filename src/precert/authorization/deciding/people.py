@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from precert.authorization.deciding.judge import Bench, Judged, hand_over
+from precert.authorization.deciding.judge import Judged, LineUnderReview, hand_over
 from precert.authorization.record.case import ASKED_BY_PEOPLE, REPEATS, Event, is_note
 from precert.policy.types import Outcome
 
@@ -22,7 +22,7 @@ _PHYSICIANS = {"ask_more_md": ARRIVED, "md_modifies": CUT, "refer_up": REFERRED}
 _YES = frozenset({"criteria_met", "not_required", REPEATS})
 
 
-def after_people(bench: Bench, judged: Judged, events: Iterable[Event]) -> Judged:
+def after_people(under_review: LineUnderReview, judged: Judged, events: Iterable[Event]) -> Judged:
     """``judged``, unless it is a yes, or new questions, that would go past what people said about the line before.
 
     ``events`` are those of the record. Since the last approval by a person: who asked for more sees what arrived; what a
@@ -31,7 +31,7 @@ def after_people(bench: Bench, judged: Judged, events: Iterable[Event]) -> Judge
     """
     waits, physician, worded = "", False, False
     for event in events:
-        if event.line != bench.line.sequence:
+        if event.line != under_review.line.sequence:
             continue
         if event.ev in _APPROVALS:
             waits, physician, worded = "", False, False
@@ -48,9 +48,9 @@ def after_people(bench: Bench, judged: Judged, events: Iterable[Event]) -> Judge
         passed = event.ev in _YES or (event.ev == "criteria_unknown" and worded)
         if event.determination is not None and passed:
             met = msgspec.structs.replace(event.determination, outcome=outcome.value, reason=waits)
-            return hand_over(bench, met)
+            return hand_over(under_review, met)
         if event.determination is not None and event.ev == "hand_over" and physician:
             reason = f"{waits} {event.determination.reason}".strip()
             met = msgspec.structs.replace(event.determination, outcome=outcome.value, reason=reason)
-            return hand_over(bench, met)
+            return hand_over(under_review, met)
     return judged

@@ -13,7 +13,7 @@ from datetime import datetime
 from precert.authorization.record.case import Case, Event
 from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Renderer
 from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.unit_of_work import Answered, Unit, loaded
+from precert.authorization.usecases.unit_of_work import Reply, Unit, loaded
 from precert.fhir import json
 from precert.store.port import Audit, Idempotency, Param, Replayed
 
@@ -61,7 +61,7 @@ def rejection_of(case: Case) -> Rejection | None:
 
 async def replayed(
     service: AuthorizationService, key: Idempotency, submission: Submission, render: Renderer
-) -> Answered | Unit | None:
+) -> Reply | Unit | None:
     """The current answer of the case that an identical request made or changed before; ``None`` for a new request.
 
     A request that was refused gets the refusal again.
@@ -76,18 +76,18 @@ async def replayed(
         case, stored = loaded(document)
         if any(id in each.bundles.values() for each in versions(case)):
             return await current(service, case, stored, submission, render)
-    return Answered(earlier.result, replayed=True)
+    return Reply(earlier.result, replayed=True)
 
 
 async def current(
     service: AuthorizationService, case: Case, stored: int, submission: Submission, render: Renderer
-) -> Answered | Unit:
+) -> Reply | Unit:
     """The answer that ``case`` (at version ``stored``) has now, in the shape of the base that ``submission`` came in on:
     as it was stored, or rendered and to be stored."""
     id = versions(case)[-1].bundles.get(submission.version)
     document = await service.store.get(service.tenant, "Bundle", id) if id is not None else None
     if document is not None:
-        return Answered(document.body, replayed=True)
+        return Reply(document.body, replayed=True)
     rejection = rejection_of(case)
     rendered = replace(render(case, await service.submission_of(case), rejection), same=True)
     audit = Audit("answer-again", submission.submitter, case.number, service.runtime.now())

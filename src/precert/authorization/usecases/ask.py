@@ -1,7 +1,7 @@
 """The use case "ask": what would be decided about an order, and is there an authorization for it already?
 
 The same catalogue, eligibility and history as ``submit``, and no case: asking never creates one. What the caller wants
-kept (assertions, its call log) goes into one atomic commit of :meth:`ConsultService.keep`. Source: um.md 4.5.
+kept (assertions, its call log) goes into one atomic commit of :meth:`ConsultService.keep`.
 """
 
 from __future__ import annotations

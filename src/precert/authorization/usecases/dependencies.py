@@ -154,7 +154,7 @@ class AuthorizationService:
         synchronous answer is used up, the line goes to a person as well. ``repeated`` is the authorization on record that
         it certainly asks for again; ``counted`` is what counts beside it.
         """
-        bench = judge.Bench(
+        under_review = judge.LineUnderReview(
             line,
             self.runtime,
             now,
@@ -163,22 +163,22 @@ class AuthorizationService:
             reference=reference,
         )
         if (inactive := who.inactive(service_day(line, now.date()))) is not None:
-            return judge.not_eligible(bench, inactive)
+            return judge.not_eligible(under_review, inactive)
         if line.request in ("appeal", "reconsideration"):
-            return judge.for_a_person(bench, f"A request for {line.request} is decided by a person.")
+            return judge.for_a_person(under_review, f"A request for {line.request} is decided by a person.")
         if repeated is not None and not who.uncertain(line, now.date()):
-            return judge.authorized_already(bench, repeated)
+            return judge.authorized_already(under_review, repeated)
         if budget is not None and budget.spent:
             log.error("decision budget used up", line=line.sequence)
-            return judge.engine_failure(bench)
+            return judge.engine_failure(under_review)
         try:
             ask, today = submission.ask(line), now.date()
             decided = decide(ask, submission.subject, who, self.rules(), today, bound=bound, counted=counted)
         except Exception:  # whatever a rule does, the request must be answered and a person must see it
             log.exception("rules failed", line=line.sequence, code=line.code)
-            return judge.engine_failure(bench)
+            return judge.engine_failure(under_review)
         assert decided.decision is not None  # the coverage is active
-        return judge.judge(bench, decided.decision)
+        return judge.judge(under_review, decided.decision)
 
     async def find_case(self, number: str) -> Case | None:
         """The current record behind any number or id that was ever issued for it."""

@@ -95,7 +95,9 @@ def handed_over(
     reference: str | None = None,
 ) -> judge.Judged:
     """The line goes to a person because of ``reason``. ``state`` and ``reference`` are where it stands already."""
-    return judge.for_a_person(judge.Bench(line, service.runtime, now, state=state, reference=reference), reason)
+    return judge.for_a_person(
+        judge.LineUnderReview(line, service.runtime, now, state=state, reference=reference), reason
+    )
 
 
 def _same(known: Line, line: LineRequest, days: tuple[date, date], today: date) -> bool:

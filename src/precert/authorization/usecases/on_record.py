@@ -29,7 +29,7 @@ from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest, decode, fold
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases.dependencies import AuthorizationService
-from precert.authorization.usecases.submission import Ordered, Submission
+from precert.authorization.usecases.submission import ReferencedOrder, Submission
 from precert.authorization.usecases.turn import Turn, turn_of
 from precert.fhir import json
 from precert.fhir.coding import Code
@@ -165,7 +165,7 @@ class OnRecord:
 
     def repeated(self, line: LineRequest) -> Repeated | None:
         """The authorization that ``line`` certainly asks for again. One authorization is repeated by one line only."""
-        ask, order = self.submission.ask(line), self.submission.orders.get(line.sequence, Ordered())
+        ask, order = self.submission.ask(line), self.submission.orders.get(line.sequence, ReferencedOrder())
         if ask.doubts:
             return None
         # who orders may submit, or have their practice do it
@@ -260,7 +260,7 @@ async def _numbered(
     meant = [(line.authorization.number, line.sequence, _AS_BEFORE) for line in resting if line.authorization]
     meant = [each for each in meant if each[1] in lines]
     for sequence, line in lines.items():
-        order = submission.orders.get(sequence, Ordered())
+        order = submission.orders.get(sequence, ReferencedOrder())
         asked = {str(code) for code in kept(line).codes} | {line.code}
         given = {number for id in order.assertions for code, number in asserted.get(id, ()) if code in asked}
         meant += [(number, sequence, _BY_NUMBER) for number in order.named]

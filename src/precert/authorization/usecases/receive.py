@@ -24,7 +24,7 @@ from precert.store.port import Audit, Idempotency, Put
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedEvidence:
     """What arrived: a Bundle of the resources that could be read (its id and bytes), from whom, and for which lines.
 
     ``key`` makes a repetition harmless. An empty ``lines`` means every waiting line.
@@ -38,10 +38,10 @@ class Received:
     detail: Element | None = None
 
 
-async def receive(service: AuthorizationService, case_id: str, received: Received) -> Case:
+async def receive(service: AuthorizationService, case_id: str, received: ReceivedEvidence) -> Case:
     """File ``received`` on the record and decide the waiting lines again. Raises KeyError for an unknown case.
 
-    Lines in nurse or physician review stay there: the person who reviews sees the new evidence. Received twice, it is
+    Lines in nurse or physician review stay there: the person who reviews sees the new evidence. ReceivedEvidence twice, it is
     filed once.
     """
 
@@ -72,7 +72,7 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
 
 
 async def _filed(
-    service: AuthorizationService, case: Case, received: Received
+    service: AuthorizationService, case: Case, received: ReceivedEvidence
 ) -> tuple[Case, Sequence[str], Sequence[str], Sequence[Put]]:
     """(the record with what arrived, numbers drawn, names to be reserved, what is stored with a grant)."""
     whole = with_attachment(await service.submission_of(case), received.raw)
@@ -86,7 +86,12 @@ async def _filed(
 
 
 def _apply(
-    service: AuthorizationService, case: Case, received: Received, whole: Submission, seen: OnRecord, doubt: Doubts
+    service: AuthorizationService,
+    case: Case,
+    received: ReceivedEvidence,
+    whole: Submission,
+    seen: OnRecord,
+    doubt: Doubts,
 ) -> tuple[Case, list[str]]:
     now = service.runtime.now()
     recorder = Recorder(case.events)
@@ -112,8 +117,10 @@ def _apply(
                 repeated=seen.repeated(line.requested),
                 counted=seen.counted(line.requested),
             )
-        bench = judge.Bench(line.requested, service.runtime, now, state="auto_review", reference=line.reference)
-        judged = after_people(bench, judged, recorder.events)
+        under_review = judge.LineUnderReview(
+            line.requested, service.runtime, now, state="auto_review", reference=line.reference
+        )
+        judged = after_people(under_review, judged, recorder.events)
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)

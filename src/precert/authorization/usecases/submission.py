@@ -36,7 +36,7 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class ReferencedOrder:
     """The order behind a line, as far as it tells whether the service is authorized already.
 
     ``reference`` is its ``Type/id``; ``npis`` are those of who ordered it. ``named`` are the authorization numbers that the
@@ -96,7 +96,7 @@ class Submission:
     version: str = CURRENT.name
     warnings: tuple[Issue, ...] = ()
     assertions: tuple[str, ...] = ()  # coverage-assertion-ids of ours that came along
-    orders: Mapping[int, Ordered] = field(default_factory=dict)
+    orders: Mapping[int, ReferencedOrder] = field(default_factory=dict)
     payor_is_us: bool | None = None
     is_beneficiary: bool | None = None
     another_payer: bool = False  # as in Subject
@@ -142,5 +142,5 @@ class Submission:
             return asked
         performer = line.provider
         npis = (performer.npi,) if performer is not None and performer.npi else ()
-        doubts = self.orders.get(line.sequence, Ordered()).doubts
+        doubts = self.orders.get(line.sequence, ReferencedOrder()).doubts
         return Ask(line, self.requester_npis, npis, performer_known=performer is not None, doubts=doubts)

@@ -11,7 +11,7 @@ from precert.authorization.usecases.opening import Opening, opened, reject
 from precert.authorization.usecases.priors import find_prior
 from precert.authorization.usecases.same_request import row
 from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.unit_of_work import Answered, Unit, run
+from precert.authorization.usecases.unit_of_work import Reply, Unit, run
 from precert.authorization.usecases.update import continued
 from precert.store.port import Idempotency
 
@@ -22,7 +22,7 @@ def request_key(submission: Submission) -> Idempotency:
     return Idempotency("|".join(parts), submission.digest)
 
 
-async def submit(service: AuthorizationService, submission: Submission, render: Renderer) -> Answered:
+async def submit(service: AuthorizationService, submission: Submission, render: Renderer) -> Reply:
     """Process one request and answer it: a first one, an update, a cancellation, or one that was sent before.
 
     The same request sent again gets the case's current answer and makes no second case: byte for byte the same, or rendered
@@ -32,7 +32,7 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
     """
     key = request_key(submission)
 
-    async def step() -> Unit | Answered:
+    async def step() -> Unit | Reply:
         if (again := await replayed(service, key, submission, render)) is not None:
             return again
         if (rejection := reject(submission, service.directory())) is not None:
@@ -51,7 +51,7 @@ async def submit(service: AuthorizationService, submission: Submission, render: 
 
 async def _first(
     service: AuthorizationService, submission: Submission, who: Standing, render: Renderer, key: Idempotency
-) -> Unit | Answered:
+) -> Unit | Reply:
     """A request that continues nothing that is on record, unless it was sent before."""
     stands = await row(service, submission, who)
     if stands.same is not None:

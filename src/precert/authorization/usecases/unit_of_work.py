@@ -58,7 +58,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Reply:
     """``body`` is what to send; ``replayed`` says it was stored by an earlier, identical request."""
 
     body: bytes
@@ -85,31 +85,31 @@ async def again(step: Callable[[], Awaitable[T]]) -> T:
     raise Overtaken
 
 
-async def run(service: AuthorizationService, step: Callable[[], Awaitable[Unit | T]]) -> Answered | T:
+async def run(service: AuthorizationService, step: Callable[[], Awaitable[Unit | T]]) -> Reply | T:
     """Take ``step`` and store what it makes, until nobody was faster; what it returns instead of a Unit is passed on.
 
     Raises whatever ``step`` raises, Overtaken when others are always faster, and the store's other errors.
     """
 
-    async def once() -> Answered | T:
+    async def once() -> Reply | T:
         made = await step()
         return await store(service, made) if isinstance(made, Unit) else made
 
     return await again(once)
 
 
-async def store(service: AuthorizationService, unit: Unit) -> Answered:
+async def store(service: AuthorizationService, unit: Unit) -> Reply:
     """Store ``unit`` in one commit, once. Raises AlreadyTaken and Conflict when somebody was faster, and the store's other
     errors; then nothing was written."""
     outcome = await service.store.commit(_commit(service, unit))
     if not isinstance(outcome, Stored):
-        return Answered(outcome.result, replayed=isinstance(outcome, Replayed))
+        return Reply(outcome.result, replayed=isinstance(outcome, Replayed))
     if unit.outgoing or unit.rendered.outgoing:
         service.settled()
-    return Answered(unit.rendered.body, case=unit.case, rejection=unit.rejection)
+    return Reply(unit.rendered.body, case=unit.case, rejection=unit.rejection)
 
 
-async def change(service: AuthorizationService, case_id: str, step: Callable[[Case, int], Awaitable[Unit]]) -> Answered:
+async def change(service: AuthorizationService, case_id: str, step: Callable[[Case, int], Awaitable[Unit]]) -> Reply:
     """``step`` on the record ``case_id`` (it is given the record and its stored version). Raises KeyError if there is none."""
 
     async def load() -> Unit:

@@ -2,7 +2,7 @@
 
 The order goes on record as a PAS request that precert writes for the provider, and takes the same steps as one that was
 submitted; so it can be read, inquired about, updated and explained like any other. What is decided on is what the call asked
-and knew (:class:`Ask`, :class:`Subject`). Nothing is stored unless the rules approve it. Source: um.md 4.5 (approve, evidence in prefetch), CRD 2.2.1 option ``unsolicited-determ``.
+and knew (:class:`Ask`, :class:`Subject`). Nothing is stored unless the rules approve it. Source: CRD 2.2.1 option ``unsolicited-determ``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from precert.authorization.usecases.opening import decide
 from precert.authorization.usecases.recording import system_event
 from precert.authorization.usecases.same_request import coded
 from precert.authorization.usecases.submission import Submission
-from precert.authorization.usecases.unit_of_work import Answered, Overtaken, Unit, run
+from precert.authorization.usecases.unit_of_work import Overtaken, Reply, Unit, run
 from precert.fhir.coding import codes
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Element, Resource
@@ -96,7 +96,7 @@ class Unsolicited:
             outcome = await run(self.service, step)
         except Overtaken:
             return None
-        if not isinstance(outcome, Answered):
+        if not isinstance(outcome, Reply):
             return outcome
         assert outcome.case is not None  # stored just now
         return Held.of(outcome.case, outcome.case.ordered[0])

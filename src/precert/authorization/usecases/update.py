@@ -267,8 +267,8 @@ def _revise(service: AuthorizationService, change: Change, known: Line, wanted: 
             repeated=repeated,
             counted=change.seen.counted(wanted),
         )
-    bench = judge.Bench(wanted, service.runtime, change.now, state=state, reference=known.reference)
-    judged = after_people(bench, judged, change.recorder.events)
+    under_review = judge.LineUnderReview(wanted, service.runtime, change.now, state=state, reference=known.reference)
+    judged = after_people(under_review, judged, change.recorder.events)
     change.record(judged.events, judged.numbers)
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from precert.authorization.deciding.answers import contained_form
 from precert.dtr import urls
+from precert.dtr.handmade.answer_check import Offered, judged
 from precert.dtr.handmade.codes import enumerated
-from precert.dtr.handmade.judging import Offered, judged
+from precert.dtr.handmade.collection import Handmade
 from precert.dtr.handmade.pages import flat, next_items, unanswered
-from precert.dtr.handmade.shelf import Handmade
 from precert.dtr.handmade.wire import FORM, contained, placed
 from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from precert.dtr import shape20, shape22, urls
 from precert.dtr.handmade.codes import enumerated
-from precert.dtr.handmade.shelf import Handmade, Shelf, references
+from precert.dtr.handmade.collection import Handmade, HandmadeForms, references
 from precert.dtr.handmade.wire import contained, package_form, placed
 from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape
@@ -28,10 +28,10 @@ _SITE = Site("http://forms.invalid")  # any address: only what is sent under a r
 _SHAPES: tuple[Shape, ...] = (shape22, shape20)
 
 
-def load_shelf(folder: Path | None, check: Check = lambda resource, context: ()) -> Shelf:
+def load_handmade_forms(folder: Path | None, check: Check = lambda resource, context: ()) -> HandmadeForms:
     """All forms of ``folder``; none without a folder. Raises NotADirectoryError."""
     if folder is None:
-        return Shelf()
+        return HandmadeForms()
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a directory of forms")
     resources: dict[tuple[str, str, str], Resource] = {}
@@ -53,7 +53,7 @@ def load_shelf(folder: Path | None, check: Check = lambda resource, context: ())
             form, faults = _form(resource, resources, check)
             problems += [f"{form.id}|{form.version}: {fault}" for fault in faults]
             forms += [] if faults else [form]
-    return Shelf(tuple(sorted(forms, key=lambda form: (form.id, _natural(form.version)))), tuple(problems))
+    return HandmadeForms(tuple(sorted(forms, key=lambda form: (form.id, _natural(form.version)))), tuple(problems))
 
 
 def _natural(version: str) -> list[tuple[int, str]]:

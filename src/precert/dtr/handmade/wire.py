@@ -15,9 +15,9 @@ from precert.dtr import urls
 from precert.dtr.artifacts import Artifacts
 from precert.dtr.draft import Links
 from precert.dtr.handmade.codes import as_sent
+from precert.dtr.handmade.collection import Handmade, filled
 from precert.dtr.handmade.dialect import in_2_0
 from precert.dtr.handmade.pages import first_page, shown
-from precert.dtr.handmade.shelf import Handmade, filled
 from precert.dtr.questionnaire import Site
 from precert.dtr.shape import Shape
 from precert.fhir.dates import instant
@@ -30,7 +30,7 @@ FORM = "form"
 
 
 def placed(resource: Resource, site: Site, shape: Shape) -> Resource:
-    """One resource of the shelf with its addresses, in the words of the version."""
+    """One resource of the hand-made forms with its addresses, in the words of the version."""
     made = filled(resource, site, shape)
     if shape.SHELL_ASKS:
         return in_2_0(made)

@@ -4,7 +4,7 @@ mongita keeps what it is good at (a MongoDB-like API, argument checks, cursors, 
 sorting and indexes are SQLite's, so that an acknowledged write survives and a filter means what it says.
 """
 
-from precert.store.guard import check_packages
+from precert.store.installation import check_packages
 
 # Before any module of this package imports mongita or bson; see check_packages for why.
 check_packages()

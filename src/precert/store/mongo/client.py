@@ -1,7 +1,7 @@
 """mongita's client, databases and collections with their finders replaced by SQL.
 
 mongita's public methods, argument checks, cursors and results are used as they are; overridden are the private methods
-that look for documents and that keep indexes (see precert.store.guard for the list and the start-up check).
+that look for documents and that keep indexes (see precert.store.installation for the list and the start-up check).
 """
 
 # The private names are mongita's, spelled as Python mangles them, so that a reader can search for them.
@@ -22,7 +22,7 @@ from mongita.errors import DuplicateKeyError, InvalidName, MongitaError, Mongita
 from mongita.mongita_client import MongitaClient
 from mongita.results import InsertOneResult, UpdateResult
 
-from precert.store.guard import UnsafeInstallation, check_privates
+from precert.store.installation import UnsafeInstallation, check_privates
 from precert.store.mongo.connection import open_memory
 from precert.store.mongo.engine import SqliteEngine
 from precert.store.mongo.values import conditions

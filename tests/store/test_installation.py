@@ -7,7 +7,7 @@ from importlib import metadata
 import pytest
 from structlog.testing import capture_logs
 
-from precert.store.guard import UnsafeInstallation, check_packages, check_privates, warn_about_sqlite
+from precert.store.installation import UnsafeInstallation, check_packages, check_privates, warn_about_sqlite
 
 
 def installed(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:

@@ -15,7 +15,7 @@ from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.service import identify
 from precert.authorization.record.case import LineRequest
 from precert.authorization.record.numbers import NumberKind
-from precert.authorization.usecases.submission import Ordered
+from precert.authorization.usecases.submission import ReferencedOrder
 from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.dates import parse_date, parse_last_day
@@ -23,7 +23,7 @@ from precert.fhir.extension import extension_value
 from precert.fhir.systems import ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE
 from precert.fhir.types import Element, elements
 from precert.pas import urls
-from precert.pas.named import provider_npis
+from precert.pas.references import provider_npis
 from precert.policy.amounts import read
 
 _WHO_ORDERED = ("requester", "orderer", "prescriber")
@@ -39,7 +39,7 @@ _NOT_COMPARED = frozenset({ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE})
 
 def read_orders(
     index: BundleIndex, claim: Entry, whose: Patient, lines: Sequence[LineRequest], crosswalk: Crosswalk
-) -> dict[int, Ordered]:
+) -> dict[int, ReferencedOrder]:
     """By the item's sequence; items that say nothing are left out, and so are those of an inquiry that could not be read.
 
     ``whose`` is the patient of the Claim, ``lines`` are its items as they were read.
@@ -51,22 +51,22 @@ def read_orders(
         if line is None:
             continue
         order = _ordered(index, claim, item, whose, line, crosswalk)
-        if order != Ordered():
+        if order != ReferencedOrder():
             found[line.sequence] = order
     return found
 
 
 def _ordered(
     index: BundleIndex, claim: Entry, item: Element, whose: Patient, line: LineRequest, crosswalk: Crosswalk
-) -> Ordered:
+) -> ReferencedOrder:
     numbers = [extension_value(element, urls.AUTHORIZATION_NUMBER) for element in (item, claim.resource)]
     named = ours(numbers, NumberKind.AUTHORIZATION)
     order = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
     if order is None:
-        return Ordered(named=named)
+        return ReferencedOrder(named=named)
     carried, assertions = told_on_order(order.resource)
     asking = [index.resolve(order.resource.get(element), order) for element in _WHO_ORDERED]
-    return Ordered(
+    return ReferencedOrder(
         reference=f"{order.type}/{order.id}" if order.id else None,
         npis=tuple(npi for who in asking for npi in provider_npis(index, who)),
         named=named,

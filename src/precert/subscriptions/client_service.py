@@ -17,7 +17,7 @@ from precert.runtime import Runtime
 from precert.security.identity import Client
 from precert.store.port import Audit, Param
 from precert.subscriptions.channel import refused, refused_endpoint
-from precert.subscriptions.guard import Resolver, TargetRefused, TargetUnresolved, check_target
+from precert.subscriptions.outbound import Resolver, TargetRefused, TargetUnresolved, check_target
 from precert.subscriptions.policy import DeliveryPolicy
 from precert.subscriptions.progress import Changed, end_message, next_beat, started, stopped
 from precert.subscriptions.record import Content, Numbered, Record
@@ -37,7 +37,7 @@ Validate = Callable[[Resource, VersionName], Sequence[Issue]]
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ClientService:
     """One base's subscriptions. A client sees its own only; those of others do not exist for it (404)."""
 
     records: Records

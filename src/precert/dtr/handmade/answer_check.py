@@ -47,7 +47,7 @@ _PLAIN: dict[str, Callable[[Any], bool]] = {
 
 
 @dataclass(slots=True)
-class Answered:
+class FormReading:
     """The values by linkId, and what is wrong."""
 
     values: dict[str, list[Any]] = field(default_factory=dict)
@@ -57,9 +57,9 @@ class Answered:
         self.faults.append(Issue("error", code, said, path, rule))
 
 
-def judged(items: Mapping[str, Element], response: Resource, path: str, offered: Offered) -> Answered:
+def judged(items: Mapping[str, Element], response: Resource, path: str, offered: Offered) -> FormReading:
     """Read ``response`` to a form whose items, by linkId, are ``items``."""
-    found = Answered()
+    found = FormReading()
     for item, where in _answered_items(response, path):
         link_id = str(item.get("linkId"))
         question = items.get(link_id)
@@ -92,7 +92,7 @@ def _answered_items(response: Resource, path: str) -> Iterator[tuple[Element, st
             yield from _answered_items(answer, f"{here}.answer[{at}]")
 
 
-def _one(question: Element, answer: Any, where: str, found: Answered, offered: Offered) -> None:
+def _one(question: Element, answer: Any, where: str, found: FormReading, offered: Offered) -> None:
     link_id, kind = str(question["linkId"]), str(question.get("type"))
     keys = [key for key in answer if key.startswith("value")] if isinstance(answer, dict) else []
     if len(keys) != 1:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from precert.fhir.types import Element, elements, text
-from precert.workbench import words
+from precert.workbench import labels
 
 _SHORT = 300
 
@@ -16,7 +16,7 @@ def say(value: Any, depth: int = 0) -> str:
     if value is None:
         return ""
     if isinstance(value, bool | int | Decimal | float):
-        return words.value(value)
+        return labels.value(value)
     if isinstance(value, str):
         return _moment(value) if len(value) <= _SHORT else f"{value[:_SHORT]} … ({len(value)} characters)"
     if isinstance(value, list):
@@ -44,8 +44,8 @@ def label(key: str) -> str:
 def _moment(value: str) -> str:
     """Dates and instants as people write them."""
     if len(value) >= 16 and value[4:5] == "-" and "T" in value[:11]:
-        return words.when(value)
-    return words.day(value) if len(value) == 10 and value[4] == value[7] == "-" else value
+        return labels.when(value)
+    return labels.day(value) if len(value) == 10 and value[4] == value[7] == "-" else value
 
 
 def _concept(value: Element) -> str:
@@ -58,7 +58,7 @@ def _concept(value: Element) -> str:
 
 
 def _code(coding: Element) -> str:
-    return words.code(f"{coding.get('system') or ''}|{coding.get('code') or '?'}")
+    return labels.code(f"{coding.get('system') or ''}|{coding.get('code') or '?'}")
 
 
 def _coding(value: Element) -> str:
@@ -72,7 +72,7 @@ def _quantity(value: Element) -> str:
     number = value.get("value")
     if not isinstance(number, int | float | Decimal) or isinstance(number, bool):
         return ""
-    return f"{text(value.get('comparator')) or ''}{words.value(number)} {text(value.get('unit')) or text(value.get('code')) or ''}".strip()
+    return f"{text(value.get('comparator')) or ''}{labels.value(number)} {text(value.get('unit')) or text(value.get('code')) or ''}".strip()
 
 
 def _period(value: Element) -> str:

@@ -24,7 +24,7 @@ _STRICT = (
 )
 
 
-def favour(outcome: Outcome) -> int:
+def severity(outcome: Outcome) -> int:
     """0 is best for the member. "No authorization needed" and "no policy asks" are alike."""
     return _RANK[outcome]
 

@@ -1,6 +1,6 @@
-"""The shelf: hand-made forms by canonical and by id, with the Libraries and ValueSets that they refer to.
+"""Hand-made forms by canonical and by id, with the Libraries and ValueSets that they refer to.
 
-A form made from a policy is found first; the shelf answers for what no policy knows. Files may say ``{canonical}`` for the
+A form made from a policy is found first; the hand-made forms answer for what no policy knows. Files may say ``{canonical}`` for the
 address under which this server names its forms, and ``{server}`` for the base of the version that is spoken; canonicals
 of the plan's own are served as they are written.
 """
@@ -57,7 +57,7 @@ class Handmade:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class HandmadeForms:
     """All hand-made forms of one server, newest version of each last. ``problems`` say which files are not served."""
 
     forms: tuple[Handmade, ...] = ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from precert.subscriptions.filters import matches, parse_filter
-from precert.subscriptions.guard import TargetRefused, TargetUnresolved, check_target, system_resolver
+from precert.subscriptions.outbound import TargetRefused, TargetUnresolved, check_target, system_resolver
 from precert.subscriptions.record import Channel
 from precert.subscriptions.sender import Sender
 from subscriptions.world import NPI, Receiver, subscription, world

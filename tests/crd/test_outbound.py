@@ -7,7 +7,7 @@ import itertools
 import httpx
 import pytest
 
-from precert.crd import guard
+from precert.crd import outbound
 
 PUBLIC = ("8.8.8.8", "2606:4700::1111")
 PRIVATE = ("127.0.0.1", "10.1.2.3", "169.254.169.254", "::1", "fd00::1")
@@ -21,9 +21,9 @@ async def test_a_name_with_any_address_that_is_not_public(
     async def resolve(host: str, port: int) -> list[str]:
         return list(addresses)
 
-    monkeypatch.setattr(guard, "resolve", resolve)
-    async with guard.http_client() as client:
-        with pytest.raises(guard.Refused):
+    monkeypatch.setattr(outbound, "resolve", resolve)
+    async with outbound.http_client() as client:
+        with pytest.raises(outbound.Refused):
             await client.get("https://ehr.test/Patient/1")
 
 
@@ -44,8 +44,8 @@ async def test_a_name_with_public_addresses_is_called_at_the_one_that_was_checke
     async def transport(self: object, scheme: str, host: str, port: int) -> Answering:
         return Answering()
 
-    monkeypatch.setattr(guard, "resolve", resolve)
-    monkeypatch.setattr(guard.GuardedTransport, "_transport", transport)
-    async with guard.http_client() as client:
+    monkeypatch.setattr(outbound, "resolve", resolve)
+    monkeypatch.setattr(outbound.GuardedTransport, "_transport", transport)
+    async with outbound.http_client() as client:
         assert (await client.get("https://ehr.test/Patient/1")).status_code == 200
     assert [url.host for url in asked] == [addresses[0]]
