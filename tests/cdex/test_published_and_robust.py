@@ -21,7 +21,7 @@ from support.answers import faults, only_fault
 from support.app import frozen_runtime, running
 from support.strategies import JSON_VALUES, mutated
 
-EXAMPLES = Path("/work/shared/examples/cdex")
+EXAMPLES = Path(__file__).parents[3].joinpath("shared/examples/cdex")
 published = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the published examples are not here")
 
 

@@ -22,7 +22,7 @@ SERVICES = [
     "crd-order-select",
     "crd-order-sign",
 ]
-SHARED = Path("/work/shared/examples/crd/ig-2.2.1__discovery-services.json")
+SHARED = Path(__file__).parents[3].joinpath("shared/examples/crd/ig-2.2.1__discovery-services.json")
 PUBLISHED = json.loads(SHARED.read_text())["services"] if SHARED.exists() else []
 # The "simpler FHIRPath" of CDS Hooks 3.0 as the published templates use it, plus plain tokens of 2.0.
 STEP = r"(?:[A-Za-z]+(?:\((?:[A-Za-z]*|'[^']*')\))?)"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crd.building import coverage, hook, order, payer, prefetch, searchset
 
-SHARED = Path("/work/shared/examples/crd")
+SHARED = Path(__file__).parents[3].joinpath("shared/examples/crd")
 JSON = st.recursive(
     st.none()
     | st.booleans()

@@ -11,7 +11,7 @@ from tools.conformance import BOOKS, strengths
 ROWS = BOOKS["crd"].statements()
 GUIDES: dict[str, dict[str, list[str]]] = BOOKS["crd"].ids()
 COUNTS = {"CRD 2.2.1": 144, "CRD 2.0.1": 165, "CDS Hooks 2.0": 120}
-SPEC = Path("/work/shared/spec/crd.md")
+SPEC = Path(__file__).parents[3].joinpath("shared/spec/crd.md")
 SPEC_TEXT = SPEC.read_text("utf-8") if SPEC.exists() else ""
 
 
