@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from precert.authorization.deciding.decide import Decided, Rules, decide
+from precert.authorization.deciding.orders import Order
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.usecases.ask import ConsultService
 from precert.authorization.usecases.unsolicited import says
@@ -26,7 +27,6 @@ from precert.crd.envelope import HookCall, read_call
 from precert.crd.fetch import Deadline
 from precert.crd.gather import gather
 from precert.crd.hooks import HOOKS
-from precert.crd.orders import Order
 from precert.crd.scope import orders_in_scope
 from precert.dtr.asked import Order as DtrOrder
 from precert.eligibility.directory import Directory

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crd.building import hook, infos, mri
-from precert.authorization.deciding.order_amount import asked_for
+from precert.authorization.deciding.order_amount import asked_for, certain, line_amount
 
 ONE = {"value": 1, "unit": "visits"}
 TWELVE = {"value": 12, "unit": "visits"}
@@ -90,19 +90,21 @@ READ = {
 
 @pytest.mark.parametrize("order", UNREAD.values(), ids=UNREAD)
 def test_an_amount_that_is_not_read_stays_as_one(order):
-    amount, _, said = asked_for(order)
-    assert amount is None
+    said = asked_for(order)
     assert said is not None
+    assert not certain(said)
 
 
 @pytest.mark.parametrize(("order", "amount"), READ.values(), ids=READ)
 def test_amounts_that_are_read(order, amount):
-    assert asked_for(order)[0] == Decimal(amount)
+    said = asked_for(order)
+    assert line_amount({"quantity": said})[0] == Decimal(amount)
+    assert certain(said)
 
 
 @pytest.mark.parametrize("order", [{}, timing(boundsPeriod={"start": "2026-12-01"}), {"dispenseRequest": {}}])
 def test_no_amount(order):
-    assert asked_for(order) == (None, None, None)
+    assert asked_for(order) is None
 
 
 @pytest.mark.parametrize("kind", ["range", "ratio", "count", "one of ten"])

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import httpx
 import structlog
 
+from precert.authorization.deciding.orders import Order
 from precert.authorization.usecases.ask import Consulted, ConsultService
 from precert.authorization.usecases.unit_of_work import again
 from precert.authorization.usecases.unsolicited import Unsolicited
@@ -27,7 +28,6 @@ from precert.crd.fetch import Deadline, Ehr
 from precert.crd.gather import Gathered, gather
 from precert.crd.ledger import AnsweredOrder, CallRecord, ShownCard, documents, patient_key
 from precert.crd.options import COVERAGE_UPDATE, FORMS
-from precert.crd.orders import Order
 from precert.crd.render import Shape
 from precert.crd.scope import ordered, orders_in_scope, relevant_drafts
 from precert.eligibility.directory import npis

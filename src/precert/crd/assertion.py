@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from precert.authorization.deciding.decide import PERSON_UNCERTAIN, SERVICE_UNKNOWN
 from precert.authorization.deciding.judge import grant_end
+from precert.authorization.deciding.orders import Order
 from precert.authorization.usecases.ask import Consulted
 from precert.crd.canonicals import policy_page, questionnaire_canonical
-from precert.crd.orders import Order
 from precert.fhir.coding import codes, procedure
 from precert.fhir.coverage_information import Contact, CoverageInfo, Detail, DocNeeded, InfoNeeded, Reason, ReasonCode
 from precert.fhir.types import Element

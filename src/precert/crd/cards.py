@@ -10,14 +10,13 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from precert.authorization.deciding.orders import BILLING_OPTIONS, Order
 from precert.authorization.deciding.standing import describe
 from precert.authorization.usecases.ask import Consulted
-from precert.crd import urls
 from precert.crd.answer import Action, Card, Link, Suggestion
 from precert.crd.canonicals import policy_page
 from precert.crd.markdown import one_line, safe
 from precert.crd.options import Configuration
-from precert.crd.orders import Order
 from precert.fhir.coding import Code, codes, system_url
 from precert.fhir.coverage_information import COVERAGE_INFORMATION
 from precert.fhir.types import Element, Resource
@@ -40,7 +39,7 @@ TOPICS = _RANK
 _REPLACING = ("therapy-alternatives-req", "therapy-alternatives-opt", "off-guideline")
 _NEEDS_AUTHORIZATION = (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE, Outcome.APPROVE)
 _PARAGRAPH = "\n\n"
-_OF_CODE = (COVERAGE_INFORMATION, urls.BILLING_OPTIONS)
+_OF_CODE = (COVERAGE_INFORMATION, BILLING_OPTIONS)
 """Extensions that speak of the service under its code, and so do not outlive a change of it."""
 _COPIED = {
     "subject": ("subject", "patient"),

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from precert.authorization.deciding.order_elements import Named, intended
+from precert.authorization.deciding.orders import Order
 from precert.crd import urls
 from precert.crd.gather import pointed_to
-from precert.crd.orders import Order
 from precert.crd.prefetch import Pool
 from precert.fhir.billing import billed
 from precert.fhir.bundle import Entry, bundle_entry, type_and_id
 from precert.fhir.coding import codes
-from precert.fhir.dates import instant
+from precert.fhir.dates import instant, parse_date
 from precert.fhir.types import Element, Resource, elements
 from precert.runtime import Runtime
 
@@ -54,8 +55,12 @@ class _Request:
         self.entries.append(bundle_entry(f"urn:uuid:{id_}", {**resource, "id": id_}))
         return f"urn:uuid:{id_}"
 
-    def party(self, entry: Entry) -> str:
-        """A provider. Somebody who is named alone gets a role: PAS claims name organizations and roles only."""
+    def party(self, named: Named) -> Element:
+        """A reference to a provider; one who is not here is named as the order names them."""
+        return {"reference": self._provider(named.entry)} if named.entry is not None else named.reference
+
+    def _provider(self, entry: Entry) -> str:
+        """Somebody who is named alone gets a role: PAS claims name organizations and roles only."""
         if entry.type != "Practitioner":
             return self.place(entry)
         telecom = elements(entry.resource.get("telecom")) or [{"system": "phone", "_value": {"extension": [_UNKNOWN]}}]
@@ -72,10 +77,16 @@ class _Request:
         return known
 
     def order(self, entry: Entry) -> str:
-        """The order as it stands in a request: placed, no longer a draft; its day stands on the item (PAS profiles)."""
+        """The order as it stands in a request: a draft is placed, and its day stands on the item (PAS profiles). What keeps it
+        from being an order stays as it is."""
         known = self.place(entry)
-        made = {**entry.resource, "status": "active", "intent": "order"}
-        made.pop("occurrenceDateTime", None)
+        made = {**entry.resource}
+        if made.get("status") == "draft":
+            made["status"] = "active"
+        if intended(entry):
+            made["intent"] = "order"
+        if parse_date(made.get("occurrenceDateTime")) is not None:
+            del made["occurrenceDateTime"]
         placed = next(each for each in self.entries if each["resource"] is entry.resource)
         placed["resource"] = made
         return known
@@ -93,10 +104,13 @@ def request_bundle(
 ) -> Resource | None:
     """The request for ``order``, or ``None`` when nobody is known who asks for it.
 
-    ``user`` stands in for a requester that the order does not name; ``evidence`` are the references of the facts.
+    ``user`` stands in for the requester of an appointment or encounter, which name none; an order says who asks for it.
+    ``evidence`` are the references of the facts.
     """
-    provider = next(iter(order.requesters), user)
-    if provider is None:
+    provider = order.requester
+    if provider is None and user is not None and order.entry.type in ("Appointment", "Encounter"):
+        provider = Named(user)
+    if provider is None or provider.unknown:
         return None
     request = _Request(pool, runtime)
     claim_id, trace = runtime.new_id(), runtime.new_id()
@@ -113,7 +127,7 @@ def request_bundle(
         "patient": {"reference": request.place(patient, follow=False)},
         "created": now,
         "insurer": {"reference": insurer},
-        "provider": {"reference": request.party(provider)},
+        "provider": request.party(provider),
         "priority": _code("http://terminology.hl7.org/CodeSystem/processpriority", "normal"),
         "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": request.coverage(coverage, insurer)}}],
     }
@@ -122,17 +136,15 @@ def request_bundle(
         claim["diagnosis"] = [
             {"sequence": n, "diagnosisCodeableConcept": concept} for n, concept in enumerate(diagnoses, start=1)
         ]
-    performers = [request.party(performer) for performer in order.performers]
-    if performers:
+    if order.performer is not None:
         claim["careTeam"] = [
             {
                 "extension": [{"url": urls.PAS_CARE_TEAM_SCOPE, "valueBoolean": False}],
-                "sequence": n,
-                "provider": {"reference": url},
+                "sequence": 1,
+                "provider": request.party(order.performer),
             }
-            for n, url in enumerate(performers, start=1)
         ]
-    claim["item"] = [_item(order, request, trace, len(diagnoses), len(performers))]
+    claim["item"] = [_item(order, request, trace, len(diagnoses))]
     request.new(payer, insurer)
     for entry in _supporting(pool, evidence, patient):
         request.place(entry, follow=False)
@@ -147,7 +159,7 @@ def request_bundle(
     }
 
 
-def _item(order: Order, request: _Request, trace: str, diagnoses: int, performers: int) -> Element:
+def _item(order: Order, request: _Request, trace: str, diagnoses: int) -> Element:
     extensions: list[Element] = [
         {"url": urls.PAS_REQUEST_TYPE, "valueCodeableConcept": _code("https://codesystem.x12.org/005010/1525", "HS")},
         {"url": urls.PAS_CERTIFICATION, "valueCodeableConcept": _code("https://codesystem.x12.org/005010/1322", "I")},
@@ -167,8 +179,8 @@ def _item(order: Order, request: _Request, trace: str, diagnoses: int, performer
         "category": _code("https://codesystem.x12.org/005010/1365", "1"),
         "productOrService": _billed_first(order.concept),
     }
-    if performers:
-        item["careTeamSequence"] = list(range(1, performers + 1))
+    if order.performer is not None:
+        item["careTeamSequence"] = [1]
     if diagnoses:
         item["diagnosisSequence"] = list(range(1, diagnoses + 1))
     return item

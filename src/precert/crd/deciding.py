@@ -12,6 +12,7 @@ import structlog
 from precert.authorization.deciding.answers import answers
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines, order_key
 from precert.authorization.deciding.evidence import clinical_evidence
+from precert.authorization.deciding.orders import Order
 from precert.authorization.deciding.person import named_as
 from precert.authorization.deciding.request import Subject
 from precert.authorization.deciding.standing import standing
@@ -29,7 +30,6 @@ from precert.crd.envelope import HookCall
 from precert.crd.facts import queries_for
 from precert.crd.gather import Gathered, fetch
 from precert.crd.ledger import AnsweredOrder
-from precert.crd.orders import Order
 from precert.crd.render import Shape
 from precert.fhir.bundle import type_and_id
 from precert.fhir.coverage_information import CoverageInfo
@@ -114,7 +114,7 @@ class Decider:
             return one
         if one.order.asked.performer_known and not one.order.asked.performer_npis:
             return one  # an authorization is for a certain provider
-        if not one.order.requesters:
+        if one.order.requester is None or one.order.requester.unknown:
             return one  # and given to a certain one: the user who books an appointment need not be who ordered it
         under = next(i for i in insured if i.reference == one.info.coverage)
         pool = self.gathered.pool

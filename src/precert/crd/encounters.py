@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from precert.authorization.deciding.billing_codings import billing_codings
 from precert.crd import urls
-from precert.crd.billing import billing_codings
 from precert.fhir.coding import X12_SERVICE_TYPE, codes
 from precert.fhir.types import Element, Resource, elements
 

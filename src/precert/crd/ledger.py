@@ -13,13 +13,13 @@ from datetime import datetime
 
 import structlog
 
+from precert.authorization.deciding.orders import Order
 from precert.authorization.usecases.ask import Consulted, ConsultService
 from precert.crd.answer import Action
 from precert.crd.context import HookContext
 from precert.crd.envelope import HookCall, what_if
 from precert.crd.fetch import TokenUse
 from precert.crd.hooks import Hook
-from precert.crd.orders import Order
 from precert.crd.prefetch import Accessed
 from precert.crd.render import Shape
 from precert.fhir import json

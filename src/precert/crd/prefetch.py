@@ -143,12 +143,6 @@ def about(entry: Entry, whose: Patient, index: BundleIndex) -> bool:
     return verdict
 
 
-def about_another(entry: Entry, whose: Patient, index: BundleIndex) -> bool:
-    """Whether an order names a patient other than the call's. One that names nobody is the call's patient's."""
-    verdict = whose.has(entry, index)
-    return verdict is False or (verdict is None and not names_nobody(entry))
-
-
 def relative(reference: str, base: str | None) -> str | None:
     """``Type/id`` if the reference is relative or leads to the client's own server; ``None`` if it leads elsewhere.
 

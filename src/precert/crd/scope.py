@@ -8,9 +8,17 @@ from dataclasses import replace
 import msgspec
 import structlog
 
-from precert.authorization.deciding.person import Patient, names_nobody
+from precert.authorization.deciding.order_elements import Named, service_concept
+from precert.authorization.deciding.orders import (
+    Order,
+    about_another,
+    dispatched_to,
+    numbered,
+    read_order,
+    unanswerable,
+)
+from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.request import Ask
-from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest
 from precert.crd.context import HookContext, is_order
 from precert.crd.encounters import encounter_needs
@@ -18,8 +26,6 @@ from precert.crd.envelope import HookCall
 from precert.crd.faults import unobtainable
 from precert.crd.gather import Gathered, based_on
 from precert.crd.hooks import ORDER_TYPES
-from precert.crd.orders import Order, read_order, service_concept
-from precert.crd.prefetch import about_another
 from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
 from precert.fhir.coding import Code, codes
@@ -57,14 +63,7 @@ def orders_in_scope(
             found = _appointments(context, whose, index, on_order=on_order)
         case "encounter":
             found = _encounter(context, gathered)
-    return [_numbered(order, sequence, crosswalk) for sequence, order in enumerate(found, start=1)]
-
-
-def _numbered(order: Order, sequence: int, crosswalk: Crosswalk) -> Order:
-    line = order.asked.line
-    code = line_code(line.item, crosswalk, line.service_start)
-    line = msgspec.structs.replace(line, sequence=sequence, code=code)
-    return replace(order, asked=replace(order.asked, line=line))
+    return [numbered(order, sequence, crosswalk) for sequence, order in enumerate(found, start=1)]
 
 
 def _read(
@@ -74,7 +73,7 @@ def _read(
     *,
     target: Entry | None = None,
     concept: Element | None = None,
-    performer: Entry | None = None,
+    performer: Named | None = None,
 ) -> Order:
     """An order; whatever is wrong with it stays in it and is said in its answer."""
     try:
@@ -84,13 +83,8 @@ def _read(
         asked = Ask(LineRequest(sequence=0, code=""))
         text = "The order cannot be read. Check it against the FHIR specification."
         return Order(entry, target or entry, asked, (), (), (), {}, failure=text)
-    if about_another(entry, whose, index):
-        text = "The order is for another patient than the call; nothing is said about it."
-        return replace(order, failure=text)
-    if entry.type != "Appointment" and names_nobody(entry):
-        text = "The order does not say whom it is for; nothing is said about it. Name the patient in its subject."
-        return replace(order, failure=text)
-    return order
+    failure = unanswerable(entry, whose, index)
+    return replace(order, failure=failure) if failure else order
 
 
 def _drafts(context: HookContext, whose: Patient, index: BundleIndex) -> Iterator[Order]:
@@ -105,13 +99,13 @@ def _drafts(context: HookContext, whose: Patient, index: BundleIndex) -> Iterato
 
 def _dispatched(context: HookContext, gathered: Gathered) -> list[Order]:
     index = gathered.pool.index
-    performer = index.resolve(context.performer) if context.performer else None
+    to = context.performer
+    performer = dispatched_to(index.resolve(to), to, index) if to else None
     found: list[Order] = []
     for reference in context.dispatched:
         entry = index.resolve(reference)
         if entry is not None and is_order(entry.resource):
-            order = _read(entry, index, gathered.pool.patient(context.patient), performer=performer)
-            found.append(order if performer or not context.performer else _sent_to_nobody_known(order))
+            found.append(_read(entry, index, gathered.pool.patient(context.patient), performer=performer))
     if not found:
         why = next((p for r in context.dispatched if (p := gathered.problem(r))), None)
         raise unobtainable(
@@ -121,13 +115,6 @@ def _dispatched(context: HookContext, gathered: Gathered) -> list[Order]:
             "context.dispatchedOrders",
         )
     return found
-
-
-def _sent_to_nobody_known(order: Order) -> Order:
-    """The order goes to somebody who cannot be looked up, which is not the one whom it named itself."""
-    line = msgspec.structs.replace(order.asked.line, provider=None)
-    asked = replace(order.asked, line=line, performer_npis=(), performer_known=True)
-    return replace(order, asked=asked, performers=(), performer_unknown=True)
 
 
 def _appointments(context: HookContext, whose: Patient, index: BundleIndex, *, on_order: bool) -> list[Order]:

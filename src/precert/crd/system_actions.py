@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from precert.authorization.deciding.orders import Order
 from precert.authorization.usecases.ask import Consulted
 from precert.crd import urls
 from precert.crd.answer import Action
 from precert.crd.canonicals import questionnaire_canonical
 from precert.crd.coverage import Insured
-from precert.crd.orders import Order
 from precert.eligibility.model import CoverageRecord
 from precert.fhir.coding import codes
 from precert.fhir.systems import CRD_TEMP

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-BILLING_OPTIONS = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
 ALTERNATE_REFERENCE = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
 
 CARD_TYPE = "http://terminology.hl7.org/CodeSystem/cdshooks-card-type"

@@ -9,33 +9,39 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
+import structlog
+
+from precert.authorization.deciding import orders
+from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import Code, codes
 from precert.fhir.dates import parse_date, parse_instant
 from precert.fhir.outcome import FhirError, Issue
-from precert.fhir.types import Element, Resource, elements, text
+from precert.fhir.types import Element, Resource, text
 
-_CODES: dict[str, tuple[str, ...]] = {
-    "Appointment": ("serviceType",),
-    "CommunicationRequest": ("category", "reasonCode"),
-    "DeviceRequest": ("codeCodeableConcept",),
-    "Encounter": ("type", "serviceType"),
-    "ImmunizationRecommendation": (),
-    "MedicationRequest": ("medicationCodeableConcept",),
-    "NutritionOrder": ("oralDiet", "supplement", "enteralFormula"),
-    "ServiceRequest": ("code",),
-    "SupplyRequest": ("itemCodeableConcept",),
-    "VisionPrescription": ("lensSpecification",),
-}
-"""The types of orders that DTR names, and where they say what is ordered."""
-_INSIDE = ("type", "product", "baseFormulaType")
+log = structlog.get_logger(__name__)
+
+ORDER_TYPES = (
+    "Appointment",
+    "CommunicationRequest",
+    "DeviceRequest",
+    "Encounter",
+    "ImmunizationRecommendation",
+    "MedicationRequest",
+    "NutritionOrder",
+    "ServiceRequest",
+    "SupplyRequest",
+    "VisionPrescription",
+)
+"""The types of orders that DTR names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as the client sent it."""
+    """One order as the client sent it, and ``read``: as CRD would read it, too."""
 
     resource: Resource
     path: str
+    read: orders.Order
 
     @property
     def reference(self) -> Element:
@@ -44,34 +50,23 @@ class Order:
         return {"reference": f"{kind}/{id}"} if id else {"type": kind, "display": "The order as sent"}
 
     @property
-    def concepts(self) -> list[Element]:
-        """The concepts that say what is ordered."""
-        found: list[Element] = []
-        for key in _CODES.get(str(self.resource["resourceType"]), ()):
-            for concept in elements(self.resource.get(key)):
-                inside = [c for part in _INSIDE for c in elements(concept.get(part))]
-                found.extend(inside or [concept])
-        return [concept for concept in found if any(codes(concept))]
-
-    @property
-    def service(self) -> Element:
-        """All that it names as one concept, as CRD reads an order: several services in it are no single one."""
-        return {"coding": [coding for concept in self.concepts for coding in elements(concept.get("coding"))]}
-
-    @property
     def codes(self) -> tuple[Code, ...]:
-        return tuple(code for concept in self.concepts for code in codes(concept))
+        """Everything that names what is ordered."""
+        return tuple(codes(self.read.concept))
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One call, taken apart but not resolved."""
+    """One call, taken apart but not resolved. ``index`` holds everything that came with it, to resolve references in; an order
+    that cannot be read is among ``unread`` with its path."""
 
     coverages: tuple[Resource, ...]
     orders: tuple[Order, ...]
     questionnaires: tuple[str, ...]
     context: str | None
     changed_since: datetime | None
+    index: BundleIndex
+    unread: tuple[str, ...] = ()
 
 
 def read_package_request(resource: Resource) -> Asked:
@@ -82,7 +77,7 @@ def read_package_request(resource: Resource) -> Asked:
         raise FhirError(400, Issue("error", "invalid", text_, kind, "not-parameters"))
     faults: list[Issue] = []
     coverages = tuple(r for _, r in _resources(resource, "coverage", ("Coverage",), faults))
-    orders = tuple(Order(r, path) for path, r in _resources(resource, "order", tuple(_CODES), faults))
+    sent = list(_resources(resource, "order", ORDER_TYPES, faults))
     questionnaires = tuple(
         v for _, v in _values(resource, "questionnaire", ("Canonical", "Uri", "Url", "String"), faults)
     )
@@ -90,13 +85,40 @@ def read_package_request(resource: Resource) -> Asked:
     since = list(_values(resource, "changedsince", ("Instant", "DateTime", "Date"), faults))
     if len(contexts) > 1:
         faults.append(_fault("structure", "parameter-repeated", contexts[1][0], "context may be sent once."))
-    if not (orders or questionnaires or contexts) and not faults:
+    if not (sent or questionnaires or contexts) and not faults:
         text_ = "Send at least one of order, questionnaire and context; without them nobody knows which form is meant."
         faults.append(_fault("required", "dtr-1", "Parameters.parameter", text_))
     changed = _moment(*since[0], faults) if since else None
     if faults:
         raise FhirError(400, faults)
-    return Asked(coverages, orders, questionnaires, contexts[0][1] if contexts else None, changed)
+    index = _indexed(resource)
+    orders, unread = _orders(sent, index)
+    context = contexts[0][1] if contexts else None
+    return Asked(coverages, orders, questionnaires, context, changed, index, unread)
+
+
+def _indexed(resource: Resource) -> BundleIndex:
+    """Every resource that came, also those that 2.0.1 and the narrative call ``referenced``: providers, the patient."""
+    index = BundleIndex({"resourceType": "Bundle"})
+    for path, parameter in parameters(resource, "coverage", "order", "referenced"):
+        content = parameter.get("resource")
+        if isinstance(content, dict):
+            index.add(Entry(len(index.entries), "", content, f"{path}.resource"))
+    return index
+
+
+def _orders(sent: list[tuple[str, Resource]], index: BundleIndex) -> tuple[tuple[Order, ...], tuple[str, ...]]:
+    """The orders as they are read, numbered from 1, and the paths of those of a shape that nobody thought of."""
+    found: list[Order] = []
+    unread: list[str] = []
+    entries = {entry.path: entry for entry in index.entries}
+    for path, resource in sent:
+        try:
+            found.append(Order(resource, path, orders.read_order(entries[path], index, len(found) + 1)))
+        except Exception:  # one order must not take the others with it; its answer says so
+            log.exception("order cannot be read", type=resource.get("resourceType"))
+            unread.append(path)
+    return tuple(found), tuple(unread)
 
 
 def _fault(code: str, rule: str, path: str, text: str) -> Issue:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
+from precert.authorization.deciding.orders import numbered
 from precert.authorization.deciding.response_versions import CONTEXT
-from precert.authorization.deciding.service import line_code
 from precert.authorization.usecases.ask import ConsultService
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.dtr import urls
@@ -42,10 +42,10 @@ class Packager:
     issued: Issued
     handmade_forms: HandmadeForms = field(default_factory=HandmadeForms)
 
-    async def package(self, asked: Asked, shape: Shape, site: Site) -> Resource:
+    async def package(self, asked: Asked, shape: Shape, site: Site, client: str) -> Resource:
         """The Parameters to answer with. Raises FhirError (404 context, 422 coverage) and the store's errors."""
         origin = await self._origin(asked)
-        resolved = resolve(asked, origin, self.consult, self.forms, site.root)
+        resolved = await resolve(asked, origin, self.consult, self.forms, site.root, client)
         building = _Building(self, asked, resolved, shape, site)
         bundles = [await building.bundle(wanted) for wanted in resolved.wanted if building.changed(wanted)]
         bundles += [bundle async for bundle in building.old()]
@@ -95,7 +95,7 @@ class _Building:
         """The package of one form."""
         served, origin = wanted.served, self.resolved.origin
         crosswalk = self.packager.consult.directory().crosswalk
-        service = line_code({"productOrService": wanted.orders[0].service}, crosswalk) if wanted.orders else None
+        service = numbered(wanted.orders[0].read, 1, crosswalk).asked.line.code if wanted.orders else None
         first: tuple[str, ...] = ()
         if served.manner == "adaptive" and self.shape.SHELL_ASKS:
             first = first_questions(served.form, service, self.shape, self.now.date())

@@ -12,12 +12,12 @@ from datetime import date
 from typing import Any
 
 from precert.authorization.deciding.decide import SERVICE_UNKNOWN
-from precert.authorization.deciding.request import Ask, Subject
-from precert.authorization.deciding.service import line_code
-from precert.authorization.record.case import LineRequest
-from precert.authorization.usecases.ask import Consulted, ConsultService
+from precert.authorization.deciding.orders import is_nobodys
+from precert.authorization.deciding.request import Subject
+from precert.authorization.usecases.ask import ConsultService
 from precert.dtr import urls
 from precert.dtr.asked import Asked, Order
+from precert.dtr.consulting import Consulting
 from precert.dtr.coverages import Insured, holding
 from precert.dtr.forms import Forms, Served
 from precert.dtr.origin import Origin
@@ -77,8 +77,10 @@ class Resolved:
         self.notes.append(Issue("warning" if severity == "warning" else "information", code, text, path, rule))
 
 
-def resolve(asked: Asked, origin: Origin | None, consult: ConsultService, forms: Forms, root: str) -> Resolved:
-    """The forms to send. Raises FhirError(422) when no coverage is of this plan."""
+async def resolve(
+    asked: Asked, origin: Origin | None, consult: ConsultService, forms: Forms, root: str, client: str
+) -> Resolved:
+    """The forms to send to ``client``. Raises FhirError(422) when no coverage is of this plan, and the store's errors."""
     insured, notes = holding(asked, origin, consult)
     resolved = Resolved(origin=origin, insured=insured, notes=notes)
     day = consult.today()
@@ -87,9 +89,15 @@ def resolve(asked: Asked, origin: Origin | None, consult: ConsultService, forms:
         resolved.note("warning", "required", said, "no-coverage")
     if origin is not None:
         _by_context(asked, origin, forms, resolved, root, day)
-    for order in asked.orders:
-        if origin is None or not _about(order, origin):
-            _by_order(order, consult, forms, resolved, day)
+    apart = [order for order in asked.orders if origin is None or not _about(order, origin)]
+    if apart:
+        consulting = Consulting(consult, asked.orders, resolved.insured or [_nobody(consult)], client, asked.index)
+        await consulting.look_up()
+        for order in apart:
+            _by_order(order, consulting, forms, resolved, day)
+    for path in asked.unread:
+        said = "The order cannot be read. Check it against the FHIR specification."
+        resolved.note("warning", "not-supported", said, "order-unreadable", path)
     if asked.questionnaires:
         _by_canonical(asked, forms, resolved, root, day)
     return resolved
@@ -124,46 +132,45 @@ def _by_context(asked: Asked, origin: Origin, forms: Forms, resolved: Resolved, 
                 resolved.add(served, order)
 
 
-def _by_order(order: Order, consult: ConsultService, forms: Forms, resolved: Resolved, day: date) -> None:
-    if not order.concepts:
+def _nobody(consult: ConsultService) -> Insured:
+    """Whoever it may be, when no Coverage was sent."""
+    subject = Subject({}, {})
+    return Insured({}, consult.holder(subject), subject)
+
+
+def _by_order(order: Order, consulting: Consulting, forms: Forms, resolved: Resolved, day: date) -> None:
+    if not order.codes:
         kind = order.resource["resourceType"]
         said = f"The {kind} does not say by code what is ordered, so no form could be chosen for it."
         resolved.note("warning", "not-supported", said, "order-unclear", order.path)
         return
     found = failed = False
-    for insured in resolved.insured or [Insured({}, consult.holder(Subject({}, {})))]:
-        consulted = _consulted(order, insured, consult)
+    for insured in consulting.under(order):
+        if (anothers := consulting.of_another(order, insured)) is not None:
+            failed = True
+            resolved.note("warning", "business-rule", anothers, "order-other-patient", order.path)
+            continue
+        consulted = consulting.ask(order, insured)
         if consulted.trouble is not None:
             failed = True
             resolved.note("warning", "processing", consulted.text, consulted.trouble, order.path)
         elif consulted.decision is not None and consulted.decision.reason_code is not None:
             failed = True  # no policy was asked, or none fits: that is not the same as "nothing is needed"
             said = consulted.decision.reason
-            if consulted.decision.reason_code == SERVICE_UNKNOWN:
-                resolved.note("warning", "not-supported", said, "service-unknown", order.path)
-            else:
-                resolved.note("warning", "not-supported", said, "review-needed", order.path)
+            rule = "service-unknown" if consulted.decision.reason_code == SERVICE_UNKNOWN else "review-needed"
+            resolved.note("warning", "not-supported", said, rule, order.path)
         for evaluation in consulted.decision.applied if consulted.decision is not None else ():
             form = forms.form(evaluation.policy, evaluation.version, day) if evaluation.questions else None
             if form is not None:
                 found = True
                 resolved.add(Served(form, "standard"), order, coverage=insured.coverage or None)
-    if not found and not failed:
+    if not found and not failed and is_nobodys(order.read.entry):
+        said = "The order does not say whom it is for, so it cannot be said that nothing is needed. Name the patient in its subject."
+        resolved.note("warning", "required", said, "order-subject", order.path)
+    elif not found and not failed:
         promised = "" if resolved.origin is None else " The documentation that was announced is not needed any more."
         said = f"No documentation is needed for {_named(order.codes)}.{promised}"
         resolved.note("information", "informational", said, "nothing-needed", order.path)
-
-
-def _consulted(order: Order, insured: Insured, consult: ConsultService) -> Consulted:
-    """What the rules say of the order under one coverage."""
-    item = {"productOrService": order.service}
-    line = LineRequest(sequence=1, code=line_code(item, consult.directory().crosswalk), item=item)
-    identified = insured.identified
-    if (
-        identified.who is not None
-    ):  # which questions there are does not hang on whose they are; answers are held to the person
-        identified = replace(identified, who=replace(identified.who, doubts=()))
-    return consult.ask(Ask(line), Subject({}, insured.coverage), identified)
 
 
 def _named(codes: Sequence[Code]) -> str:

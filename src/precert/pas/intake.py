@@ -22,13 +22,14 @@ from precert.authorization.deciding.evidence import (
     holds,
     unpacked,
 )
-from precert.authorization.deciding.parties import party
+from precert.authorization.deciding.parties import party, provider_npis
 from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.standing import diagnosis_evidence
+from precert.authorization.record.case import Party
 from precert.authorization.record.numbers import is_valid
 from precert.authorization.usecases.on_file import taken, withdrawn
 from precert.authorization.usecases.submission import Prior, Submission
-from precert.eligibility.directory import Directory
+from precert.eligibility.directory import Directory, npis
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of, type_and_id
 from precert.fhir.coding import codes
@@ -46,7 +47,6 @@ from precert.pas.references import (
     named_party,
     named_subscriber,
     payor_is_us,
-    provider_npis,
 )
 from precert.pas.service_requests import read_orders
 from precert.pas.subjects import check_birth_date, left_out
@@ -99,6 +99,7 @@ def read_request(
     diagnoses = _diagnoses(index, claim, whose, found)
     cancel_all = _certification(resource) == CANCEL
     by_sequence = {d.sequence: d.concept for d in diagnoses if d.made}
+    performers: dict[Party, tuple[str, ...]] = {}
     lines = read_items(
         index,
         claim,
@@ -107,6 +108,7 @@ def read_request(
         MAX_ITEMS,
         required=not (cancel_all or inquiry),
         crosswalk=directory.crosswalk,
+        performers=performers,
     )
     _check_repetition(index, found)
     if not inquiry:
@@ -122,7 +124,7 @@ def read_request(
     subscriber = named_subscriber(index, claim, coverage, directory) if coverage else None
     identity = _token(bundle.get("identifier"))
     us = directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier"))
-    numbers = provider_npis(index, requester)
+    numbers = provider_npis(index, requester) if requester is not None else npis(resource["provider"])
     claim_identifiers, line_numbers = _tokens(resource), _numbers(resource)
     cancels = cancel_all or any(line.request == "cancel" for line in lines)
     return Submission(
@@ -168,6 +170,7 @@ def read_request(
         not_counted=not_counted,
         insurer_ids=_tokens(insurer.resource if insurer else resource["insurer"]),
         claim_identifiers=claim_identifiers,
+        performers=performers,
     )
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.deciding.parties import party
+import msgspec
+
+from precert.authorization.deciding.order_amount import line_amount
+from precert.authorization.deciding.order_elements import PERFORMERS, Named, parties, service_days
+from precert.authorization.deciding.orders import provider_of
+from precert.authorization.deciding.parties import provider_npis
 from precert.authorization.deciding.service import line_code
 from precert.authorization.record.case import LineRequest, Party
 from precert.eligibility.crosswalk import Crosswalk
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes
-from precert.fhir.dates import parse_date
+from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extension_value
-from precert.fhir.types import Element, elements, text
+from precert.fhir.types import Element, elements
 from precert.pas import urls
 from precert.pas.findings import Findings
 
@@ -44,8 +49,10 @@ def read_items(
     *,
     required: bool = True,
     crosswalk: Crosswalk | None = None,
+    performers: dict[Party, tuple[str, ...]] | None = None,
 ) -> list[LineRequest]:
-    """Every item as a line, kept under its billing code (by ``crosswalk``, too). Faults and warnings go to ``found``."""
+    """Every item as a line, kept under its billing code (by ``crosswalk``, too). Faults and warnings go to ``found``, all NPIs
+    of each line's provider to ``performers``."""
     path = f"{claim.path}.item"
     items = claim.resource.get("item")
     if not isinstance(items, list) or not items:
@@ -67,7 +74,13 @@ def read_items(
             continue
         sequence = _sequence(item, where, sequences, position, found)
         if _names_a_service(item, where, found) and sequence is not None:
-            lines.append(_line(index, claim, item, where, sequence, crosswalk or Crosswalk(), diagnoses, found))
+            line = _line(index, claim, item, where, sequence, crosswalk or Crosswalk(), diagnoses, found)
+            performer = _performer(index, claim, item)
+            if performer is not None:
+                line = msgspec.structs.replace(line, provider=provider_of(performer, index))
+                if performers is not None and line.provider is not None:
+                    performers[line.provider] = performer.npis
+            lines.append(line)
     return lines
 
 
@@ -142,7 +155,6 @@ def _line(
         unit=unit,
         item=item,
         diagnoses=tuple(_named(item, diagnoses)),
-        provider=_performer(index, claim, item),
     )
 
 
@@ -178,9 +190,17 @@ def _dates(
 ) -> tuple[date | None, date | None]:
     """The item's own dates, else those of the requested service, else the patient event's, else the Claim's billablePeriod."""
     requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
+    own = _read_dates(item, "serviced", where, found)
+    if own is not None:
+        return own
+    if requested is not None:
+        start, end, unread = service_days(requested.resource)
+        if unread is not None:
+            text_ = f"The order's {unread} says no day. Write dates as YYYY-MM-DD."
+            found.fault("value", "item-date", requested.path, text_)
+        if start is not None:
+            return start, end
     sources = (
-        (item, "serviced", where),
-        (requested.resource if requested else {}, "occurrence", requested.path if requested else ""),
         (_patient_event(claim), "timing", f"{claim.path}.supportingInfo"),
         (claim.resource, "billable", claim.path),
     )
@@ -201,7 +221,8 @@ def _read_dates(source: Element, element: str, path: str, found: Findings) -> tu
     if not isinstance(period, dict):
         return None
     where = f"{path}.{element}Period"
-    start, end = (_day(period.get(k), f"{where}.{k}", found) if k in period else None for k in ("start", "end"))
+    start = _day(period["start"], f"{where}.start", found) if "start" in period else None
+    end = _day(period["end"], f"{where}.end", found, parse_last_day) if "end" in period else None
     if start and end and end < start:
         found.fault(
             "invariant",
@@ -212,8 +233,8 @@ def _read_dates(source: Element, element: str, path: str, found: Findings) -> tu
     return start, end
 
 
-def _day(value: object, path: str, found: Findings) -> date | None:
-    day = parse_date(value)
+def _day(value: object, path: str, found: Findings, read: Callable[[object], date | None] = parse_date) -> date | None:
+    day = read(value)
     if day is None:
         found.fault("value", "item-date", path, f"{str(value)[:40]!r} is no FHIR date. Write it as YYYY-MM-DD.")
     return day
@@ -237,7 +258,7 @@ def _quantity(item: Element, where: str, found: Findings) -> tuple[Decimal | Non
     if value < 0:
         found.fault("value", "quantity-negative", f"{where}.quantity.value", f"The quantity {value} is negative.")
         return None, None
-    unit = text(quantity.get("unit")) or text(quantity.get("code"))
+    amount, unit = line_amount(item)
     if unit is None:
         found.warn(
             "required",
@@ -245,31 +266,18 @@ def _quantity(item: Element, where: str, found: Findings) -> tuple[Decimal | Non
             f"{where}.quantity",
             "The quantity has no unit or code (PAS rule prof-2). It is read in the unit that the coverage policy counts in.",
         )
-    return Decimal(value), unit
+    return amount, unit
 
 
-def _performer(index: BundleIndex, claim: Entry, item: Element) -> Party | None:
-    """Who shall render the service: the item's care team member, or the performer of the requested service."""
+def _performer(index: BundleIndex, claim: Entry, item: Element) -> Named | None:
+    """Who shall render the service: the first of the item's care team, or the performer of the requested service. One who is
+    named and not here is not passed over for somebody else."""
     wanted = item.get("careTeamSequence")
     for member in elements(claim.resource.get("careTeam")):
-        if isinstance(wanted, list) and member.get("sequence") in wanted:
-            target = index.resolve(member.get("provider"), claim)
-            if target is not None:
-                return _as_party(index, target)
+        provider = member.get("provider")
+        if isinstance(wanted, list) and member.get("sequence") in wanted and isinstance(provider, dict):
+            target = index.resolve(provider, claim)
+            own = provider_npis(index, target) if target is not None else npis(provider)
+            return Named(target, tuple(own), provider)
     requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
-    if requested is not None:
-        for performer in elements(requested.resource.get("performer")):
-            target = index.resolve(performer, requested)
-            if target is not None:
-                return _as_party(index, target)
-    return None
-
-
-def _as_party(index: BundleIndex, target: Entry) -> Party:
-    """A role stands for its practitioner, else its organization: only those can be authorized."""
-    for element in ("practitioner", "organization"):
-        if target.type == "PractitionerRole":
-            inner = index.resolve(target.resource.get(element), target)
-            if inner is not None:
-                target = inner
-    return party(target.resource, target.full_url or None, npis(target.resource))
+    return next(iter(parties(requested, index, PERFORMERS)), None) if requested is not None else None

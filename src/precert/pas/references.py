@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from precert.authorization.deciding.parties import provider_npis
 from precert.authorization.deciding.person import named_as
-from precert.eligibility.directory import Directory, npis
+from precert.eligibility.directory import Directory
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
 from precert.fhir.outcome import quoted
 from precert.fhir.types import Resource, elements
@@ -123,17 +124,6 @@ def another_payer(index: BundleIndex, claim: Entry, coverage: Entry | None, dire
         if directory.is_another(target.resource if target else None, logical):
             return True
     return False
-
-
-def provider_npis(index: BundleIndex, requester: Entry | None) -> list[str]:
-    """The requester's own NPIs, then those of the practitioner and organization of a role."""
-    if requester is None:
-        return []
-    numbers = npis(requester.resource)
-    for element in ("practitioner", "organization"):
-        related = index.resolve(requester.resource.get(element), requester)
-        numbers += npis(related.resource if related else None)
-    return list(dict.fromkeys(numbers))
 
 
 def care_team(index: BundleIndex, claim: Entry) -> list[str]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from precert.authorization.deciding import order_elements
 from precert.authorization.deciding.evidence import ours, told_on_order
 from precert.authorization.deciding.order_amount import asked_for
+from precert.authorization.deciding.order_elements import REQUESTERS
+from precert.authorization.deciding.parties import provider_npis
 from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.service import identify
 from precert.authorization.record.case import LineRequest
@@ -23,16 +26,8 @@ from precert.fhir.extension import extension_value
 from precert.fhir.systems import ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE
 from precert.fhir.types import Element, elements
 from precert.pas import urls
-from precert.pas.references import provider_npis
 from precert.policy.amounts import read
 
-_WHO_ORDERED = ("requester", "orderer", "prescriber")
-
-
-_OPEN = ("draft", "active")
-_INTENDED = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
-_WITHOUT_INTENT = ("VisionPrescription", "CommunicationRequest")
-_CODES = ("code", "codeCodeableConcept", "medicationCodeableConcept")
 _NOT_COMPARED = frozenset({ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE})
 """Codes that may stand for the same service as a procedure code, without saying so."""
 
@@ -65,7 +60,7 @@ def _ordered(
     if order is None:
         return ReferencedOrder(named=named)
     carried, assertions = told_on_order(order.resource)
-    asking = [index.resolve(order.resource.get(element), order) for element in _WHO_ORDERED]
+    asking = [index.resolve(order.resource.get(element), order) for element in REQUESTERS]
     return ReferencedOrder(
         reference=f"{order.type}/{order.id}" if order.id else None,
         npis=tuple(npi for who in asking for npi in provider_npis(index, who)),
@@ -78,15 +73,9 @@ def _ordered(
 
 def _doubts(order: Entry, index: BundleIndex, whose: Patient, line: LineRequest, crosswalk: Crosswalk) -> Iterator[str]:
     """Why the line cannot rest on the order, in sentences."""
-    resource = order.resource
     if whose.has(order, index) is not True:
         yield "It is not said to be for the patient of the request."
-    if resource.get("status") not in _OPEN:
-        yield f"Its status is {str(resource.get('status'))[:40]!r}."
-    if order.type not in _WITHOUT_INTENT and resource.get("intent") not in _INTENDED:
-        yield f"Its intent is {str(resource.get('intent'))[:40]!r}, which is no order."
-    if resource.get("doNotPerform", False) is not False:
-        yield "It says that the service shall not be performed."
+    yield from order_elements.doubts(order)
     if not _same_service(order, index, line, crosswalk):
         yield "It is for another service than the item."
     if not _amount_within(order, line):
@@ -97,12 +86,8 @@ def _doubts(order: Entry, index: BundleIndex, whose: Patient, line: LineRequest,
 
 def _same_service(order: Entry, index: BundleIndex, line: LineRequest, crosswalk: Crosswalk) -> bool:
     """Whether the order may be for the line's service: a code of the sender's own system says nothing about it."""
-    concepts = [concept for key in _CODES for concept in elements(order.resource.get(key))]
-    for element, key in (("medicationReference", "code"), ("codeReference", "type")):
-        behind = index.resolve(order.resource.get(element), order)
-        concepts += elements(behind.resource.get(key)) if behind is not None else []
     asked = identify(line.item, crosswalk, line.service_start)
-    for concept in concepts:
+    for concept in order_elements.concepts(order, index):
         ordered = identify({"productOrService": concept}, crosswalk, line.service_start)
         if ordered.trouble and not ordered.unnamed:
             return False
@@ -116,7 +101,7 @@ def _same_service(order: Entry, index: BundleIndex, line: LineRequest, crosswalk
 
 def _amount_within(order: Entry, line: LineRequest) -> bool:
     """Whether the line asks for no more than was ordered, where both say how much."""
-    _, _, said = asked_for(order.resource)
+    said = asked_for(order.resource)
     if said is None or line.item.get("quantity") is None:
         return True
     ordered, asked = read(said), read(line.item["quantity"])

@@ -14,6 +14,7 @@ from datetime import date
 from decimal import Decimal
 
 from precert.authorization.deciding.counted import order_key
+from precert.authorization.deciding.order_amount import certain
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import Standing, service_day
@@ -162,7 +163,8 @@ def _days_within(earlier: Line, granted: Authorization, wanted: LineRequest, tod
 def _units_within(granted: Authorization, wanted: LineRequest, left: Decimal | None) -> bool:
     """Units of another kind cannot be compared. Who names no amount asks for what was granted, all of it; an amount
     that cannot be read is never known to fit."""
-    if wanted.quantity is None and wanted.item.get("quantity") is not None:
+    said = wanted.item.get("quantity")
+    if said is not None and not certain(said):
         return False
     if left is None:
         return True

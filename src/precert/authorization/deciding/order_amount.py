@@ -16,13 +16,10 @@ from precert.fhir.types import Element, Resource, as_list, elements, text
 from precert.policy.amounts import Amount, read, unit_of
 from precert.policy.evidence import number
 
-Asked = tuple[Decimal | None, str | None, Element | None]
-"""(amount, unit, the quantity as a line has it)."""
-
 _UCUM_WORDS = {"mo": "months", "wk": "weeks", "d": "days", "h": "hours", "{visit}": "visits", "{visits}": "visits"}
 _PERIOD_DAYS = {"s": 1 / 86400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0, "wk": 7.0, "mo": 30.4369, "a": 365.25}
 _TIMED = frozenset({"hours", "days", "weeks", "months", "quarters", "years"})
-_UNREAD: Final[Asked] = (None, None, {})
+_UNREAD: Final[Element] = {}
 _NUTRITION = {
     "oralDiet": ("schedule",),
     "supplement": ("schedule", "quantity"),
@@ -30,8 +27,26 @@ _NUTRITION = {
 }
 
 
-def asked_for(resource: Resource) -> Asked:
-    """What the order says of its amount. A prescription asks for its refills as well.
+def line_amount(item: Element) -> tuple[Decimal | None, str | None]:
+    """The number and unit of ``Claim.item.quantity`` (or of an order in that shape), as they stand there; ``(None, None)``
+    without a number, and for one below zero. Whether it is an amount, :func:`certain` says."""
+    quantity = item.get("quantity")
+    amount = number(quantity.get("value")) if isinstance(quantity, dict) else None
+    if not isinstance(quantity, dict) or amount is None or amount < 0:
+        return None, None
+    return Decimal(amount), text(quantity.get("unit")) or text(quantity.get("code"))
+
+
+def certain(quantity: object) -> bool:
+    """Whether a Quantity says one amount: a number above zero, exactly."""
+    if not isinstance(quantity, dict) or quantity.get("comparator") is not None or "modifierExtension" in quantity:
+        return False
+    amount = number(quantity.get("value"))
+    return amount is not None and amount > 0
+
+
+def asked_for(resource: Resource) -> Element | None:
+    """What the order says of its amount, as ``Claim.item.quantity`` says it. A prescription asks for its refills as well.
 
     An amount that is there and cannot be read, or that the order's timing exceeds, stays on the line as a quantity that
     nobody can read (``{}``, or as it was sent), so that nobody takes it for none. Without any it is ``None``.
@@ -40,15 +55,15 @@ def asked_for(resource: Resource) -> Asked:
     stated = _quantity(resource)
     if stated is None:
         if resource.get("resourceType") == "Appointment":
-            return Decimal(1), None, {"value": Decimal(1)}  # an appointment is one visit, one examination
-        return _UNREAD if _elsewhere(resource) or any(map(_repeats, timings)) else (None, None, None)
-    amount, unit, _ = stated
-    if amount is None or resource.get("resourceType") == "MedicationRequest":
+            return {"value": Decimal(1)}  # an appointment is one visit, one examination
+        return _UNREAD if _elsewhere(resource) or any(map(_repeats, timings)) else None
+    amount, unit = line_amount({"quantity": stated})
+    if amount is None or not certain(stated) or resource.get("resourceType") == "MedicationRequest":
         return stated  # what is dispensed is the amount; doses are counted otherwise
     return stated if all(_fits(timing, amount, unit) for timing in timings) else _UNREAD
 
 
-def _quantity(resource: Resource) -> Asked | None:
+def _quantity(resource: Resource) -> Element | None:
     """The one quantity in the form that is read; ``None`` when there is none in any form of quantity[x] or dispense."""
     dispense = next(iter(elements(resource.get("dispenseRequest"))), {})
     sent = [(key, value) for key, value in resource.items() if key.lstrip("_").startswith("quantity")]
@@ -56,18 +71,18 @@ def _quantity(resource: Resource) -> Asked | None:
     if not sent:
         return None
     (where, quantity), *more = sent
-    if more or where not in ("quantityQuantity", "dispenseRequest") or not isinstance(quantity, dict):
+    own = "quantity" if resource.get("resourceType") == "SupplyRequest" else "quantityQuantity"
+    if more or where not in (own, "dispenseRequest") or not isinstance(quantity, dict):
         return _UNREAD
-    amount = number(quantity.get("value"))
-    if amount is None or amount <= 0 or quantity.get("comparator") is not None or "modifierExtension" in quantity:
-        return None, None, quantity
+    amount, unit = line_amount({"quantity": quantity})
+    if amount is None or not certain(quantity):
+        return quantity
     refills = number(dispense.get("numberOfRepeatsAllowed", 0))
     if refills is None or refills < 0 or elements(dispense.get("initialFill")):
         return _UNREAD
-    total = Decimal(amount) * (1 + Decimal(refills))
-    unit = text(quantity.get("unit")) or text(quantity.get("code"))
+    total = amount * (1 + Decimal(refills))
     unit = _UCUM_WORDS.get(unit or "", unit) if text(quantity.get("system")) == UCUM else unit
-    return total, unit, {"value": total, **({"unit": unit} if unit else {})}
+    return {"value": total, **({"unit": unit} if unit else {})}
 
 
 def _elsewhere(resource: Resource) -> bool:

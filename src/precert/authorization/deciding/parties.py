@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from precert.authorization.record.case import Party
+from precert.eligibility.directory import npis
+from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.types import Element, Resource, elements, text
 
 
@@ -15,6 +17,27 @@ def party(resource: Resource | None, reference: str | None, numbers: Sequence[st
     for human in elements(name)[:1]:
         shown = _spelled(human)
     return Party(npi=numbers[0] if numbers else None, name=shown, reference=reference)
+
+
+def as_party(index: BundleIndex, named: Entry, reference: str | None) -> Party:
+    """A provider as the one who can be authorized: a role stands for its practitioner, else for its organization."""
+    for element in ("practitioner", "organization"):
+        if named.type == "PractitionerRole":
+            behind = index.resolve(named.resource.get(element), named)
+            if behind is not None:
+                named, reference = behind, behind.full_url or None
+    return party(named.resource, reference, npis(named.resource))
+
+
+def provider_npis(index: BundleIndex, named: Entry | None) -> list[str]:
+    """A provider's own NPIs, then those of the practitioner and organization of a role."""
+    if named is None:
+        return []
+    numbers = npis(named.resource)
+    for element in ("practitioner", "organization"):
+        behind = index.resolve(named.resource.get(element), named)
+        numbers += npis(behind.resource if behind else None)
+    return list(dict.fromkeys(numbers))
 
 
 def human_names(name: Element) -> list[str]:

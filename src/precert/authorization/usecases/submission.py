@@ -113,6 +113,7 @@ class Submission:
     insurer_ids: tuple[str, ...] = ()  # system|value of the insurer
     claim_identifiers: tuple[str, ...] = ()  # system|value of the Claim alone
     line_numbers: Mapping[int | None, tuple[str, ...]] = field(default_factory=dict)  # of ours; None: on the Claim
+    performers: Mapping[Party, tuple[str, ...]] = field(default_factory=dict)  # all NPIs of the lines' providers
 
     def numbers_of(self, line: LineRequest) -> tuple[str, ...]:
         """The numbers of ours that one line gives, or the Claim as a whole."""
@@ -141,6 +142,8 @@ class Submission:
         if (asked := self.asked.get(line.sequence)) is not None:
             return asked
         performer = line.provider
-        npis = (performer.npi,) if performer is not None and performer.npi else ()
+        npis: tuple[str, ...] = (performer.npi,) if performer is not None and performer.npi else ()
+        if performer is not None:
+            npis = self.performers.get(performer, npis)
         doubts = self.orders.get(line.sequence, ReferencedOrder()).doubts
         return Ask(line, self.requester_npis, npis, performer_known=performer is not None, doubts=doubts)
