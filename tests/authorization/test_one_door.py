@@ -1,133 +1,32 @@
 """One order is decided once: CRD, PAS and DTR make the same Ask of it and get the same decision.
 
-Every example order of ``examples/crd`` is read as the hook reads it, written as the PAS request that its provider would
-send, and read again by the PAS edge; DTR reads the order alone. The same is done to orders made up here.
+Every example order of ``examples/crd`` and every case of ``shared/cases``, where that folder is, goes through the three edges
+(:mod:`support.three_edges`); so do orders made up here, in the spellings that senders use.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from precert.authorization.deciding.decide import Decided, Rules, decide
-from precert.authorization.deciding.orders import Order
-from precert.authorization.deciding.request import Ask, Subject
-from precert.authorization.usecases.ask import ConsultService
-from precert.authorization.usecases.unsolicited import says
-from precert.crd import coverage as insurance
-from precert.crd.claim import request_bundle
-from precert.crd.context import read_context
-from precert.crd.deciding import Decider, _for_order
-from precert.crd.envelope import HookCall, read_call
-from precert.crd.fetch import Deadline
-from precert.crd.gather import gather
-from precert.crd.hooks import HOOKS
-from precert.crd.scope import orders_in_scope
-from precert.dtr.asked import Order as DtrOrder
-from precert.eligibility.directory import Directory
-from precert.eligibility.load import load_directory
+from precert.authorization.deciding.decide import Decided
 from precert.fhir import json
-from precert.fhir.coding import CPT, HCPCS, NDC, RXNORM, SNOMED, codes
-from precert.pas.intake import read_request
-from precert.policy.catalogue import Catalogue
-from precert.policy.library import PolicyLibrary
-from support.app import NOW, ROOT, frozen_runtime
+from precert.fhir.coding import CPT, HCPCS, NDC, RXNORM, SNOMED
+from support.app import ROOT
+from support.three_edges import Read, faults, order_calls, read
 
 EXAMPLES = [p for p in sorted((ROOT / "examples" / "crd").glob("order-*.json")) if "other-payer" not in p.name]
-
-
-@cache
-def directory() -> Directory:
-    return load_directory(ROOT / "examples" / "eligibility")
-
-
-@cache
-def catalogue() -> Catalogue:
-    return PolicyLibrary(ROOT / "examples" / "policies", NOW).current
-
-
-@dataclass(frozen=True)
-class Read:
-    """One order as two edges read it, and what is decided about it."""
-
-    order: Order
-    hook: tuple[Ask, Decided]
-    request: tuple[Ask, Decided]
-
-
-def read(body: dict[str, Any]) -> list[Read]:
-    hook = next(hook for hook in HOOKS if hook.name == body["hook"])
-    return asyncio.run(_read(read_call(body, hook, "2.2")))
-
-
-async def _read(call: HookCall) -> list[Read]:
-    consult = ConsultService(cast(Any, None), directory, catalogue, frozen_runtime())
-    context = read_context(call)
-    gathered = await gather(call, context, None, Deadline.after(5))
-    orders = orders_in_scope(call, context, gathered, directory().crosswalk, on_order=True)
-    insured = insurance.ours(gathered.pool, context.patient, directory(), call.version)
-    decider = Decider(consult, call, context, gathered, cast(Any, None), "")
-    patient = gathered.pool.index.resolve(f"Patient/{context.patient}")
-    user = gathered.pool.index.resolve(context.user) if context.user else None
-    chart = [f"{e.type}/{e.id}" if e.id else e.path for e in gathered.pool.of_patient(context.patient)]
-    rules, today = Rules(directory(), catalogue()), consult.today()
-    found: list[Read] = []
-    for order in orders:
-        if not insured or patient is None or order.failure:
-            continue
-        under = insured[0]
-        inquiry = decider.inquiry(under)
-        who = consult.identify(inquiry).who
-        bundle = request_bundle(
-            order, patient, under.entry, user, dict(directory().payer.resource), chart, gathered.pool, consult.runtime
-        )
-        if who is None or bundle is None or not order.concept:
-            continue
-        mine = decide(order.asked, _for_order(inquiry, order, decider._evidence()), who, rules, today)
-        raw = json.dumps(bundle)
-        submission = read_request(raw, json.load_resource(raw), "ehr", directory())
-        assert (
-            read_request(raw, bundle, "ehr", directory()) == submission
-        )  # made here, or read again from what is stored
-        (line,) = submission.lines
-        assert says(submission, order.asked), order.reference
-        ask = submission.ask(line)
-        asks = consult.identify(submission.subject).who
-        assert asks is not None
-        found.append(Read(order, (order.asked, mine), (ask, decide(ask, submission.subject, asks, rules, today))))
-    return found
-
-
-def compared(ask: Ask, decided: Decided) -> dict[str, Any]:
-    """What must be the same whoever sends the order."""
-    line = ask.line
-    return {
-        "code": line.code,
-        "service": (decided.service.known, decided.service.codes, decided.service.modifiers),
-        "request": line.request,
-        "amount": (line.quantity, line.unit),
-        "place": [str(code) for code in codes(line.item.get("locationCodeableConcept"))],
-        "requester": set(ask.requester_npis[:1]),
-        "performer": (ask.performer_known, set(ask.performer_npis[:1])),
-        "days": (line.service_start, line.service_end),
-        "diagnoses": line.diagnoses,
-        "day": decided.day,
-        "inactive": decided.inactive,
-        "outcome": decided.decision.outcome if decided.decision else None,
-        "policy": (g.policy, g.version) if decided.decision and (g := decided.decision.governing) else None,
-        "missing": decided.decision.missing if decided.decision else None,
-        "unmet": g.unmet if decided.decision and (g := decided.decision.governing) else None,
-    }
+CASES = sorted((Path(__file__).resolve().parents[3] / "shared" / "cases").glob("*/*.json"))
+"""Beside the repository, where it is checked out for its own sessions; the product needs none of it."""
 
 
 def same(found: list[Read]) -> None:
     for one in found:
-        assert compared(*one.hook) == compared(*one.request), one.order.reference
+        assert list(faults(one)) == [], one.order.reference
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -137,6 +36,18 @@ def test_each_example_order_is_asked_and_decided_alike(path: Any) -> None:
 
 def test_hardly_any_example_is_left_out() -> None:
     assert sum(bool(read(json.loads(path.read_bytes()))) for path in EXAMPLES) >= 12
+
+
+@pytest.mark.skipif(not CASES, reason="the folder of cases is not beside the repository")
+def test_each_case_is_asked_and_decided_alike() -> None:
+    """A request is taken as the orders that its items are for, so that it can be asked over every edge."""
+    many = 0
+    for path in CASES:
+        for call in order_calls(json.loads(path.read_bytes())):
+            found = read(call)
+            many += len(found)
+            assert {f"{path.parent.name}/{path.stem}": list(faults(one)) for one in found if list(faults(one))} == {}
+    assert many >= 30
 
 
 def spellings() -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -181,7 +92,8 @@ def ordered(sent: list[tuple[str, str]]) -> dict[str, Any]:
 @cache
 def outcomes(code: str) -> tuple[Any, ...]:
     (one,) = read(ordered([(HCPCS, code)]))
-    return _essence(one.hook[1])
+    assert one.crd.decided is not None
+    return _essence(one.crd.decided)
 
 
 def _essence(decided: Decided) -> tuple[Any, ...]:
@@ -194,15 +106,12 @@ def _essence(decided: Decided) -> tuple[Any, ...]:
 def test_a_service_in_any_spelling_is_decided_alike_over_every_edge(sent: list[tuple[str, str]], request: Any) -> None:
     (one,) = read(ordered(sent))
     same([one])
-    # DTR reads the order by itself
-    dtr = DtrOrder(one.order.entry.resource, "order")
-    ask = Ask(one.hook[0].line.__class__(sequence=1, code="", item={"productOrService": dtr.service}))
-    who = one.hook[1].who
-    by_itself = decide(ask, Subject({}, {}), who, Rules(directory(), catalogue()), NOW.date())
-    assert by_itself.service.codes == one.hook[1].service.codes
+    assert one.crd.decided is not None
+    assert one.pas.decided is not None
+    assert one.dtr.decided is not None
     name = request.node.callspec.id
     code, _, how = name.partition(" ")
     if how and code in ("E1390", "E0601", "K0823", "E0265", "A4239", "J1745"):
-        assert _essence(one.hook[1]) == outcomes(code)
+        assert _essence(one.crd.decided) == outcomes(code)
     else:
-        assert _essence(one.hook[1])[3] == "service-unknown"
+        assert _essence(one.crd.decided)[3] == "service-unknown"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.deciding.decide import PERSON_UNCERTAIN, SERVICE_UNKNOWN
+from precert.authorization.deciding.decide import ORDER_DIFFERS, PERSON_UNCERTAIN, SERVICE_UNKNOWN
 from precert.authorization.deciding.judge import grant_end
 from precert.authorization.deciding.orders import Order
 from precert.authorization.usecases.ask import Consulted
@@ -79,7 +79,7 @@ def _asserted(
         return _too_coarse(base, decision)
     if decision.reason_code == RULES_UNAVAILABLE:
         return _technical(base, decision.reason, setting)
-    if decision.reason_code == PERSON_UNCERTAIN:
+    if decision.reason_code in (PERSON_UNCERTAIN, ORDER_DIFFERS):
         reasons = (*base.reasons, Reason(decision.reason))
         return replace(base, covered="conditional", pa_needed="conditional", info_needed=("OTH",), reasons=reasons)
     match decision.outcome:

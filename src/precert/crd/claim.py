@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from precert.authorization.deciding.evidence import ADMINISTRATIVE
 from precert.authorization.deciding.order_elements import Named, intended
 from precert.authorization.deciding.orders import Order
 from precert.crd import urls
+from precert.crd.coverage import Insured
 from precert.crd.gather import pointed_to
 from precert.crd.prefetch import Pool
 from precert.fhir.billing import billed
 from precert.fhir.bundle import Entry, bundle_entry, type_and_id
 from precert.fhir.coding import codes
-from precert.fhir.dates import instant, parse_date
+from precert.fhir.dates import instant
 from precert.fhir.types import Element, Resource, elements
 from precert.runtime import Runtime
 
@@ -67,26 +69,34 @@ class _Request:
         practitioner = {"reference": self.place(entry)}
         return self.new({"resourceType": "PractitionerRole", "practitioner": practitioner, "telecom": telecom})
 
-    def coverage(self, entry: Entry, insurer: str) -> str:
-        """The Coverage, paid by us in this request's own words: the client's Organization for us may say too little."""
+    def coverage(self, under: Insured, insurer: str) -> str:
+        """The Coverage, paid by us in this request's own words: the client's Organization for us may say too little. Where it
+        names somebody else, it goes on saying so."""
+        entry, payors = under.entry, [{"reference": insurer}]
+        if under.another_payer:
+            payors = elements(entry.resource.get("payor"))
+            found = (self.pool.index.resolve(payor, entry) for payor in payors)
+            for payor in found:
+                if payor is not None:
+                    self.place(payor, follow=False)
         subscriber = self.pool.index.resolve(entry.resource.get("subscriber"), entry)
         if subscriber is not None:
             self.place(subscriber, follow=False)
         known = self.placed[id(entry.resource)] = entry.full_url or f"urn:uuid:{self.runtime.new_id()}"
-        self.entries.append(bundle_entry(known, {**entry.resource, "payor": [{"reference": insurer}]}))
+        self.entries.append(bundle_entry(known, {**entry.resource, "payor": payors}))
         return known
 
-    def order(self, entry: Entry) -> str:
-        """The order as it stands in a request: a draft is placed, and its day stands on the item (PAS profiles). What keeps it
-        from being an order stays as it is."""
+    def order(self, entry: Entry, *, dated: bool) -> str:
+        """The order as it stands in a request: a draft is placed, and its day stands on the item if it is ``dated`` (PAS
+        profiles). What keeps it from being an order stays as it is."""
         known = self.place(entry)
         made = {**entry.resource}
         if made.get("status") == "draft":
             made["status"] = "active"
         if intended(entry):
             made["intent"] = "order"
-        if parse_date(made.get("occurrenceDateTime")) is not None:
-            del made["occurrenceDateTime"]
+        if dated:
+            made.pop("occurrenceDateTime", None)
         placed = next(each for each in self.entries if each["resource"] is entry.resource)
         placed["resource"] = made
         return known
@@ -95,7 +105,7 @@ class _Request:
 def request_bundle(
     order: Order,
     patient: Entry,
-    coverage: Entry,
+    under: Insured,
     user: Entry | None,
     payer: Resource,
     evidence: Iterable[str],
@@ -129,7 +139,7 @@ def request_bundle(
         "insurer": {"reference": insurer},
         "provider": request.party(provider),
         "priority": _code("http://terminology.hl7.org/CodeSystem/processpriority", "normal"),
-        "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": request.coverage(coverage, insurer)}}],
+        "insurance": [{"sequence": 1, "focal": True, "coverage": {"reference": request.coverage(under, insurer)}}],
     }
     diagnoses = order.asked.line.diagnoses
     if diagnoses:
@@ -169,7 +179,7 @@ def _item(order: Order, request: _Request, trace: str, diagnoses: int) -> Elemen
         },
     ]
     if order.entry.type in _REQUESTED:
-        reference = {"reference": request.order(order.entry)}
+        reference = {"reference": request.order(order.entry, dated=order.asked.line.service_start is not None)}
         extensions.insert(0, {"url": urls.PAS_REQUESTED_SERVICE, "valueReference": reference})
     item: Element = {
         "extension": extensions,
@@ -194,13 +204,15 @@ def _billed_first(concept: Element) -> Element:
 
 
 def _supporting(pool: Pool, evidence: Iterable[str], patient: Entry) -> list[Entry]:
-    """The resources behind the facts, and the patient's questionnaire answers, which facts name by question."""
+    """The resources behind the facts, and the patient's questionnaire answers, which facts name by question. Other Claims and
+    what else is no evidence stays away: a request holds one Claim."""
     named = frozenset(evidence)
     wanted = {found for reference in named if (found := type_and_id(reference)) is not None}
     return [
         entry
         for entry in pool.of_patient(patient.id)
-        if (entry.type, entry.id) in wanted or entry.path in named or entry.type == "QuestionnaireResponse"
+        if entry.type == "QuestionnaireResponse"
+        or (entry.type not in ADMINISTRATIVE and ((entry.type, entry.id) in wanted or entry.path in named))
     ]
 
 

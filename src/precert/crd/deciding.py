@@ -126,7 +126,7 @@ class Decider:
             return one
         evidence = {ref for e in decision.applied for fact in e.facts for ref in fact.evidence}
         payer = dict(self.consult.directory().payer.resource)
-        bundle = request_bundle(one.order, patient, under.entry, user, payer, evidence, pool, self.consult.runtime)
+        bundle = request_bundle(one.order, patient, under, user, payer, evidence, pool, self.consult.runtime)
         if bundle is None:
             return one
         origin = {"origin": "crd", "hook": self.call.hook.name, "hookInstance": self.call.instance[:128]}

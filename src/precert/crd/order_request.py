@@ -42,7 +42,7 @@ async def order_request(consult: ConsultService, call: HookCall, reference: str)
     bundle = None
     if patient is not None and covered:
         payer = dict(consult.directory().payer.resource)
-        bundle = request_bundle(order, patient, covered[0].entry, user, payer, chart, pool, consult.runtime)
+        bundle = request_bundle(order, patient, covered[0], user, payer, chart, pool, consult.runtime)
     if bundle is None:
         said = "A request needs the Patient, a Coverage with this payer and a requester; send them in the prefetch."
         raise FhirError(422, Issue("error", "required", said, rule="request-incomplete"))

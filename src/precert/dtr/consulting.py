@@ -60,10 +60,10 @@ class Consulting:
     def ask(self, order: Order, insured: Insured) -> Consulted:
         """What the rules say of one order under one coverage."""
         ask, subject, counted = self.asked(order, insured)
-        return self.consult.ask(ask, subject, self._whoever(insured), counted)
+        return self.consult.ask(ask, subject, self.whoever(insured), counted)
 
     @staticmethod
-    def _whoever(insured: Insured) -> Identified:
+    def whoever(insured: Insured) -> Identified:
         """Without a Patient nobody is certain; which questions there are does not hang on that, as answers are held to the
         person. What was said of a Patient who did come along stays in doubt."""
         identified = insured.identified

@@ -87,6 +87,8 @@ def _doubts(order: Entry, index: BundleIndex, whose: Patient, line: LineRequest,
 def _same_service(order: Entry, index: BundleIndex, line: LineRequest, crosswalk: Crosswalk) -> bool:
     """Whether the order may be for the line's service: a code of the sender's own system says nothing about it."""
     asked = identify(line.item, crosswalk, line.service_start)
+    if asked.trouble and not asked.unnamed:
+        return True  # the item itself is understood by nobody, and a person looks at it for that
     for concept in order_elements.concepts(order, index):
         ordered = identify({"productOrService": concept}, crosswalk, line.service_start)
         if ordered.trouble and not ordered.unnamed:
@@ -102,7 +104,7 @@ def _same_service(order: Entry, index: BundleIndex, line: LineRequest, crosswalk
 def _amount_within(order: Entry, line: LineRequest) -> bool:
     """Whether the line asks for no more than was ordered, where both say how much."""
     said = asked_for(order.resource)
-    if said is None or line.item.get("quantity") is None:
+    if said is None or line.item.get("quantity") is None or said == line.item["quantity"]:
         return True
     ordered, asked = read(said), read(line.item["quantity"])
     if ordered is None or asked is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
+from precert.authorization.deciding.order_amount import amount_doubt
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.service import Service, identify, normalized
 from precert.authorization.deciding.standing import (
@@ -37,7 +38,8 @@ PERSON_UNCERTAIN = "person-uncertain"
 """Reason code of a decision that a person must take, because it is not certain who the member is or that they are covered."""
 
 ORDER_DIFFERS = "order-differs"
-"""Reason code of a decision that a person must take, because the order behind the line is none that it can rest on."""
+"""Reason code of a decision that a person must take, because the order behind the line, its amount or who asks is none that it
+can rest on."""
 
 _RENEWING = ("renewal", "extension")
 _RENEWABLE = timedelta(days=731)
@@ -107,7 +109,9 @@ def decide(
         decision = replace(decision, remarks=(_NOTHING_TO_RENEW.format(kind=ask.line.request),))
     if decision.outcome is Outcome.APPROVE:
         doubts = who.uncertain(ask.line, received, _granted_end(ask, decision, day))
-    return Decided(day, who, service, _behind(doubted(decision, doubts), ask.doubts), on_record=on_record)
+    odd_amount = amount_doubt(ask.line.item)
+    about_order = (*ask.doubts, odd_amount) if odd_amount else ask.doubts
+    return Decided(day, who, service, _behind(doubted(decision, doubts), about_order), on_record=on_record)
 
 
 def _granted_end(ask: Ask, decision: Decision, day: date) -> date | None:
@@ -201,10 +205,10 @@ def doubted(decision: Decision, doubts: tuple[str, ...]) -> Decision:
 
 
 def _behind(decision: Decision, doubts: tuple[str, ...]) -> Decision:
-    """``decision``, unless it is final and the order behind the line raises ``doubts``: then a reviewer takes it."""
+    """``decision``, unless it is final and what is asked raises ``doubts``: then a reviewer takes it."""
     if not doubts or decision.outcome in (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE):
         return decision
-    reason = f"A reviewer looks at the order behind the item. {' '.join(doubts)}"
+    reason = f"A reviewer looks at the order. {' '.join(doubts)}"
     return replace(decision, outcome=Outcome.REFER_NURSE, reason=reason, reason_code=ORDER_DIFFERS)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from precert.fhir.coding import UCUM
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.types import Element, Resource, as_list, elements, text
-from precert.policy.amounts import Amount, read, unit_of
+from precert.policy.amounts import MOST, Amount, read, unit_of
 from precert.policy.evidence import number
 
 _UCUM_WORDS = {"mo": "months", "wk": "weeks", "d": "days", "h": "hours", "{visit}": "visits", "{visits}": "visits"}
@@ -38,11 +38,18 @@ def line_amount(item: Element) -> tuple[Decimal | None, str | None]:
 
 
 def certain(quantity: object) -> bool:
-    """Whether a Quantity says one amount: a number above zero, exactly."""
+    """Whether a Quantity says one amount: a number above zero, exactly, and no slip of the keyboard."""
     if not isinstance(quantity, dict) or quantity.get("comparator") is not None or "modifierExtension" in quantity:
         return False
     amount = number(quantity.get("value"))
-    return amount is not None and amount > 0
+    return amount is not None and 0 < amount <= MOST
+
+
+def amount_doubt(item: Element) -> str | None:
+    """Why the amount on an item is none, in a sentence; ``None`` without one, and for an order whose times only do not say
+    how much (``{}``): what that means, a policy says."""
+    said = item.get("quantity")
+    return "Its quantity is no amount that can be asked for." if said and not certain(said) else None
 
 
 def asked_for(resource: Resource) -> Element | None:

@@ -5,6 +5,7 @@ The one builder of an :class:`Ask` out of an order. Source: CRD 2.2.1 order prof
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -15,7 +16,7 @@ from precert.authorization.deciding.order_amount import asked_for, line_amount
 from precert.authorization.deciding.order_elements import PERFORMERS, PROVIDERS, REQUESTERS, Named, is_open, parties
 from precert.authorization.deciding.parties import as_party, provider_npis
 from precert.authorization.deciding.person import Patient, names_nobody
-from precert.authorization.deciding.request import Ask
+from precert.authorization.deciding.request import NOBODY_ASKS, Ask
 from precert.authorization.deciding.service import line_code
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.record.case import LineRequest, Party
@@ -129,7 +130,7 @@ def read_order(
             performer_npis=first.npis if first is not None else (),
             performer_known=first is not None,
             communication=entry.type == "CommunicationRequest",
-            doubts=() if entry.type in _NO_ORDERS else tuple(order_elements.doubts(entry)),
+            doubts=() if entry.type in _NO_ORDERS else tuple(_doubts(entry, requester)),
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
         insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),
@@ -140,6 +141,18 @@ def read_order(
         performer=first,
         performer_unknown=any(each.unknown for each in performers),
     )
+
+
+def _doubts(entry: Entry, requester: Named | None) -> Iterator[str]:
+    yield from order_elements.doubts(entry)
+    who = requester.entry if requester is not None else None
+    if (
+        requester is not None
+        and who is not None
+        and not requester.npis
+        and not elements(who.resource.get("identifier"))
+    ):
+        yield NOBODY_ASKS
 
 
 def provider_of(named: Named, index: BundleIndex) -> Party:

@@ -13,6 +13,9 @@ from precert.authorization.record.case import LineRequest
 from precert.fhir.types import Resource
 from precert.policy.types import Answer, EvidenceItem
 
+NOBODY_ASKS = "The requester carries no identifier: nobody is known to ask."
+"""A doubt: an identifier is optional in PAS profile-requestor, and an authorization is given to somebody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:

@@ -263,9 +263,11 @@ def _unknown(sent: Sequence[Code]) -> str:
 
 
 def line_code(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = None) -> str:
-    """``system|code`` under which a line is kept and found again: its billing code, else the first code that was sent."""
+    """``system|code`` under which a line is kept and found again: its billing code, else the first that was sent, one of a billing system
+    before others."""
     service = identify(item, crosswalk, day)
-    leading = next(iter(service.codes or service.vague), None) or next(codes(item.get("productOrService")), None)
+    sent = sorted(codes(item.get("productOrService")), key=lambda code: billed(code) is None)
+    leading = next(iter((*service.codes, *service.vague, *sent)), None)
     return str(leading) if leading is not None else ""
 
 

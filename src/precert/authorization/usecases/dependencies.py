@@ -154,11 +154,12 @@ class AuthorizationService:
         synchronous answer is used up, the line goes to a person as well. ``repeated`` is the authorization on record that
         it certainly asks for again; ``counted`` is what counts beside it.
         """
+        ask, today = submission.ask(line), now.date()
         under_review = judge.LineUnderReview(
             line,
             self.runtime,
             now,
-            deny_allowed=_deny_allowed(who.on(service_day(line, now.date()))) and not who.doubts,
+            deny_allowed=_deny_allowed(who.on(service_day(line, now.date()))) and not (who.doubts or ask.doubts),
             state=state,
             reference=reference,
         )
@@ -172,7 +173,6 @@ class AuthorizationService:
             log.error("decision budget used up", line=line.sequence)
             return judge.engine_failure(under_review)
         try:
-            ask, today = submission.ask(line), now.date()
             decided = decide(ask, submission.subject, who, self.rules(), today, bound=bound, counted=counted)
         except Exception:  # whatever a rule does, the request must be answered and a person must see it
             log.exception("rules failed", line=line.sequence, code=line.code)
@@ -220,10 +220,6 @@ def who_asks(directory: Directory, submission: Submission, now: datetime) -> Sta
     """
     found = identify(submission.subject, directory)
     person = found if isinstance(found, Person) else Person(None, (code_table().reject[found.key].text,))
-    named = submission.requester_npis or submission.requester_ids  # an identifier is optional (PAS profile-requestor)
-    doubts = (
-        person.doubts if named else (*person.doubts, "The requester carries no identifier: nobody is known to ask.")
-    )
     days = [service_day(line, now.date()) for line in submission.lines]
     day = min(days, default=now.date())
     record = person.member.coverage_on(day) or person.member.last_coverage if person.member else None
@@ -235,7 +231,7 @@ def who_asks(directory: Directory, submission: Submission, now: datetime) -> Sta
         submission.coverage,
         submission.requester_npis,
         patient=submission.patient,
-        doubts=doubts,
+        doubts=person.doubts,
     )
 
 

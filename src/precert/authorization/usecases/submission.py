@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from precert.authorization.deciding.person import Patient, named_as
-from precert.authorization.deciding.request import Ask, Subject
+from precert.authorization.deciding.request import NOBODY_ASKS, Ask, Subject
 from precert.authorization.record.case import LineRequest, Party
 from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, Resource
@@ -146,4 +146,6 @@ class Submission:
         if performer is not None:
             npis = self.performers.get(performer, npis)
         doubts = self.orders.get(line.sequence, ReferencedOrder()).doubts
+        if not (self.requester_npis or self.requester_ids):
+            doubts = (*doubts, NOBODY_ASKS)
         return Ask(line, self.requester_npis, npis, performer_known=performer is not None, doubts=doubts)
