@@ -122,6 +122,8 @@ STATES = mostly(
     {"status": "active"},
     {"intent": "order"},
     {"intent": "plan"},
+    {"intent": None},
+    {"status": None},
     {"intent": "proposal"},
     {"status": "revoked"},
     {"status": "on-hold"},
@@ -240,6 +242,7 @@ def calls(
         **draw(reasons),
         **draw(STATES),
     }
+    made = {key: value for key, value in made.items() if value is not None}
     if kind == "ServiceRequest":
         made |= draw(PLACES)
     if (requester := draw(REQUESTERS)) is not None:

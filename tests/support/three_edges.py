@@ -326,7 +326,7 @@ def asked(ask: Ask) -> dict[str, Any]:
         "requester": ask.requester_npis,
         "performer": (ask.performer_known, ask.performer_npis),
         "communication": ask.communication,
-        "doubts": ask.doubts,
+        "doubts": (ask.doubts, ask.unsaid),
     }
 
 

@@ -79,7 +79,8 @@ def _asserted(
         return _too_coarse(base, decision)
     if decision.reason_code == RULES_UNAVAILABLE:
         return _technical(base, decision.reason, setting)
-    if decision.reason_code in (PERSON_UNCERTAIN, ORDER_DIFFERS):
+    unneeded = all(e.outcome is Outcome.NO_AUTH for e in decision.applied)
+    if decision.reason_code == PERSON_UNCERTAIN or (decision.reason_code == ORDER_DIFFERS and unneeded):
         reasons = (*base.reasons, Reason(decision.reason))
         return replace(base, covered="conditional", pa_needed="conditional", info_needed=("OTH",), reasons=reasons)
     match decision.outcome:

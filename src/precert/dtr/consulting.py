@@ -41,7 +41,7 @@ class Consulting:
     def under(self, order: Order) -> list[Insured]:
         """The coverages that the order names, else all of them."""
         named = {type_and_id(reference) for reference in order.read.insurance}
-        return [i for i in self.insured if ("Coverage", i.coverage.get("id")) in named] or self.insured
+        return [i for i in self.insured if ("Coverage", str(i.coverage.get("id"))) in named] or self.insured
 
     def asked(self, order: Order, insured: Insured) -> tuple[Ask, Subject, CountedLines]:
         """The question: what is asked, whom for, and what counts beside it. The diagnoses of the order go with it."""
@@ -55,7 +55,7 @@ class Consulting:
     def of_another(self, order: Order, insured: Insured) -> str | None:
         """Why an order is not for the member of a coverage, in a sentence."""
         mine = insured.whose is None or not about_another(order.read.entry, insured.whose, self.index)
-        return None if mine else "The order is for another patient than the coverage; no form is sent for it."
+        return None if mine else "The order is for another patient than the coverage."
 
     def ask(self, order: Order, insured: Insured) -> Consulted:
         """What the rules say of one order under one coverage."""

@@ -149,7 +149,6 @@ def _by_order(order: Order, consulting: Consulting, forms: Forms, resolved: Reso
         if (anothers := consulting.of_another(order, insured)) is not None:
             failed = True
             resolved.note("warning", "business-rule", anothers, "order-other-patient", order.path)
-            continue
         consulted = consulting.ask(order, insured)
         if consulted.trouble is not None:
             failed = True

@@ -68,6 +68,7 @@ def _ordered(
         carried=carried,
         assertions=assertions,
         doubts=tuple(_doubts(order, index, whose, line, crosswalk)),
+        unsaid=tuple(order_elements.unsaid(order)),
     )
 
 

@@ -111,6 +111,8 @@ def decide(
         doubts = who.uncertain(ask.line, received, _granted_end(ask, decision, day))
     odd_amount = amount_doubt(ask.line.item)
     about_order = (*ask.doubts, odd_amount) if odd_amount else ask.doubts
+    if decision.outcome is Outcome.APPROVE:
+        about_order = (*about_order, *ask.unsaid)
     return Decided(day, who, service, _behind(doubted(decision, doubts), about_order), on_record=on_record)
 
 

@@ -58,12 +58,20 @@ def intended(entry: Entry) -> bool:
     return entry.type in _WITHOUT_INTENT or entry.resource.get("intent") in _INTENDED
 
 
+def unsaid(entry: Entry) -> Iterator[str]:
+    """What an order has to say of itself and does not, in sentences."""
+    if entry.resource.get("status") is None:
+        yield "It says no status."
+    if entry.type not in _WITHOUT_INTENT and entry.resource.get("intent") is None:
+        yield "It says no intent."
+
+
 def doubts(entry: Entry) -> Iterator[str]:
     """Why a machine cannot rest a final answer on an order, in sentences that begin with "It" or "Its"."""
     resource = entry.resource
-    if resource.get("status") not in _OPEN.get(entry.type, _OPEN_ORDER):
+    if resource.get("status") not in (None, *_OPEN.get(entry.type, _OPEN_ORDER)):
         yield f"Its status is {str(resource.get('status'))[:40]!r}."
-    if not intended(entry):
+    if not intended(entry) and resource.get("intent") is not None:
         yield f"Its intent is {str(resource.get('intent'))[:40]!r}, which is no order."
     if resource.get("doNotPerform", False) is not False:
         yield "It says that the service shall not be performed."

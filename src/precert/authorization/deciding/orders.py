@@ -61,7 +61,7 @@ class Order:
         return (
             is_open(self.entry)
             and is_open(self.target)
-            and not self.asked.doubts
+            and not (self.asked.doubts or self.asked.unsaid)
             and (self.entry.type in _NO_ORDERS or (self.requester is not None and not self.requester.unknown))
             and not self.performer_unknown
         )
@@ -131,6 +131,7 @@ def read_order(
             performer_known=first is not None,
             communication=entry.type == "CommunicationRequest",
             doubts=() if entry.type in _NO_ORDERS else tuple(_doubts(entry, requester)),
+            unsaid=() if entry.type in _NO_ORDERS else tuple(order_elements.unsaid(entry)),
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
         insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),

@@ -23,7 +23,8 @@ class Ask:
 
     The NPIs stand best first. ``performer_known`` says that somebody is named as performer, whether or not we know them.
     ``communication``: it asks for a message (a CommunicationRequest), which is no service that anybody bills.
-    ``doubts`` say, in sentences, what is wrong with the order behind the line: a person decides then.
+    ``doubts`` say, in sentences, what is wrong with the order behind the line: a person decides then. ``unsaid`` say what an
+    order has to say and does not: nothing is approved on it, and a service that needs no authorization needs none all the same.
     """
 
     line: LineRequest
@@ -32,6 +33,7 @@ class Ask:
     performer_known: bool = False
     communication: bool = False
     doubts: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ class OnRecord:
     def repeated(self, line: LineRequest) -> Repeated | None:
         """The authorization that ``line`` certainly asks for again. One authorization is repeated by one line only."""
         ask, order = self.submission.ask(line), self.submission.orders.get(line.sequence, ReferencedOrder())
-        if ask.doubts:
+        if ask.doubts or ask.unsaid:
             return None
         # who orders may submit, or have their practice do it
         asking = Ask(line, (*ask.requester_npis, *order.npis), ask.performer_npis, ask.performer_known)

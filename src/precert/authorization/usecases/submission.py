@@ -41,7 +41,7 @@ class ReferencedOrder:
 
     ``reference`` is its ``Type/id``; ``npis`` are those of who ordered it. ``named`` are the authorization numbers that the
     request itself gives, ``carried`` those that CRD wrote on the order, ``assertions`` the coverage-assertion-ids there.
-    ``doubts`` say, in sentences, why the line cannot rest on it.
+    ``doubts`` say, in sentences, why the line cannot rest on it, ``unsaid`` what it does not say of itself.
     """
 
     reference: str | None = None
@@ -50,6 +50,7 @@ class ReferencedOrder:
     carried: tuple[str, ...] = ()
     assertions: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    unsaid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,10 @@ class Submission:
         npis: tuple[str, ...] = (performer.npi,) if performer is not None and performer.npi else ()
         if performer is not None:
             npis = self.performers.get(performer, npis)
-        doubts = self.orders.get(line.sequence, ReferencedOrder()).doubts
+        order = self.orders.get(line.sequence, ReferencedOrder())
+        doubts = order.doubts
         if not (self.requester_npis or self.requester_ids):
             doubts = (*doubts, NOBODY_ASKS)
-        return Ask(line, self.requester_npis, npis, performer_known=performer is not None, doubts=doubts)
+        return Ask(
+            line, self.requester_npis, npis, performer_known=performer is not None, doubts=doubts, unsaid=order.unsaid
+        )
