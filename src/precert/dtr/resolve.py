@@ -156,8 +156,10 @@ def _by_order(order: Order, consulting: Consulting, forms: Forms, resolved: Reso
         elif consulted.decision is not None and consulted.decision.reason_code is not None:
             failed = True  # no policy was asked, or none fits: that is not the same as "nothing is needed"
             said = consulted.decision.reason
-            rule = "service-unknown" if consulted.decision.reason_code == SERVICE_UNKNOWN else "review-needed"
-            resolved.note("warning", "not-supported", said, rule, order.path)
+            if consulted.decision.reason_code == SERVICE_UNKNOWN:
+                resolved.note("warning", "not-supported", said, "service-unknown", order.path)
+            else:
+                resolved.note("warning", "not-supported", said, "review-needed", order.path)
         for evaluation in consulted.decision.applied if consulted.decision is not None else ():
             form = forms.form(evaluation.policy, evaluation.version, day) if evaluation.questions else None
             if form is not None:
