@@ -18,6 +18,8 @@ from support.answers import bundle, only_fault
 from support.app import EXAMPLES, NOW
 
 LIBRARY = PolicyLibrary(EXAMPLES / "policies", NOW)
+FREE = order("99213", "http://www.ama-assn.org/go/cpt")
+"""An order of a service that no policy names."""
 POLICIES = [p.id for p in LIBRARY.current if any(f.ask for f in p.model.facts.values())]
 
 
@@ -103,6 +105,12 @@ async def test_orders_of_a_type_that_has_no_link(driver: Driver) -> None:
         (order("XXXXX", "http://www.ama-assn.org/go/cpt"), ("warning", "service-unknown")),
         (order("706172005", "http://snomed.info/sct"), ("warning", "service-unknown")),
         (order("191831", "http://www.nlm.nih.gov/research/umls/rxnorm"), ("warning", "service-unknown")),
+        (FREE | {"doNotPerform": True}, ("warning", "review-needed")),
+        (FREE | {"intent": "proposal"}, ("warning", "review-needed")),
+        (FREE | {"occurrenceDateTime": "2035-01-01"}, ("warning", "review-needed")),
+        (FREE | {"occurrenceDateTime": "soon"}, ("warning", "review-needed")),
+        (FREE | {"subject": {"reference": "Patient/other"}}, ("warning", "order-other-patient")),
+        ({key: value for key, value in FREE.items() if key != "subject"}, ("warning", "order-subject")),
     ],
 )
 async def test_an_order_without_a_form(driver: Driver, asked: Json, expected: tuple[str, str]) -> None:
