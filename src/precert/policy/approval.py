@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from precert.fhir.types import elements
 from precert.policy.amounts import MOST, Amount, read, total, unit_of
-from precert.policy.codeset import normal
 from precert.policy.logic import Leaf, leaves
 from precert.policy.periods import Window
 from precert.policy.run import Run
@@ -92,7 +91,7 @@ def _over_grant(run: Run) -> Verdict | None:
     unit = unit_of(grant.unit) or "units"
     most = Amount(grant.max_quantity, unit)
     context = run.context
-    counted = [c for c in context.counted if _same_service(run, c) and (c.same_request or _overlaps(run, c))]
+    counted = [c for c in _of_same_service(run) if c.same_request or _overlaps(run, c)]
     quantity = context.item.get("quantity")
     # who names no amount asks for all that the grant gives
     own = read(quantity) if quantity is not None else most
@@ -146,8 +145,8 @@ def _out_of_time(run: Run) -> Verdict | None:
 def _asked_twice(run: Run) -> Verdict | None:
     """The very service of another line of the request, for the same days."""
     mine = frozenset(run.context.item.get("modifiers", ()))
-    for other in run.context.counted:
-        alike = other.same_request and _same_service(run, other) and frozenset(other.modifiers) == mine
+    for other in _of_same_service(run):
+        alike = other.same_request and frozenset(other.modifiers) == mine
         if alike and _same_days(run, other):
             reason = f"The same service stands in {other.reference} for the same days: a possible duplicate."
             return Outcome.REFER_NURSE, reason, "duplicate"
@@ -159,15 +158,19 @@ def _goes_on(run: Run) -> Verdict | None:
     if run.policy.model.applies.request != ("initial",):
         return None
     since = run.context.service_date - _CONTINUES
-    for known in run.context.counted:
-        if known.granted and _same_service(run, known) and (known.end is None or known.end >= since):
+    for known in _of_same_service(run):
+        if known.granted and (known.end is None or known.end >= since):
             reason = f"{known.reference} authorizes this service already; a further period is a renewal."
             return Outcome.REFER_NURSE, reason, "continuation"
     return None
 
 
-def _same_service(run: Run, other: Counted) -> bool:
-    return bool(frozenset(service_codes(run.context.item)) & frozenset(map(normal, other.codes)))
+def _of_same_service(run: Run) -> list[Counted]:
+    """What counts beside the line and is the same service."""
+    if not run.context.counted:
+        return []
+    own = frozenset(service_codes(run.context.item))
+    return [other for other in run.context.counted if not own.isdisjoint(other.codes)]
 
 
 def _same_days(run: Run, other: Counted) -> bool:
