@@ -21,7 +21,7 @@ from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.folder import VALUE_SET_FOLDER, Listing, listing
 from precert.policy.lint import blocking
-from precert.policy.load import PolicyFileError, Problem, load_file, read_file, read_yaml, validated
+from precert.policy.load import PolicyFile, PolicyFileError, Problem, load_file, read_file, read_yaml, validated
 from precert.policy.model import Pattern
 from precert.policy.overlap import overlaps
 from precert.policy.withheld import Span, Withheld, expanded, of_policy, uncovered
@@ -179,19 +179,18 @@ class PolicyLibrary:
 
     def _read_policy(self, path: Path, value_sets: ValueSets) -> None:
         """Put one file into force; or note what is wrong with it and what it was about."""
-        content: object = None
+        file: PolicyFile | None = None
         try:
             file = load_file(path)
-            content = file.policy.model_dump(mode="json", by_alias=True)
             policy = CompiledPolicy(file, value_sets)
             if problems := blocking(policy, value_sets):
                 raise PolicyFileError(problems)
         except PolicyFileError as error:
-            self._refuse(path, error.problems, error.content or content, value_sets)
+            self._refuse(path, error.problems, error.content or _content(file), value_sets)
             return
         except Exception as error:  # whatever a file does, the others must be read, and this one must be told of
             message = f"cannot be used: {type(error).__name__}: {error}"
-            self._refuse(path, (Problem(str(path), 1, "", message),), content, value_sets)
+            self._refuse(path, (Problem(str(path), 1, "", message),), _content(file), value_sets)
             return
         self._known[path] = _Known(policy, expanded(policy.model.applies.services, value_sets))
         for table in (self._problems, self._broken):
@@ -293,3 +292,8 @@ class PolicyLibrary:
             why = f"{Path(file).name} with {id} {version} was removed since start"
             for start, end in uncovered(spans, known.span):
                 yield file, replace(known.withheld(why), start=start, end=end)
+
+
+def _content(file: PolicyFile | None) -> object:
+    """What a file that could be read says, as its text has it."""
+    return file.policy.model_dump(mode="json", by_alias=True) if file is not None else None
