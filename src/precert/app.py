@@ -11,10 +11,10 @@ from fastapi import FastAPI, Request, Response
 
 from precert import __version__
 from precert.crd.cors import CdsCors
-from precert.crd.outbound import http_client
 from precert.readiness import Told, policy_status
 from precert.rooms import TENANT, Server, mount
 from precert.runtime import Runtime
+from precert.security.outbound_http import http_client
 from precert.security.setup import SmartSecurity
 from precert.settings import Settings
 from precert.store.port import StoreError
