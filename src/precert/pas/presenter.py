@@ -72,10 +72,11 @@ class Presenter:
         stored = _Stored(case, submission)
         id, rejection = self._id(case), rejection_of(case)
         before = _answered_before(case)
-        if before is not None and all(self._same(before, case, submission, shape, id) for shape in SHAPES):
+        if before is not None and all(self._same(before.case, case, submission, shape, id) for shape in SHAPES):
             return Rendered(b"")
         bundles: dict[str, str] = {}
-        for shape in SHAPES:
+        # Tasks and CommunicationRequests are stored once, in the shape that was asked in
+        for shape in sorted(SHAPES, key=lambda shape: case.opened.version != shape.VERSION):
             bundle = self._answer(case, submission, rejection, shape, case.opened.root, stored, id)
             bundles[shape.VERSION] = str(bundle["id"])
         change = Change(
@@ -123,8 +124,10 @@ class Presenter:
         bundle = response_bundle(answer)
         stored.put("Bundle", answer.bundle, json.dumps(bundle))
         if (before := _answered_before(case)) is not None and rejection is None:
-            sides = parties(case, submission.claim_resource, BundleIndex(submission.bundle), answer.fhir)
-            for resource in closed_requests(before, case, sides, shape, answer.fhir):
+            asked_in = next((each for each in SHAPES if each.VERSION in before.shapes[:1]), shape)
+            fhir = root + asked_in.PREFIX
+            sides = parties(case, submission.claim_resource, BundleIndex(submission.bundle), fhir)
+            for resource in closed_requests(before.case, case, sides, asked_in, fhir):
                 stored.put(resource["resourceType"], resource["id"], json.dumps(resource))
         for entry in bundle["entry"]:
             resource = entry["resource"]
@@ -133,10 +136,18 @@ class Presenter:
         return bundle
 
 
-def _answered_before(case: Case) -> Case | None:
-    """The record as its last answer showed it; ``None`` if it was not answered yet."""
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The record as its last answer showed it, and the IG versions of that answer, the one asked in first."""
+
+    case: Case
+    shapes: tuple[str, ...]
+
+
+def _answered_before(case: Case) -> _Before | None:
+    """``None`` if the record was not answered yet."""
     told = versions(case)
-    return fold(case.events[: told[-1].events]) if told else None
+    return _Before(fold(case.events[: told[-1].events]), tuple(told[-1].bundles)) if told else None
 
 
 class _Stored:
