@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from pages.requests_sent import fresh, resource
+from support.app import EXAMPLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Open = Callable[..., Any]
@@ -122,6 +123,44 @@ def test_the_example_chosen_last_counts_though_another_comes_later(open_page: Op
     page.wait_for_timeout(50)
     assert page.input_value("#operation") == "hook-order-sign"
     assert json.loads(page.input_value("#body"))["hook"] == "order-sign"
+
+
+SENT_BODIES = """() => {
+  const real = window.fetch;
+  window.sentBodies = [];
+  window.fetch = async (url, options) => {
+    if (String(url).includes("/examples/")) await new Promise((done) => setTimeout(done, 300));
+    if (options?.method === "POST") window.sentBodies.push(options.body);
+    return real(url, options);
+  };
+}"""
+
+
+@pytest.mark.parametrize("example", ["pas/mixed", "crd/order-sign-no-auth"])
+def test_what_is_sent_is_the_chosen_example_though_it_comes_late(open_page: Open, example: str) -> None:
+    """Chosen and sent at once, after another one was sent: the field never holds the other's text."""
+    page = open_page("/")
+    choose(page, "pas/approve")
+    send(page)
+    page.evaluate(SENT_BODIES)
+    page.uncheck("#fresh")
+    page.select_option("#example", example)
+    page.click("#console button[type=submit]")
+    until(page, "window.sentBodies.length === 1")
+    sent = page.evaluate("window.sentBodies[0]")
+    assert json.loads(sent) == json.loads((EXAMPLES / f"{example}.json").read_text("utf-8"))
+    until(page, "/^HTTP 200/.test(document.querySelector('#status').textContent)")
+
+
+def test_an_example_that_cannot_be_fetched_sends_nothing(open_page: Open) -> None:
+    page = open_page("/")
+    choose(page, "pas/approve")
+    page.evaluate("() => { window.fetch = async () => { throw new Error('gone'); }; }")
+    page.select_option("#example", "pas/mixed")
+    page.click("#console button[type=submit]")
+    until(page, "/could not be fetched: gone/.test(document.querySelector('#status').textContent)")
+    assert page.input_value("#body") == ""
+    assert page.is_hidden("#result")
 
 
 def test_hook_shows_cards_and_coverage_information(open_page: Open) -> None:
