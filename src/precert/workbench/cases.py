@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from precert.authorization.deciding.determination_rules import OPEN_STATES, Reviewed
-from precert.authorization.deciding.grounds import Ground
 from precert.authorization.record.case import Case, Line, decode, fold
 from precert.authorization.record.explain import explain_case, explain_event
 from precert.authorization.usecases.dependencies import AuthorizationService
@@ -17,7 +16,7 @@ from precert.fhir import json
 from precert.fhir.coding import CodePattern
 from precert.fhir.types import Element
 from precert.store.port import Document
-from precert.workbench import labels
+from precert.workbench import labels, sentences
 from precert.workbench.documents import DocumentView, distinct, documents, reference_anchor
 from precert.workbench.element_text import say
 from precert.workbench.explain_view import EventView, LineView, event_view, explanation_view
@@ -34,6 +33,7 @@ class FormCriterion:
     text: str
     word: str
     tone: str
+    unmet: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
             "Service dates",
             " to ".join(dict.fromkeys(labels.day(d) for d in (asked.service_start, asked.service_end) if d)),
         ),
-        ("Request", asked.request),
+        ("Request", labels.REQUESTS.get(asked.request, asked.request)),
         ("Diagnoses", "; ".join(map(say, asked.diagnoses))),
         ("Place", say(asked.item.get("locationCodeableConcept"))),
         ("Rendered by", (asked.provider.name or asked.provider.npi or "") if asked.provider else ""),
@@ -214,9 +214,9 @@ def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
         pended=line.state == "pended_info",
         asked=tuple((label, shown) for label, shown in pairs if shown),
         explained=view,
-        open_questions=tuple(questions.questions) if questions else (),
+        open_questions=sentences.serving(questions.questions if questions else (), view.raw.get("criteria") or ()),
         answer_due=labels.when(questions.due) if questions and questions.due else None,
-        choices=tuple(_choice(ground) for ground in found.grounds.values() if not ground.group),
+        choices=tuple(_choices(found, view)),
         referral=_referral(view.raw.get("referral") or {}),
         quantity=quantity,
         unit=asked.unit or "units",
@@ -226,8 +226,13 @@ def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
 _SPEAKS = {"against": ("not met", "bad"), "unknown": ("unknown", "wait"), "for": ("met", "good")}
 
 
-def _choice(ground: Ground) -> FormCriterion:
-    return FormCriterion(ground.id, ground.text, *_SPEAKS[ground.speaks])
+def _choices(found: Reviewed, view: LineView) -> Iterator[FormCriterion]:
+    """The criteria that can be named, in the words in which the tree above the form tells of them."""
+    told = {node.id: (node.word, node.tone) for section in view.sections for node in section.root.below() if node.id}
+    for ground in found.grounds.values():
+        if not ground.group:
+            word, tone = told.get(ground.id, _SPEAKS[ground.speaks])
+            yield FormCriterion(ground.id, ground.text, word, tone, ground.speaks == "against")
 
 
 def _referral(told: Element) -> str | None:
