@@ -105,14 +105,20 @@ async def case_view(service: AuthorizationService, document: Document, now: date
 
 async def _documents(service: AuthorizationService, case: Case) -> list[DocumentView]:
     """The newest version of the request and all that was attached since."""
-    questions = _questions(service, case)
+    questions, forms = _questions(service, case), _titles(case)
     found: list[DocumentView] = []
     for number, id in enumerate([case.submission, *case.attachments]):
         stored = await service.store.get(service.tenant, "Bundle", id)
         if stored is not None:
             source = "with the request" if number == 0 else f"attachment {number}"
-            found += documents(json.loads(stored.body), source, questions)
+            found += documents(json.loads(stored.body), source, questions, forms)
     return sorted(found, key=lambda view: not view.clinical)
+
+
+def _titles(case: Case) -> Mapping[str, str]:
+    """Policy to title, of all that ever decided a line; forms are called like their policies."""
+    made = (event.determination for event in case.events if event.determination is not None)
+    return {d.policy: d.title for d in made if d.policy and d.title}
 
 
 def _history(case: Case) -> Iterator[EventView]:

@@ -66,6 +66,8 @@ def event_detail(event: Element) -> str:
     """What a reader can use of an event's detail. Ids, digests and what stands elsewhere on the page are left to the JSON."""
     detail: Element = event.get("detail") or {}
     said = [sentence for key, say in _DETAILS.items() if key in detail and (sentence := say(detail))]
+    if "number" not in detail:
+        return " ".join(said)
     if event.get("event") == "authorized_already":
         said.append(f"Authorization {detail.get('number')}, given on case {detail.get('case')}.")
     elif event.get("event") == "resubmitted":
@@ -92,7 +94,7 @@ _DETAILS: dict[str, Callable[[Element], str]] = {
     "attachments": lambda d: f"{_listed(d, 'attachments')}.",
     "held": lambda d: "It had been sent ahead of the request.",
     "hook": lambda d: f"Made when the order was signed (hook {d['hook']}).",
-    "reason": lambda d: f"Reason: {plain(str(d['reason']))}",
+    "reason": lambda d: f"Reason: {d['reason']}",  # a person's own words
     "question": lambda d: f"Question: {d['question']}",
 }
 """Detail key → sentence, in the order in which they are said."""
