@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from precert.authorization.deciding.determination_rules import OPEN_STATES, Reviewed
-from precert.authorization.record.case import Case, Line, decode, fold
+from precert.authorization.record.case import (
+    REVIEWER_FORM,
+    REVIEWER_LINK,
+    Case,
+    Line,
+    OpenQuestions,
+    decode,
+    fold,
+    is_note,
+)
 from precert.authorization.record.explain import explain_case, explain_event
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.determine import reviewed
@@ -118,7 +127,14 @@ async def _documents(service: AuthorizationService, case: Case) -> list[Document
 def _titles(case: Case) -> Mapping[str, str]:
     """Policy to title, of all that ever decided a line; forms are called like their policies."""
     made = (event.determination for event in case.events if event.determination is not None)
-    return {d.policy: d.title for d in made if d.policy and d.title}
+    titles = {d.policy: d.title for d in made if d.policy and d.title}
+    return titles | {f"{REVIEWER_FORM}{each.id}": "A reviewer's question" for each in _asked_in_words(case)}
+
+
+def _asked_in_words(case: Case) -> Iterator[OpenQuestions]:
+    """The lists, oldest first, on which a reviewer asked in their own words."""
+    lists = (event.questions for event in case.events if event.questions is not None)
+    yield from (each for each in lists if any(map(is_note, each.questions)))
 
 
 def _history(case: Case) -> Iterator[EventView]:
@@ -137,6 +153,8 @@ def _questions(service: AuthorizationService, case: Case) -> Mapping[str, str]:
         for name, fact in policy.fact_models.items() if policy else ():
             if fact.ask is not None:
                 asked.setdefault(name, fact.ask.text)
+    for questions in _asked_in_words(case):
+        asked[REVIEWER_LINK] = " ".join(str(q["text"]) for q in questions.questions if is_note(q))
     return asked
 
 

@@ -128,7 +128,7 @@ def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> Line
         tone=labels.state_tone(state) if state else labels.decision_tone(code),
         outcome=labels.outcome(line.get("outcome")),
         reason=_reason(line, len(questions) + len(bare), known),
-        by=f"{by['id']}, {by['role']}" if by.get("human") else "the rules (no person)" if by else "the rules",
+        by=_by(by),
         human=bool(by.get("human")),
         sections=traced_sections(catalogue, line),
         facts=known,
@@ -141,6 +141,14 @@ def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> Line
         reference=line.get("reference"),
         events=tuple(map(event_view, line.get("events", ()))),
     )
+
+
+def _by(by: Element) -> str:
+    """Who decided, with the licence and the specialty that they named."""
+    if not by.get("human"):
+        return "the rules (no person)" if by else "the rules"
+    more = [f"licence {by['license']}" if by.get("license") else "", by.get("specialty") or ""]
+    return ", ".join([str(by["id"]), str(by["role"]), *(part for part in more if part)])
 
 
 def _reason(line: Element, open_questions: int, facts: Mapping[str, FactView]) -> str | None:
