@@ -225,6 +225,28 @@ def test_order_form_answers_decision(open_page: Open) -> None:
     assert "Answer the questions" not in page.inner_text("main")
 
 
+def test_a_reviewers_own_question_is_on_the_form_and_its_answer_on_the_case(open_page: Open, live: str) -> None:
+    case = submitted(live, "pend-information")
+    asks = {"outcome": "pend", "by": "N. Ruiz", "role": "nurse", "note": "Since when does <b>she</b> snore?"}
+    asked = httpx.post(f"{live}/api/cases/{case}/lines/1/determination", json=asks, timeout=30)
+    assert asked.status_code == 200, asked.text
+    page = open_page(f"/form/{case}", width=390)
+    opened_form(page)
+    assert not wide(page)
+    assert "Since when does <b>she</b> snore?" in page.inner_text("#items")
+    page.check("[name=eval_before_test][value=true]")
+    page.fill("[name=ahi]", "22.5")
+    page.fill("[name=events]", "140")
+    page.fill("[name=reviewer-question]", "For ten years.")
+    page.click("text=Send the answers")
+    page.wait_for_url("**/explain/*")
+    page = open_page(f"/workbench/cases/{case}")
+    documents = page.inner_text("main")
+    assert "For ten years." in documents
+    assert "22.5" in documents
+    assert page.locator("text=with a nurse").count() == 1
+
+
 def test_a_draft_is_kept(open_page: Open, live: str) -> None:
     case = submitted(live, "pend-information")
     page = open_page(f"/form/{case}")
@@ -332,7 +354,7 @@ def test_a_physician_denies_with_everything_that_it_takes(open_page: Open, live:
     page.wait_for_url("**?decided=1")
     assert "denied" in page.inner_text("#decided")
     assert "A. Stone, MD" in page.inner_text("main")
-    assert "PAP-AHI-15: At least 15 events an hour" in page.inner_text("main")
+    assert "At least 15 events an hour, and 30 events in all (PAP-AHI-15)" in page.inner_text("main")
     assert httpx.get(f"{live}/api/cases/{case}").json()["states"]["1"] == "denied"
 
 

@@ -128,7 +128,12 @@ DETAILS = [
     {"prior": "unknown"},
     {"notCounted": ["Observation/o1 is of 2026-11-20 and about somebody else."]},
     {"cancelled": "PA1"},
-    {"tracking": "t", "final": True, "attachments": ["a form", "a letter"], "bundle": "b"},
+    {
+        "tracking": "t",
+        "final": True,
+        "attachments": ["QuestionnaireResponse/7b23c9df-ddbf-493e-920e-3d4d4497818d", "DocumentReference/x_y"],
+        "bundle": "b",
+    },
     {"held": "h", "tracking": "t", "bundle": "b"},
     {"origin": "crd", "hook": "order-sign", "hookInstance": "i"},
     {"number": "PA1", "case": "CN1", "line": 1},

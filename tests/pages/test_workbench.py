@@ -135,6 +135,25 @@ async def test_questions_that_a_reviewer_asked(client: httpx.AsyncClient, submit
     assert "waiting for information" in shown.text
 
 
+async def test_who_decided_is_named_with_the_licence(client: httpx.AsyncClient, submit: Submit) -> None:
+    case = await submit("refer")
+    denies = {
+        "outcome": "deny",
+        "by": "dr.lind",
+        "role": "physician",
+        "license": "MD-12345",
+        "specialty": "sleep medicine",
+        "reasons": ["PAP-AHI-15"],
+        "rationale": "The sleep study of this member shows three events an hour, which is too few.",
+    }
+    assert (await decide(client, case, denies)).status_code == 200
+    for path in (f"/workbench/cases/{case}", f"/explain/{case}"):
+        assert "decided by dr.lind, physician, licence MD-12345, sleep medicine" in (await page(client, path)).words
+    (line,) = (await client.get(f"/api/cases/{case}")).json()["lines"]
+    said = {"license": "MD-12345", "specialty": "sleep medicine"}
+    assert line["by"] == {"id": "dr.lind", "role": "physician", "human": True, **said}
+
+
 async def test_what_the_plan_itself_holds(client: httpx.AsyncClient, submit: Submit) -> None:
     shown = await page(client, f"/workbench/cases/{await submit('visit-limit')}")
     assert "What the plan itself holds" in shown.words

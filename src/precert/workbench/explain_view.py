@@ -9,6 +9,7 @@ from typing import Any
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.model import Fact
+from precert.security.identity import OPEN_CLIENT
 from precert.workbench import labels, sentences
 from precert.workbench.trees import Section, traced_sections
 
@@ -72,6 +73,11 @@ class LineView:
     authorization: tuple[tuple[str, str], ...]
     reference: str | None
     events: tuple[EventView, ...]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some question is open; else all that is listed was asked by a reviewer and something arrived since."""
+        return any(question.get("state") != "answered" for question in self.questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +222,7 @@ def _provenance(provenance: str, said: str | None) -> str:
 def event_view(event: Element) -> EventView:
     """One event in words. Only details that a reader can use are shown; the JSON has all."""
     actor, by = event.get("actor") or "", event.get("by") or ""
+    by = "" if by == OPEN_CLIENT.id else by  # in open mode nobody says which system it is
     return EventView(
         at=labels.when(event.get("at")),
         text=labels.event(str(event.get("event"))),

@@ -6,7 +6,8 @@ Nothing is added to what is on record; the JSON keeps the exact words.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from precert.authorization.record.codes import code_table
@@ -80,9 +81,14 @@ def _rejected(key: str) -> str:
     return known.text if known is not None else key.replace("_", " ")
 
 
-def _listed(detail: Mapping[str, Any], key: str) -> str:
-    value = detail[key]
-    return labels.listed([str(each) for each in value]) if isinstance(value, list) else str(value)
+def _attached(names: Any) -> str:
+    """``2 documents and form answers.`` of the references of what arrived."""
+    kinds = Counter(str(name).partition("/")[0] for name in names) if isinstance(names, list) else Counter()
+    said = [_KINDS.get(kind, kind) for kind in kinds]
+    return labels.listed([f"{n} × {word}" if n > 1 else word for word, n in zip(said, kinds.values(), strict=True)])
+
+
+_KINDS = {"QuestionnaireResponse": "form answers", "DocumentReference": "document", "DiagnosticReport": "report"}
 
 
 _DETAILS: dict[str, Callable[[Element], str]] = {
@@ -91,7 +97,7 @@ _DETAILS: dict[str, Callable[[Element], str]] = {
     "prior": lambda d: "The earlier request that it names was not found." if d["prior"] == "unknown" else "",
     "notCounted": lambda d: plain(" ".join(map(str, d["notCounted"]))),
     "cancelled": lambda d: f"Authorization {d['cancelled']} was given up.",
-    "attachments": lambda d: f"{_listed(d, 'attachments')}.",
+    "attachments": lambda d: _attached(d["attachments"]),
     "held": lambda d: "It had been sent ahead of the request.",
     "hook": lambda d: f"Made when the order was signed (hook {d['hook']}).",
     "reason": lambda d: f"Reason: {d['reason']}",  # a person's own words
