@@ -16,6 +16,7 @@ import uvicorn
 from typer.testing import CliRunner
 
 from lifecycle.steps import Driver
+from precert import __version__
 from precert.cli import app
 from precert.cli.policy import _load, _stored_lines
 from precert.cli.serve import _Server
@@ -347,3 +348,8 @@ async def test_policy_replay_leaves_out_what_the_rules_did_not_decide(tmp_path: 
     policy = _load(ROOT / "examples" / "policies" / "04-mri-lumbar.yaml")
     stored = await _stored_lines(Settings(data=tmp_path / "data"), policy)
     assert [outcome for _, _, outcome in stored] == [Outcome.APPROVE]
+
+
+def test_the_version_is_told_as_an_option_and_as_a_command() -> None:
+    told = [run.invoke(app, words).output for words in (["--version"], ["version"])]
+    assert told == [f"{__version__}\n"] * 2
