@@ -89,7 +89,7 @@ ASKED = {"ask": {"text": "Is it?", "type": "boolean", "who": "clinical"}}
             "not stated",
             "Nobody has said; the policy goes on without it.",
         ),
-        (PAYER, False, "not stated", "There is nothing of it in the plan's own records; that counts as no."),
+        (PAYER, False, "none on file", "There is nothing of it in the plan's own records; that counts as no."),
         (None, False, "not stated", "Nobody has said; the policy counts that as no."),
     ],
 )  # fmt: skip

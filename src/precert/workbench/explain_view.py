@@ -199,14 +199,17 @@ def fact_view(fact: Element, models: Mapping[str, Fact], link: Link) -> FactView
     shown = labels.value(fact.get("value"))
     known, nobody = provenance not in ("missing", "conflict"), provenance == "closed-world"
     said = labels.ORIGINS.get(str(fact.get("origin"))) if provenance in ("attested", "conflict") else None
-    numeric = isinstance(fact.get("value"), int | float) and not isinstance(fact.get("value"), bool)
+    origin = "" if nobody else _provenance(provenance, said)
+    if nobody:
+        shown, origin = sentences.assumed(model, fact.get("value"))
+    numeric = not nobody and isinstance(fact.get("value"), int | float) and not isinstance(fact.get("value"), bool)
     return FactView(
         name=name,
         label=model.ask.text if model and model.ask else name.replace("_", " "),
-        value="not stated" if nobody else f"{shown} {sentences.unit(unit)}" if unit and numeric else shown,
+        value=f"{shown} {sentences.unit(unit)}" if unit and numeric else shown,
         known=known and not nobody,
         disputed=provenance == "conflict",
-        provenance=_provenance(provenance, said) if not nobody else sentences.assumed(model, fact.get("value")),
+        provenance=origin,
         evidence=tuple(_evidence(list(map(str, fact.get("evidence", ()))), link)),
         notes=tuple(sentences.plain(str(note)) for note in fact.get("notes", ())),
     )

@@ -33,14 +33,14 @@ def unit(written: str | None) -> str:
     return _UNIT_REMARK.sub(r"\1", written or "")
 
 
-def assumed(model: Fact | None, value: Any) -> str:
-    """Why a fact has a value that nothing and nobody said (provenance ``closed-world``)."""
+def assumed(model: Fact | None, value: Any) -> tuple[str, str]:
+    """What is shown in place of a value that nothing and nobody said (provenance ``closed-world``), and what it counts as."""
     shown = labels.value(value)
     if model is not None and model.ask is None and model.sources and all(s in _BOOKS for s in model.sources):
-        return f"There is nothing of it in the plan's own records; that counts as {shown}."
+        return "none on file", f"There is nothing of it in the plan's own records; that counts as {shown}."
     if shown.casefold() in _UNSAID:
-        return "Nobody has said; the policy goes on without it."
-    return f"Nobody has said; the policy counts that as {shown}."
+        return "not stated", "Nobody has said; the policy goes on without it."
+    return "not stated", f"Nobody has said; the policy counts that as {shown}."
 
 
 _BOOKS = frozenset({*PAYER_SOURCES, *REQUEST_SOURCES})
