@@ -15,7 +15,7 @@ async def test_an_approval(client: httpx.AsyncClient, submit: Submit) -> None:
     shown = await page(client, f"/explain/{case}")
     assert "Line 1: HCPCS E0601" in shown.words
     assert "approved" in shown.words
-    assert "pap-osa-initial@2026.1" in shown.words
+    assert "PAP device for obstructive sleep apnea - first 12 weeks version 2026.1 of pap-osa-initial" in shown.words
     assert "/policies/pap-osa-initial?version=2026.1" in shown.links
     assert "NCD 240.4 B" in shown.words
     assert any(text.startswith("22") for text in shown.text)
@@ -71,7 +71,7 @@ async def test_several_lines(client: httpx.AsyncClient, submit: Submit) -> None:
 async def test_an_administrative_denial_without_a_policy(client: httpx.AsyncClient, submit: Submit) -> None:
     shown = await page(client, f"/explain/{await submit('coverage-ended')}")
     assert "denied (administrative)" in shown.words
-    assert "It ended on 2025-12-31" in shown.words
+    assert "It ended on 31 Dec 2025" in shown.words
 
 
 async def test_a_hook_assertion(client: httpx.AsyncClient) -> None:

@@ -76,7 +76,8 @@ def test_a_broken_file_keeps_its_last_good_version_and_is_reported_until_mended(
     (problem,) = library.problems
     assert report.problems == library.problems
     assert problem.file.endswith("a.yaml")
-    assert "still using a 1 as it was before" in problem.message
+    assert "a person decides about the services of a 1" in problem.message
+    assert "using" not in problem.message  # of what is withheld, nothing is used
     held = library.current.decide(line(answers={"ok": True}))
     assert (held.outcome, held.reason_code) == (Outcome.REFER_NURSE, "rules-unavailable")
     assert not library.reload_if_changed(LATER).changed

@@ -138,6 +138,7 @@ def no_coverage(version: VersionName, state: str | None, problem: str | None) ->
     return coverage_fault(
         version,
         "no-coverage",
-        "The patient has no Coverage in the client's system. Register it first.",
+        "No Coverage of the patient that context.patientId names was sent, and none was found in the client's system. "
+        "Check context.patientId; if it is right, register the coverage first.",
         "prefetch.coverage",
     )

@@ -5,11 +5,11 @@ Source: DTR spec-17 (only questions that are needed), spec-22 (clinical first); 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX
 from precert.dtr.enable_when import Shown, guards, needed
@@ -73,6 +73,15 @@ class Group:
     @property
     def title(self) -> str:
         return TITLES[self.who]
+
+
+class Questions(Protocol):
+    """What a questionnaire's extensions are made from."""
+
+    @property
+    def items(self) -> Mapping[str, Item]: ...
+    @property
+    def groups(self) -> Sequence[Group]: ...
 
 
 class Form:

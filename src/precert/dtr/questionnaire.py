@@ -145,14 +145,7 @@ class Renderer:
         return [{"url": urls.ADAPTIVE_AT, "valueUrl": self.site.base(self.shape)}, *self._root(id, "sequential")]
 
     def _root(self, id: str, mode: str) -> list[Element]:
-        patient: Element = {
-            "extension": [
-                {"url": "name", "valueCoding": {"system": urls.LAUNCH_CONTEXTS, "code": "patient"}},
-                {"url": "type", "valueCode": "Patient"},
-            ],
-            "url": urls.LAUNCH_CONTEXT,
-        }
-        extensions = [*self.shape.root_extensions(self.form), patient, {"url": urls.ENTRY_MODE, "valueCode": mode}]
+        extensions = [*self.shape.root_extensions(self.form), patient_context(), entry_mode(mode)]
         if self.populated:
             library = urls.canonical(self.site.root, "Library", id)
             extensions.append(
@@ -185,6 +178,22 @@ class Renderer:
             "date": form.changed.isoformat(),
             "effectivePeriod": period,
         }
+
+
+def patient_context() -> Element:
+    """``launchContext``: the form is filled in about a patient."""
+    return {
+        "extension": [
+            {"url": "name", "valueCoding": {"system": urls.LAUNCH_CONTEXTS, "code": "patient"}},
+            {"url": "type", "valueCode": "Patient"},
+        ],
+        "url": urls.LAUNCH_CONTEXT,
+    }
+
+
+def entry_mode(mode: str) -> Element:
+    """Whether the questions are answered in any order (``random``) or one after the other."""
+    return {"url": urls.ENTRY_MODE, "valueCode": mode}
 
 
 def value_set_name(form: Form, item: Item) -> str:

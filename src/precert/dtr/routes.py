@@ -77,11 +77,11 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
     reader = Reader(forms, context.issued, runtime, context.handmade_forms)
 
     async def package(request: Request) -> Response:
-        context.identify(request)
+        client = context.identify(request)
         resource = await context.read(request, shape.VERSION)
         asked = read_package_request(resource)
         with store_refusals():
-            return fhir_response(request, await packager.package(asked, shape, context.site(request)))
+            return fhir_response(request, await packager.package(asked, shape, context.site(request), client))
 
     summary = "The forms for an order, a context or by canonical (DTR)"
     router.post("/Questionnaire/$questionnaire-package", summary=summary)(package)

@@ -12,7 +12,7 @@ from precert.policy.logic import Leaf, leaves
 from precert.policy.periods import Window
 from precert.policy.run import Run
 from precert.policy.scope import service_codes
-from precert.policy.types import Counted, Outcome
+from precert.policy.types import Counted, LineContext, Outcome
 
 Verdict = tuple[Outcome, str, str | None]
 """Outcome, the sentence why, reason code."""
@@ -160,9 +160,20 @@ def _goes_on(run: Run) -> Verdict | None:
     since = run.context.service_date - _CONTINUES
     for known in _of_same_service(run):
         if known.granted and (known.end is None or known.end >= since):
-            reason = f"{known.reference} authorizes this service already; a further period is a renewal."
-            return Outcome.REFER_NURSE, reason, "continuation"
+            return Outcome.REFER_NURSE, _said_of_days(run.context, known), "continuation"
     return None
+
+
+def _said_of_days(context: LineContext, known: Counted) -> str:
+    """How the days asked for lie to those of the authorization on record: after them, among them or before them."""
+    last = context.service_end or context.service_date
+    start, end = known.start.isoformat(), known.end.isoformat() if known.end else None
+    if known.end is not None and context.service_date > known.end:
+        return f"{known.reference} authorized this service until {end}; a further period is a renewal."
+    if last < known.start:
+        return f"{known.reference} authorizes this service from {start}; this request is for earlier days."
+    until = f" to {end}" if end else " without an end"
+    return f"{known.reference} authorizes this service already, from {start}{until}; these days are asked for again."
 
 
 def _of_same_service(run: Run) -> list[Counted]:

@@ -198,7 +198,10 @@ class PolicyLibrary:
 
     def _refuse(self, path: Path, problems: tuple[Problem, ...], content: object, value_sets: ValueSets) -> None:
         kept = self._known.get(path)
-        suffix = f" (still using {kept.policy.id} {kept.policy.version} as it was before)" if kept else ""
+        suffix = ""
+        if kept is not None and kept.policy.model.status == "active":
+            was = f"{kept.policy.id} {kept.policy.version}"
+            suffix = f" (a person decides about the services of {was}, as they were before, until this is mended)"
         self._problems[path] = tuple(replace(p, message=p.message + suffix) for p in problems)
         before, now = (
             self._broken.get(path),

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from precert.authorization.deciding.due import EXPEDITED
 from precert.workbench import labels
 
-EXPEDITED = timedelta(hours=72)
 STANDARD_DAYS = 7
 
 

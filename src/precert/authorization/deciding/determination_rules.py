@@ -100,7 +100,7 @@ class Reviewed:
     """The line as a person finds it: what was asked, what the rules said of it, and who has a stake in it.
 
     ``engine`` is the rules' last determination, whatever people did since. ``parties`` are the NPIs and names of who
-    asks, orders or renders.
+    asks, orders or renders. ``decide_by`` is when an urgent request has to be decided.
     """
 
     line: Line
@@ -109,6 +109,7 @@ class Reviewed:
     engine: Determination | None = None
     grounds: Mapping[str, Ground] = field(default_factory=dict)
     parties: frozenset[str] = frozenset()
+    decide_by: datetime | None = None
 
 
 def check(decides: PersonDecides, reviewed: Reviewed) -> Terms | None:

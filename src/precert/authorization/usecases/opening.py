@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from precert.authorization.deciding.counted import NOTHING_COUNTED
+from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.person import Trouble, identify
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, CaseOpened, Recorder, encode, fold
@@ -166,7 +167,9 @@ def decide(
         else:
             repeated = opening.seen.repeated(line) if opening.seen is not None else None
             counted = opening.seen.counted(line) if opening.seen is not None else NOTHING_COUNTED
-            judged = service.judge_line(line, whole, who, now, budget=budget, repeated=repeated, counted=counted)
+            judged = service.judge_line(
+                line, whole, who, now, budget=budget, repeated=repeated, counted=counted, decide_by=decide_by(opened)
+            )
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)

@@ -15,6 +15,7 @@ from datetime import datetime
 import msgspec
 
 from precert.authorization.deciding import judge
+from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.people import after_people
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import (
@@ -77,6 +78,7 @@ class Change:
     doubt: Doubts = field(default_factory=Doubts)
     early: Sequence[Early] = ()
     bound: dict[str, str] = field(default_factory=dict)
+    decide_by: datetime | None = None
     recorder: Recorder = field(default_factory=Recorder)
     numbers: list[str] = field(default_factory=list)
 
@@ -122,6 +124,7 @@ async def continued(
         await on_record(service, submission, own=case),
         gone.numbers,
         bound=bound_versions(case),
+        decide_by=decide_by(case.opened),
         early=early,
     )
     after = apply(service, case, change)
@@ -220,7 +223,15 @@ def _add(service: AuthorizationService, change: Change, line: LineRequest) -> No
         judged = handed_over(service, line, change.now, doubt)
     else:
         repeated, counted = change.seen.repeated(line), change.seen.counted(line)
-        judged = service.judge_line(line, change.whole, change.who, change.now, repeated=repeated, counted=counted)
+        judged = service.judge_line(
+            line,
+            change.whole,
+            change.who,
+            change.now,
+            repeated=repeated,
+            counted=counted,
+            decide_by=change.decide_by,
+        )
     change.record(judged.events, judged.numbers)
 
 
@@ -263,6 +274,7 @@ def _revise(service: AuthorizationService, change: Change, known: Line, wanted: 
             change.now,
             state=state,
             reference=known.reference,
+            decide_by=change.decide_by,
             bound=change.bound,
             repeated=repeated,
             counted=change.seen.counted(wanted),
