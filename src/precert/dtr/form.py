@@ -12,12 +12,12 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX
-from precert.dtr.enable_when import Shown, guards, needed
 from precert.dtr.population import Population, population
 from precert.policy.answer_reading import Kind, QuestionRule
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.logic import leaves
+from precert.policy.question_conditions import Shown, required_facts, shown_when
 
 Who = Literal["clinical", "admin", "patient"]
 
@@ -113,8 +113,8 @@ class Form:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         order = _order(self.policy)
-        shown = guards(self.policy, order)
-        required = needed(self.policy)
+        shown = shown_when(self.policy, order)
+        required = required_facts(self.policy)
         items = [
             _item(self.policy, name, number, name in required, shown.get(name))
             for number, name in enumerate(order, start=1)
