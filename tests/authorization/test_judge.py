@@ -20,14 +20,14 @@ from precert.authorization.deciding.judge import (
     judge,
     not_eligible,
 )
-from precert.authorization.record.case import CaseOpened, Event, Line, LineRequest, Party, Recorder, fold
+from precert.authorization.record.case import Event, Line, LineRequest, Recorder, fold
 from precert.authorization.record.codes import code_table
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.record.numbers import is_valid
 from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from support.app import frozen_runtime
+from support.records import AT, opened
 
-AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
 ASKED = LineRequest(
     sequence=3,
     code="s|c",
@@ -37,19 +37,7 @@ ASKED = LineRequest(
     unit="units",
 )
 QUESTION = Question("ahi", "How many?", "decimal", "clinical", ("AHI",), unit="/h", options=("1", "2"))
-OPENED = CaseOpened(
-    case="c",
-    number="CN",
-    submitter="open",
-    received=AT,
-    track="standard",
-    identifiers=(),
-    claim="",
-    submission="s",
-    patient={},
-    insurer={},
-    requester=Party(),
-)
+OPENED = opened()
 
 
 def decision(outcome: Outcome, **more: Any) -> Decision:
