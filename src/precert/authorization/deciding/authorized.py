@@ -123,16 +123,23 @@ def in_force(line: Line, today: date) -> bool:
 
 
 def same_service(earlier: LineRequest, wanted: LineRequest) -> bool:
-    """The same code and modifiers and, where both say one, place. A service that nobody identified is never the same."""
+    """The same code and modifiers and, where both say one, place and site of the body. A service that nobody identified is
+    never the same."""
     one, other = kept(earlier), kept(wanted)
-    places = _coded(earlier.item, "locationCodeableConcept"), _coded(wanted.item, "locationCodeableConcept")
     return (
         one.known
         and other.known
         and one.codes[0] in other.codes
         and frozenset(one.modifiers) == frozenset(other.modifiers)
-        and (not all(places) or places[0] == places[1])
+        and all(_agree(_coded(earlier.item, each), _coded(wanted.item, each)) for each in _PLACES)
     )
+
+
+_PLACES = ("locationCodeableConcept", "bodySite", "subSite")
+
+
+def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
+    return not one or not other or one == other
 
 
 def _coded(item: Element, element: str) -> frozenset[str]:

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from precert.authorization.deciding.service import RANGE_END
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest
 from precert.authorization.usecases import on_file
@@ -23,11 +24,17 @@ from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import member_numbers
 from precert.fhir import json
 from precert.fhir.coding import codes
-from precert.fhir.types import Element
+from precert.fhir.extension import extension_value
+from precert.fhir.types import Element, elements
 from precert.store.port import Param
 
 DENIED = frozenset({"denied", "denied_admin"})
 GONE = frozenset({"cancelled", "dismissed"})
+_ASKED = (
+    *("productOrService", "modifier", "revenue", "category", "programCode", "bodySite", "subSite"),
+    "locationCodeableConcept",
+)
+"""The coded elements of a Claim's item that say what is asked, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def asks_the_same(case: Case, submission: Submission) -> bool:
         return False
     asked = {line.sequence: line for line in submission.lines}
     return any(
-        version.keys() == asked.keys() and all(_same_line(version[n], asked[n]) for n in asked)
+        version.keys() == asked.keys() and all(same_line(version[n], asked[n]) for n in asked)
         for version in _versions(case)
     )
 
@@ -125,7 +132,8 @@ def _versions(case: Case) -> Iterator[Mapping[int, LineRequest]]:
     yield lines
 
 
-def _same_line(one: LineRequest, other: LineRequest) -> bool:
+def same_line(one: LineRequest, other: LineRequest) -> bool:
+    """Whether two lines ask the same, however each is written."""
     return _meaning(one) == _meaning(other)
 
 
@@ -139,10 +147,16 @@ def _meaning(line: LineRequest) -> tuple[object, ...]:
         line.quantity,
         line.unit,
         (provider.npi or provider.name) if provider is not None else None,
-        *(coded(line.item, element) for element in ("productOrService", "modifier", "revenue", "programCode")),
-        coded(line.item, "locationCodeableConcept"),
+        *(coded(line.item, element) for element in _ASKED),
+        frozenset(codes(extension_value(line.item, RANGE_END))),
+        tuple(_part(detail) for detail in elements(line.item.get("detail"))),
         frozenset(str(code) for concept in line.diagnoses for code in codes(concept)),
     )
+
+
+def _part(detail: Element) -> tuple[object, ...]:
+    """What a detail of an item asks, and its details."""
+    return coded(detail, "productOrService"), *(_part(each) for each in elements(detail.get("subDetail")))
 
 
 def coded(item: Element, element: str) -> frozenset[str]:

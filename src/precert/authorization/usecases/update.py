@@ -17,6 +17,7 @@ import msgspec
 from precert.authorization.deciding import judge
 from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.people import after_people
+from precert.authorization.deciding.service import RANGE_END
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import (
     Authorization,
@@ -59,6 +60,7 @@ from precert.authorization.usecases.recording import (
 from precert.authorization.usecases.same_request import DENIED, GONE
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unit_of_work import Unit
+from precert.fhir.extension import extension_value
 from precert.store.port import Audit, Idempotency, Put
 
 _OPEN = frozenset({"pended_info", "nurse_review", "md_review", "exempt", "repeated"})
@@ -204,10 +206,29 @@ def _refused(case: Case, submission: Submission) -> Rejection | None:
     return None
 
 
+_ASKED = (
+    *(
+        "productOrService",
+        "modifier",
+        "revenue",
+        "category",
+        "programCode",
+        "detail",
+        "bodySite",
+        "subSite",
+        "quantity",
+    ),
+    *("locationCodeableConcept", "locationReference", "locationAddress"),
+)
+"""The elements of a Claim's item that say what is asked, how much and where."""
+
+
 def differs(before: LineRequest, after: LineRequest) -> bool:
-    """Whether what is asked changed: service, modifiers, amount, dates, place, provider. Extensions do not count."""
-    elements = ("productOrService", "modifier", "quantity", "revenue", "locationCodeableConcept", "locationReference")
-    if any(before.item.get(e) != after.item.get(e) for e in elements):
+    """Whether what is asked changed: service, parts of it, modifiers, amount, dates, place, provider. Of the extensions only
+    the end of a range of codes counts."""
+    if any(before.item.get(e) != after.item.get(e) for e in _ASKED):
+        return True
+    if extension_value(before.item, RANGE_END) != extension_value(after.item, RANGE_END):
         return True
     npi = (before.provider.npi if before.provider else None, after.provider.npi if after.provider else None)
     return npi[0] != npi[1] or (before.service_start, before.service_end) != (after.service_start, after.service_end)
@@ -249,7 +270,7 @@ def _revise(service: AuthorizationService, change: Change, known: Line, wanted: 
         return
     changed = differs(known.requested, wanted)
     repeated = change.seen.repeated(wanted) if known.state in _OPEN else None
-    if known.state in lifecycle().in_force and changed and _asks_less(known, wanted):
+    if known.state in lifecycle().in_force and changed and asks_less(known, wanted):
         _narrow(change, known, wanted)
         return
     if known.state == "pended_info" and not changed:
@@ -284,7 +305,7 @@ def _revise(service: AuthorizationService, change: Change, known: Line, wanted: 
     change.record(judged.events, judged.numbers)
 
 
-def _asks_less(known: Line, wanted: LineRequest) -> bool:
+def asks_less(known: Line, wanted: LineRequest) -> bool:
     """Only the amount changed, and it is not more than what was granted, in the same unit."""
     granted = known.authorization
     same = msgspec.structs.replace(
