@@ -85,7 +85,7 @@ def test_an_order_is_noted_again_when_it_asks_for_more_than_it_took() -> None:
     used = Used({"CN1.1": (Use("a", Decimal(1)), Use("b", Decimal(1)))})
     assert used.left(held(5), "c") == 3
     used.take(held(5), "b", Decimal(1))
-    assert used.new == {} or used.new == {"CN1.1": []}
+    assert used.new == {}
     used.take(held(5), "b", Decimal(3))
     assert used.new == {"CN1.1": [Use("b", Decimal(3))]}
     assert used.left(held(5), "c") == 0
