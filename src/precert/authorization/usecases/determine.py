@@ -22,10 +22,10 @@ from precert.authorization.deciding.determination_rules import (
     Reviewed,
     check,
     check_referral,
-    plain_name,
 )
 from precert.authorization.deciding.due import answer_by, decide_by
 from precert.authorization.deciding.grounds import Ground, engine_determination, grounds
+from precert.authorization.deciding.names import plain_name
 from precert.authorization.deciding.parties import human_names
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.deciding.terms import Measure, Terms
