@@ -42,8 +42,8 @@ class ReceivedEvidence:
 async def receive(service: AuthorizationService, case_id: str, received: ReceivedEvidence) -> Case:
     """File ``received`` on the record and decide the waiting lines again. Raises KeyError for an unknown case.
 
-    Lines in nurse or physician review stay there: the person who reviews sees the new evidence. ReceivedEvidence twice, it is
-    filed once.
+    Lines in nurse or physician review stay there: the person who reviews sees the new evidence. What arrives
+    twice is filed once.
     """
 
     async def step(case: Case, version: int) -> Unit:
