@@ -15,12 +15,10 @@ from decimal import Decimal
 
 from precert.authorization.deciding.counted import order_key
 from precert.authorization.deciding.request import Ask
-from precert.authorization.deciding.service import kept
+from precert.authorization.deciding.service import coded, kept
 from precert.authorization.deciding.standing import Standing, service_day
 from precert.authorization.record.case import Authorization, Case, Line, LineRequest, Party
 from precert.authorization.record.lifecycle import lifecycle
-from precert.fhir.coding import codes
-from precert.fhir.types import Element
 from precert.policy.amounts import Amount, unit_of
 
 
@@ -131,7 +129,7 @@ def same_service(earlier: LineRequest, wanted: LineRequest) -> bool:
         and other.known
         and one.codes[0] in other.codes
         and frozenset(one.modifiers) == frozenset(other.modifiers)
-        and all(_agree(_coded(earlier.item, each), _coded(wanted.item, each)) for each in _PLACES)
+        and all(_agree(coded(earlier.item, each), coded(wanted.item, each)) for each in _PLACES)
     )
 
 
@@ -140,10 +138,6 @@ _PLACES = ("locationCodeableConcept", "bodySite", "subSite")
 
 def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
     return not one or not other or one == other
-
-
-def _coded(item: Element, element: str) -> frozenset[str]:
-    return frozenset(str(code) for code in codes(item.get(element)))
 
 
 def _same_performer(given: Party | None, ask: Ask) -> bool:

@@ -268,6 +268,11 @@ def _unknown(sent: Sequence[Code]) -> str:
     )
 
 
+def coded(item: Element, element: str) -> frozenset[str]:
+    """The codes of an item's element, as ``system|code``."""
+    return frozenset(str(code) for code in codes(item.get(element)))
+
+
 def line_code(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = None) -> str:
     """``system|code`` under which a line is kept and found again: its billing code, else the first code that was sent."""
     service = identify(item, crosswalk, day)

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from precert.authorization.deciding.service import RANGE_END
+from precert.authorization.deciding.service import RANGE_END, coded
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest
 from precert.authorization.usecases import on_file
@@ -157,8 +157,3 @@ def _meaning(line: LineRequest) -> tuple[object, ...]:
 def _part(detail: Element) -> tuple[object, ...]:
     """What a detail of an item asks, and its details."""
     return coded(detail, "productOrService"), *(_part(each) for each in elements(detail.get("subDetail")))
-
-
-def coded(item: Element, element: str) -> frozenset[str]:
-    """The codes of an item's element, as ``system|code``."""
-    return frozenset(str(code) for code in codes(item.get(element)))
