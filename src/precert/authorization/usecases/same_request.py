@@ -46,10 +46,10 @@ class OnRecordCase:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """The requests of one member that the client calls by the same names. ``same`` is the one that is sent again; ``before``
-    the newest that has the same Bundle.identifier and other content. Of two that arrive at once and see the same row, one
-    loses the ``places`` and looks again."""
+class SentBefore:
+    """What the client asked before for one member under the same names. ``same`` is the request that is sent again;
+    ``before`` the newest that has the same Bundle.identifier and other content. ``places`` are names to be reserved with what
+    is made of it: of two requests that arrive at once and found the same, one cannot reserve them and looks again."""
 
     same: OnRecordCase | None = None
     before: OnRecordCase | None = None
@@ -71,7 +71,7 @@ class Row:
         return not on_file.content_keys(submission.bundle) <= have
 
 
-async def row(service: AuthorizationService, submission: Submission, who: Standing) -> Row:
+async def sent_before(service: AuthorizationService, submission: Submission, who: Standing) -> SentBefore:
     """What the client asked before under the names of ``submission``, for the same member by the same requester.
 
     Raises the store's errors.
@@ -96,7 +96,7 @@ async def row(service: AuthorizationService, submission: Submission, who: Standi
     # one name is enough for two renderings of one request to meet: each stands for all that they share
     shared = dict.fromkeys([*submission.identifiers, *own[:1]])
     places = tuple(f"request:{submission.submitter}|{member}|{name}|after:{state_of(seen)}" for name in shared)
-    return Row(same, before, places)
+    return SentBefore(same, before, places)
 
 
 def state_of(seen: Sequence[str]) -> str:
