@@ -49,7 +49,7 @@ class CountedLines:
     def and_(self, more: CountedLines) -> CountedLines:
         """Both together."""
         complete = self.complete and more.complete
-        return CountedLines((*self.lines, *more.lines), complete, self.numbers | more.numbers) if more.lines else self
+        return CountedLines((*self.lines, *more.lines), complete, self.numbers | more.numbers)
 
     def beside(self, others: Sequence[Counted]) -> CountedLines:
         """The same with the other lines of the request, or the other orders of the call (:func:`asked`). Of more than
