@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from precert.authorization.deciding.authorized import same_service
 from precert.authorization.record.case import Authorization, Line, LineRequest, Party
 from precert.authorization.usecases.same_request import same_line
-from precert.authorization.usecases.update import asks_less, differs
+from precert.authorization.usecases.update import asks_less, differs, update_refused
 from support.records import AT
 
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
@@ -149,3 +150,44 @@ def test_places_agree_where_both_say_one(where: str, one: str, other: str | None
 )
 def test_what_says_nothing_of_the_service_changes_nothing(element: dict[str, Any]) -> None:
     assert not differs(asked(), asked(element=element))
+
+
+@pytest.mark.parametrize("denied", ["denied", "denied_admin"])
+@pytest.mark.parametrize(
+    ("first", "second", "cancel_all", "where"),
+    [
+        ({}, {}, False, None),  # every item comes again, as the profile wants it
+        ({"quantity": 2}, {}, False, None),  # a change to the other line
+        ({}, {"quantity": 2}, False, "Claim.item[1]"),
+        ({}, {"service_start": START + timedelta(days=1)}, False, "Claim.item[1]"),
+        ({}, {"element": {"modifier": [concept("RR")]}}, False, "Claim.item[1]"),
+        ({}, {"request": "cancel"}, False, "Claim.item[1]"),
+        ({"request": "cancel"}, {}, False, None),
+        ({}, None, False, None),  # it is left out
+        ({}, {}, True, None),
+    ],
+)
+def test_an_update_does_not_touch_a_denied_line(
+    first: dict[str, Any], second: dict[str, Any] | None, cancel_all: bool, where: str | None, denied: str
+) -> None:
+    """Line 1 is authorized, line 2 denied."""
+    refusal = update_refused(*_update(["active", denied], first, second, cancel_all))
+    assert (refusal.path if refusal is not None else None) == where
+    assert refusal is None or refusal.key == "update_after_denial"
+
+
+@pytest.mark.parametrize(("cancel_all", "where"), [(False, "Claim.related"), (True, None)])
+def test_a_case_of_which_all_is_denied_takes_no_update(cancel_all: bool, where: str | None) -> None:
+    refusal = update_refused(*_update(["denied", "denied_admin"], {}, {}, cancel_all))
+    assert (refusal.path if refusal is not None else None) == where
+
+
+def _update(
+    states: list[str], first: dict[str, Any], second: dict[str, Any] | None, cancel_all: bool
+) -> tuple[Any, Any]:
+    """A case whose lines are in these states, and an update that asks for ``first`` and ``second``."""
+    lines = {n: Line(sequence=n, requested=asked(), state=state) for n, state in enumerate(states, 1)}
+    sent = [each for each in (first, second) if each is not None]
+    wanted = tuple(msgspec.structs.replace(asked(**each), sequence=n) for n, each in enumerate(sent, 1))
+    case = SimpleNamespace(lines=lines, ordered=list(lines.values()))
+    return cast(Any, case), cast(Any, SimpleNamespace(lines=wanted, cancel_all=cancel_all))

@@ -108,7 +108,7 @@ async def continued(
     Raises the store's errors.
     """
     now = service.runtime.now()
-    if refusal := _refused(case, submission):
+    if refusal := update_refused(case, submission):
         recorder = Recorder(case.events)
         detail = {"refused": refusal.key, "digest": submission.digest}
         recorder.append(provider_event("note", now, submission.submitter, detail=detail))
@@ -194,8 +194,8 @@ def apply(service: AuthorizationService, case: Case, change: Change) -> Case:
     return fold(change.recorder.events)
 
 
-def _refused(case: Case, submission: Submission) -> Rejection | None:
-    """An update may not touch a denied line."""
+def update_refused(case: Case, submission: Submission) -> Rejection | None:
+    """Why an update is not taken: it may not touch a denied line; that needs a new request."""
     for position, wanted in enumerate(submission.lines):
         known = case.lines.get(wanted.sequence)
         touched = known is not None and (differs(known.requested, wanted) or wanted.request == "cancel")
