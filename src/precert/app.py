@@ -90,11 +90,7 @@ async def _watch_policies(server: Server, told: Told) -> None:
     await _ready_forms(server)
     while True:
         await asyncio.sleep(server.settings.policy_reload_seconds)
-        try:
-            report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
-        except Exception:  # what is in force stays so; the next look tries again
-            log.exception("policies cannot be reloaded")
-            continue
+        report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
         if report.changed:
             log.info("policies reloaded", policies=len(server.library.current))
             await _ready_forms(server)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from precert.policy.activation import name_of_set, read_withheld, value_sets_of
@@ -25,6 +26,8 @@ from precert.policy.load import PolicyFile, PolicyFileError, Problem, load_file,
 from precert.policy.model import Pattern
 from precert.policy.overlap import overlaps
 from precert.policy.withheld import Span, Withheld, expanded, of_policy, uncovered
+
+log = structlog.get_logger(__name__)
 
 
 class ValueSetFile(BaseModel):
@@ -108,10 +111,19 @@ class PolicyLibrary:
         return None
 
     def reload_if_changed(self, now: datetime) -> ReloadReport:
-        """Look at the directory and read what is new or different. Cheap when nothing changed. Never raises."""
-        found, before = listing(self.directory), self._listing
-        if found == before:
+        """Look at the directory and read what is new or different. Cheap when nothing changed. Never raises: of a reload that
+        fails on the way nobody knows what it would have changed, so no rule decides until one succeeds."""
+        found = listing(self.directory)
+        if found == self._listing:
             return ReloadReport(now, changed=False, problems=self.problems)
+        try:
+            return self._reload(found, now)
+        except Exception as error:
+            log.exception("policies cannot be reloaded")
+            return self._reload(Listing({}, {}, f"the reload failed: {type(error).__name__}: {error}"), now)
+
+    def _reload(self, found: Listing, now: datetime) -> ReloadReport:
+        before = self._listing
         if found.trouble is not None:  # what was loaded stays as it is, and decides nothing
             message = "the folder cannot be read; a person decides about every service"
             problem = Problem(str(self.directory), 1, "", message)
