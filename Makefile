@@ -8,7 +8,7 @@ DATA   ?= data
 JOBS   ?= 2
 BENCH  := .venv-bench
 
-.PHONY: serve test lint types bench lock clean install dev
+.PHONY: serve test soak quick lint types bench lock clean install dev
 
 install: $(VENV)/.runtime
 dev: $(VENV)/.dev
@@ -39,6 +39,14 @@ types: dev
 
 test: dev lint types
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+# The core alone, in a minute: rules, decisions, records. No server, no store on a disk.
+quick: dev
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow" tests/policy tests/authorization tests/eligibility tests/fhir
+
+# What `make test` does for a few rounds, for hours if need be: kill -9 under load, crashes at every write.
+soak: dev
+	PRECERT_SOAK=1 $(BIN)/python -m pytest -m slow tests/e2e tests/store tests/subscriptions tests/lifecycle
 
 bench: dev $(BENCH)/.healthchain
 	$(BIN)/python -m benchmarks

@@ -11,10 +11,10 @@ from fastapi import FastAPI, Request, Response
 
 from precert import __version__
 from precert.crd.cors import CdsCors
-from precert.crd.outbound import http_client
 from precert.readiness import Told, policy_status
 from precert.rooms import TENANT, Server, mount
 from precert.runtime import Runtime
+from precert.security.outbound_http import http_client
 from precert.security.setup import SmartSecurity
 from precert.settings import Settings
 from precert.store.port import StoreError
@@ -90,11 +90,7 @@ async def _watch_policies(server: Server, told: Told) -> None:
     await _ready_forms(server)
     while True:
         await asyncio.sleep(server.settings.policy_reload_seconds)
-        try:
-            report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
-        except Exception:  # what is in force stays so; the next look tries again
-            log.exception("policies cannot be reloaded")
-            continue
+        report = await asyncio.to_thread(server.library.reload_if_changed, server.runtime.now())
         if report.changed:
             log.info("policies reloaded", policies=len(server.library.current))
             await _ready_forms(server)

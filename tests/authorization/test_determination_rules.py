@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from authorization.test_names import NO_LICENCES
 from precert.authorization.deciding.determination_rules import (
     Closed,
     Forbidden,
@@ -18,10 +19,9 @@ from precert.authorization.deciding.determination_rules import (
     Reviewed,
     check,
     check_referral,
-    is_license,
-    plain_name,
 )
 from precert.authorization.deciding.grounds import Asked, Ground
+from precert.authorization.deciding.names import plain_name
 from precert.authorization.deciding.terms import Measure
 from precert.authorization.record.case import Determination, Line, LineRequest
 from precert.authorization.record.lifecycle import lifecycle
@@ -234,16 +234,8 @@ def test_an_adverse_rationale_speaks_about_this_member(rationale: str | None) ->
     assert judged(reviewed(), outcome="modify", authorized={"units": 6}, **given).endswith(" rationale")
 
 
-@pytest.mark.parametrize("written", ["MD-12345", "MD-1", "MD D00123", "A.12345", "036-12345", "12345"])
-def test_licences(written: str) -> None:
-    assert is_license(written)
-
-
-@pytest.mark.parametrize(
-    "written", ["x", "MD", "none", "....", "----1", "0000", "n/a", "MD-12345;", "é1234", "1" * 60, "-MD1"]
-)
-def test_what_is_no_licence(written: str) -> None:
-    assert not is_license(written)
+@pytest.mark.parametrize("written", NO_LICENCES)
+def test_a_licence_is_one_whatever_is_decided(written: str) -> None:
     for outcome in ("approve", "pend"):
         given = {"outcome": outcome, "role": "physician", "note": "Which study?", "license": written}
         assert judged(reviewed(), **given) == "422 license license"
@@ -297,24 +289,3 @@ def test_a_referral_says_why_and_is_a_nurses() -> None:
     for role in ("physician", "clerk"):
         with pytest.raises(Forbidden):
             check_referral(PersonRefers(by="n", role=role, reason="The study is hard to read."), reviewed())
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "Nadia Fuentes, MD",
-        "nadia fuentes",
-        "Dr. Nadia Fuentes",
-        "FUENTES, Nadia",
-        "Nadia J. Fuentes, M.D.",
-        "Nádia Fuentes",
-    ],
-)
-def test_one_name_in_its_spellings(written: str) -> None:
-    assert plain_name(written) == plain_name("Nadia Fuentes")
-
-
-@pytest.mark.parametrize("written", ["Nadia Fuente", "Nora Fuentes", "Fuentes", "MD", "1992817498"])
-def test_another_name(written: str) -> None:
-    assert plain_name(written) != plain_name("Nadia Fuentes")
-    assert plain_name(written)

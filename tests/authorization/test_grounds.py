@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -14,12 +14,10 @@ from precert.authorization.deciding.grounds import Ground, engine_determination,
 from precert.authorization.deciding.judge import determine
 from precert.authorization.record.case import (
     Case,
-    CaseOpened,
     Determination,
     Event,
     LineRequest,
     OpenQuestions,
-    Party,
     Recorder,
     fold,
 )
@@ -29,21 +27,9 @@ from precert.policy.library import PolicyLibrary
 from precert.policy.trials import run_tests
 from precert.policy.types import Answer, Decision, Evaluation, LineContext, Outcome
 from support.app import EXAMPLES, frozen_runtime
+from support.records import AT, opened
 
-AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
-OPENED = CaseOpened(
-    case="c",
-    number="CN",
-    submitter="open",
-    received=AT,
-    track="standard",
-    identifiers=(),
-    claim="",
-    submission="s",
-    patient={},
-    insurer={},
-    requester=Party(),
-)
+OPENED = opened()
 ASKED = LineRequest(sequence=1, code="x|y")
 
 

@@ -14,20 +14,21 @@ from hypothesis import strategies as st
 from precert.authorization.deciding.judge import (
     Judged,
     LineUnderReview,
+    authorize,
     engine_failure,
     for_a_person,
     grant_end,
     judge,
     not_eligible,
 )
-from precert.authorization.record.case import CaseOpened, Event, Line, LineRequest, Party, Recorder, fold
+from precert.authorization.record.case import Event, Line, LineRequest, Recorder, fold
 from precert.authorization.record.codes import code_table
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.record.numbers import is_valid
 from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from support.app import frozen_runtime
+from support.records import AT, opened
 
-AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
 ASKED = LineRequest(
     sequence=3,
     code="s|c",
@@ -37,19 +38,7 @@ ASKED = LineRequest(
     unit="units",
 )
 QUESTION = Question("ahi", "How many?", "decimal", "clinical", ("AHI",), unit="/h", options=("1", "2"))
-OPENED = CaseOpened(
-    case="c",
-    number="CN",
-    submitter="open",
-    received=AT,
-    track="standard",
-    identifiers=(),
-    claim="",
-    submission="s",
-    patient={},
-    insurer={},
-    requester=Party(),
-)
+OPENED = opened()
 
 
 def decision(outcome: Outcome, **more: Any) -> Decision:
@@ -264,3 +253,50 @@ def test_no_decision_of_the_engine_is_a_clinical_refusal(
 )
 def test_the_last_day_of_a_grant(start: date, grant: Grant | None, end: date | None) -> None:
     assert grant_end(start, grant) == end
+
+
+YEAR = Grant(period_months=12, max_quantity=Decimal(12), unit="months")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "grant", "expected"),
+    [
+        # several days asked for: those, and no more
+        (date(2027, 1, 4), date(2027, 2, 3), YEAR, (date(2027, 1, 4), date(2027, 2, 3))),
+        (date(2027, 1, 4), date(2027, 1, 5), YEAR, (date(2027, 1, 4), date(2027, 1, 5))),
+        # one day says when it begins (servicedDate); the policy says for how long
+        (date(2027, 1, 4), date(2027, 1, 4), YEAR, (date(2027, 1, 4), date(2028, 1, 3))),
+        (date(2027, 1, 4), None, YEAR, (date(2027, 1, 4), date(2028, 1, 3))),
+        (None, None, YEAR, (AT.date(), date(2027, 11, 19))),
+        # no policy says it: the day alone, or no end that anybody named
+        (date(2027, 1, 4), date(2027, 1, 4), None, (date(2027, 1, 4), date(2027, 1, 4))),
+        (date(2027, 1, 4), None, None, (date(2027, 1, 4), None)),
+        (date(2027, 1, 4), None, Grant(), (date(2027, 1, 4), None)),
+    ],
+)
+def test_the_days_of_an_authorization(
+    start: date | None, end: date | None, grant: Grant | None, expected: tuple[date, date | None]
+) -> None:
+    line = msgspec.structs.replace(ASKED, service_start=start, service_end=end)
+    made = authorize(line, grant, frozen_runtime(), AT)
+    assert (made.start, made.end) == expected
+    assert made.issued == AT.date()
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "grant", "expected"),
+    [
+        (Decimal(2), "units", YEAR, (Decimal(2), "units")),
+        (Decimal(2), None, YEAR, (Decimal(2), "months")),
+        (Decimal(2), None, None, (Decimal(2), None)),
+        (None, None, YEAR, (Decimal(12), "months")),
+        (None, None, None, (None, None)),
+        (None, None, Grant(), (None, None)),
+    ],
+)
+def test_the_amount_of_an_authorization(
+    quantity: Decimal | None, unit: str | None, grant: Grant | None, expected: tuple[Decimal | None, str | None]
+) -> None:
+    line = msgspec.structs.replace(ASKED, quantity=quantity, unit=unit)
+    made = authorize(line, grant, frozen_runtime(), AT)
+    assert (made.quantity, made.unit) == expected

@@ -8,9 +8,17 @@ import msgspec
 import pytest
 
 from authorization.test_judge import AT, OPENED, decision, under_review
-from precert.authorization.deciding.judge import judge
+from precert.authorization.deciding.judge import Repeated, authorized_already, judge
 from precert.authorization.deciding.people import after_people
-from precert.authorization.record.case import Determination, Event, OpenQuestions, Recorder, fold
+from precert.authorization.record.case import (
+    Authorization,
+    Determination,
+    Event,
+    Line,
+    OpenQuestions,
+    Recorder,
+    fold,
+)
 from precert.authorization.record.explain import explain_line
 from precert.policy.types import Outcome
 
@@ -68,6 +76,31 @@ def test_no_machine_says_yes_past_an_open_question(outcome: Outcome, names: str,
     assert (event.ev, event.determination.outcome, after.numbers) == ("hand_over", expected.value, ())
     assert event.authorization is None
     Recorder(events).append(event)  # the lifecycle allows it
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("ask_more revised evaluate", NURSE),
+        ("refer_up revised evaluate", PHYSICIAN),
+        ("md_takes_up md_modifies extend evaluate", PHYSICIAN),
+        ("revised evaluate", None),
+    ],
+)
+def test_nor_does_an_authorization_on_record(names: str, expected: Outcome | None) -> None:
+    events = history(names)
+    at = under_review(state="auto_review", reference="R")
+    granted = Authorization(number="PA1", issued=AT.date(), start=AT.date())
+    earlier = Line(sequence=1, requested=at.line, state="active", authorization=granted)
+    judged = authorized_already(at, Repeated(earlier, granted, "CN2", "and named in the request"))
+    after = after_people(at, judged, events)
+    if expected is None:
+        assert after == judged
+        return
+    (event,) = after.events
+    assert event.determination is not None
+    assert (event.ev, event.determination.outcome) == ("hand_over", expected.value)
+    assert event.authorization is None
 
 
 @pytest.mark.parametrize(("link_id", "expected"), [("note", "hand_over"), ("ahi", "criteria_unknown")])

@@ -391,6 +391,8 @@ def test_who_is_dead_gets_no_yes(changes: Json, asked: LineRequest, uncertain: b
     [
         ({"end": "2026-12-31"}, line(end="2026-12-31"), False),
         ({"end": "2026-12-31"}, line(end="2027-01-01"), True),
+        ({"end": "2026-11-20"}, line(end="2026-11-21"), True),  # it ends on the first of the days
+        ({"end": "2026-11-20"}, line(), False),
         ({"end": "2026-12"}, line(end="2027-01-01"), True),
         ({}, line(end="2030-01-01"), False),
     ],
@@ -433,6 +435,30 @@ def bundle_of(
 def verdict(url: str, subject_: Any, **more: Any) -> bool | None:
     index = bundle_of(url, subject_, **more)
     return Patient(PATIENT, url).has(index.entries[2], index)
+
+
+TWIN = "urn:uuid:00000000-0000-4000-8000-00000000cccc"
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [
+        {"id": "p2"},  # every word the same, and another entry
+        {"id": "p2", "identifier": []},
+        {"id": "p2", "name": [{"family": "Reyes", "given": ["Alma"]}], "identifier": []},
+    ],
+)
+def test_another_patient_of_the_bundle_is_another_however_alike(twin: Json) -> None:
+    """A resource stands once in a bundle (PAS spec-14): twins, or the record of somebody with the same name."""
+    whose = {**PATIENT, "name": [{"family": "Reyes", "given": ["Alma"]}]}
+    about: Json = {"resourceType": "Observation", "id": "e1", "subject": {"reference": TWIN}}
+    entries = [
+        {"fullUrl": URN, "resource": whose},
+        {"fullUrl": TWIN, "resource": {**whose, **twin}},
+        {"fullUrl": "urn:uuid:00000000-0000-4000-8000-00000000dddd", "resource": about},
+    ]
+    index = BundleIndex({"resourceType": "Bundle", "entry": entries})
+    assert Patient(whose, URN).has(index.entries[2], index) is False
 
 
 EHR = "https://ehr.example/fhir/Patient/p1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,6 @@ from precert.authorization.record.case import (
     GENESIS,
     Authorization,
     BrokenRecord,
-    CaseOpened,
     Determination,
     Event,
     LineRequest,
@@ -28,17 +27,11 @@ from precert.authorization.record.case import (
 )
 from precert.authorization.record.lifecycle import NotAllowed, lifecycle
 from precert.fhir import json
+from support.records import AT, opened
 
-AT = datetime(2026, 11, 20, 15, tzinfo=UTC)
-OPENED = CaseOpened(
+OPENED = opened(
     case="case-1",
-    number="CN1",
-    submitter="open",
-    received=AT,
-    track="standard",
     identifiers=("urn:a|1", "urn:b|2"),
-    claim="urn:uuid:claim",
-    submission="sub-1",
     patient={"resourceType": "Patient", "weight": Decimal("1.10")},
     insurer={"reference": "x"},
     requester=Party(npi="1992817498"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from precert.authorization.deciding.authorized import Held, Used, covers, in_for
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Authorization, Line, LineRequest, Party
-from precert.eligibility.model import Member
+from precert.eligibility.model import Member, Plan
 
 TODAY = date(2026, 11, 20)
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
@@ -55,6 +56,41 @@ def repeats(wanted: LineRequest, earlier: Line, today: date) -> bool:
     npis = (performer.npi,) if performer is not None and performer.npi else ()
     ask = Ask(wanted, ("1992817498",), npis, performer_known=performer is not None)
     return covers(held, ask, Standing(MEMBER, None, None, {}), today, Used().left(held, None))
+
+
+PLAN, OTHER_PLAN = (Plan(id=id, name=id, lob="commercial") for id in ("p1", "p2"))
+
+
+@pytest.mark.parametrize(
+    ("held", "who", "npis", "same"),
+    [
+        ({}, {}, ("1992817498",), True),
+        ({}, {}, ("1003000126", "1992817498"), True),  # a practice acts for its physician
+        ({}, {}, (), True),  # who asks is told elsewhere, or nobody may be told of it
+        ({"requester": None}, {}, ("1003000126",), True),
+        ({}, {}, ("1003000126",), False),
+        ({"member": "M2"}, {}, ("1992817498",), False),
+        ({"member": None}, {}, ("1992817498",), False),
+        ({}, {"member": None}, ("1992817498",), False),
+        ({}, {"member": Member("M2", "urn:m", {}, ())}, ("1992817498",), False),
+        ({"plan": "p1"}, {"plan": PLAN}, ("1992817498",), True),
+        ({"plan": "p1"}, {"plan": OTHER_PLAN}, ("1992817498",), False),
+        ({"plan": "p1"}, {"plan": None}, ("1992817498",), False),
+        ({"plan": None}, {"plan": PLAN}, ("1992817498",), False),
+        ({}, {"doubts": ("Who is it?",)}, ("1992817498",), False),
+        ({}, {"deaths": (date(2026, 11, 1),)}, ("1992817498",), False),
+        ({}, {"deaths": (None,)}, ("1992817498",), False),
+    ],
+)
+def test_an_authorization_is_for_one_member_plan_and_requester(
+    held: dict[str, Any], who: dict[str, Any], npis: tuple[str, ...], same: bool
+) -> None:
+    line = granted()
+    assert line.authorization is not None
+    given_ = replace(Held(line, line.authorization, "CN1", MEMBER.id, None, "1992817498"), **held)
+    asking = replace(Standing(MEMBER, None, None, {}), **who)
+    ask = Ask(asked(), npis, ("1245319599",), performer_known=True)
+    assert covers(given_, ask, asking, TODAY, Used().left(given_, None)) is same
 
 
 def granted(**changes: Any) -> Line:
@@ -138,6 +174,14 @@ def test_the_very_days_that_were_asked_for_are_the_same_although_less_was_grante
     year = {"service_end": date(2027, 11, 30)}
     assert repeats(asked(**year), granted(requested=asked(**year)), TODAY)
     assert not repeats(asked(**year), granted(), TODAY)
+
+
+def test_the_days_that_a_physician_cut_are_not_asked_for_again() -> None:
+    """An approval in part, from December to February of the year that was asked for: the year again is more."""
+    year = {"service_end": date(2027, 11, 30)}
+    assert not repeats(asked(**year), granted(requested=asked(**year), state="modified"), TODAY)
+    inside = asked(service_end=date(2027, 2, 28))
+    assert repeats(inside, granted(requested=asked(**year), state="modified"), TODAY)
 
 
 def test_no_day_is_the_day_of_the_request() -> None:

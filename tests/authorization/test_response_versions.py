@@ -9,8 +9,10 @@ import pytest
 
 from precert.authorization.deciding.answers import answers
 from precert.authorization.deciding.person import Patient
+from precert.authorization.deciding.response_versions import Version
 from precert.authorization.usecases import on_file
 from precert.fhir.bundle import BundleIndex
+from precert.fhir.moments import Moment
 from precert.policy.types import Answer
 
 PATIENT = {"resourceType": "Patient", "id": "p"}
@@ -93,3 +95,34 @@ def test_other_responses_stand_side_by_side() -> None:
     assert in_one(TOLD, TOLD) == {"a", "b"}
     unnamed = [response(each["status"], each["authored"], "a", "b", id=None) for each in (TOLD, other)]
     assert in_one(*unnamed) == {"a", "b"}
+
+
+def _version(authored: str | None, updated: str | None) -> Version:
+    return Version("QuestionnaireResponse/qr", frozenset({"id|qr"}), Moment.parse(authored), Moment.parse(updated))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "newer"),
+    [
+        ((NEW, None), (OLD, None), True),
+        ((None, NEW), (None, OLD), True),
+        ((NEW, NEW), (OLD, OLD), True),
+        ((NEW, OLD), (OLD, OLD), True),
+        ((NEW, None), (OLD, NEW), True),
+        ((OLD, None), (NEW, None), False),
+        ((OLD, OLD), (OLD, OLD), False),
+        # written later and saved earlier, or the other way round: nobody can tell
+        ((NEW, OLD), (OLD, NEW), False),
+        ((OLD, NEW), (NEW, OLD), False),
+        # nothing that both say
+        ((NEW, None), (None, OLD), False),
+        ((None, None), (OLD, OLD), False),
+        ((NEW, NEW), (None, None), False),
+    ],
+)
+def test_newer_is_what_no_time_contradicts(
+    one: tuple[str | None, str | None], other: tuple[str | None, str | None], newer: bool
+) -> None:
+    assert _version(*one).newer(_version(*other)) is newer
+    if newer:
+        assert not _version(*other).newer(_version(*one))

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from precert.authorization.deciding.terms import MOST_DAYS, Impossible, Measure, exceeds, span_end
+from precert.authorization.deciding.terms import (
+    FREE_START_DAYS,
+    MOST_DAYS,
+    MOST_TIMES,
+    Impossible,
+    Measure,
+    exceeds,
+    span_end,
+)
 from precert.authorization.record.case import LineRequest
 from precert.policy.types import Grant
 
@@ -219,3 +227,35 @@ def test_more_time_ends_later(amount: int, unit: str) -> None:
 @pytest.mark.parametrize("amount", ["1e9", "1e999999", "Infinity", "123456789012345678901234567890"])
 def test_absurd_amounts_have_an_end(amount: str) -> None:
     assert span_end(START, Decimal(amount), "years") == date.max
+
+
+@pytest.mark.parametrize(("days", "possible"), [(MOST_DAYS - 1, True), (MOST_DAYS, True), (MOST_DAYS + 1, False)])
+def test_the_longest_that_a_person_grants(days: int, possible: bool) -> None:
+    period = f"{START}/{START + timedelta(days=days)}"
+    if possible:
+        assert measure().terms(None, period, TODAY)[1].end == START + timedelta(days=days)
+    else:
+        with pytest.raises(Impossible, match="three years"):
+            measure().terms(None, period, TODAY)
+
+
+@pytest.mark.parametrize(("times", "possible"), [(MOST_TIMES, True), (MOST_TIMES + Decimal("0.01"), False)])
+def test_the_most_that_a_person_grants(times: Decimal, possible: bool) -> None:
+    """Of the greater of what was asked (3) and what the policy allows (12)."""
+    units = 12 * Decimal(times)
+    if possible:
+        assert measure(3).terms(units, None, TODAY)[1].quantity == units
+    else:
+        with pytest.raises(Impossible, match="times what was asked"):
+            measure(3).terms(units, None, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("days", "asked_from_then"), [(0, True), (FREE_START_DAYS, True), (FREE_START_DAYS + 1, False)]
+)
+def test_a_request_without_a_day_may_begin_on_any_day_soon(days: int, asked_from_then: bool) -> None:
+    first = TODAY + timedelta(days=days)
+    found, terms = measure(start=None).terms(None, f"{first}/{first + timedelta(days=364)}", TODAY)
+    assert terms.start == first
+    assert (found.start == first) is asked_from_then
+    assert any(said.startswith("from ") for said in found.less(terms)) is not asked_from_then

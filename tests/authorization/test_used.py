@@ -59,16 +59,36 @@ def test_an_authorization_without_a_quantity_is_for_one_order() -> None:
     assert (used.left(held(None), "a"), used.left(held(None), "b")) == (None, 0)
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 5)), max_size=12))
-def test_no_sequence_of_orders_takes_more_than_was_granted(asked: list[tuple[str, int]]) -> None:
-    used, taken = Used(), dict[str, int]()
-    for order, units in asked:
-        left = used.left(held(5), order)
-        assert left is not None
-        if units <= left and taken.get(order, units) == units:
-            used.take(held(5), order, Decimal(units))
-            taken[order] = units
-    assert sum(taken.values()) <= 5
+CALLS = st.lists(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 5)), max_size=4), max_size=5)
+
+
+@given(CALLS)
+def test_no_sequence_of_orders_takes_more_than_was_granted(calls: list[list[tuple[str, int]]]) -> None:
+    """Within one call and from call to call: what earlier calls took is on record, what this one takes is new."""
+    on_record: dict[str, tuple[Use, ...]] = {}
+    taken = dict[str, int]()
+    for asked in calls:
+        used = Used(on_record)
+        for order, units in asked:
+            left = used.left(held(5), order)
+            assert left is not None
+            assert left >= 5 - sum(units for other, units in taken.items() if other != order)
+            if units <= left and taken.get(order, units) == units:
+                used.take(held(5), order, Decimal(units))
+                taken[order] = units
+        on_record = {"CN1.1": (*on_record.get("CN1.1", ()), *used.new.get("CN1.1", ()))}
+        assert sum(taken.values()) <= 5
+
+
+def test_an_order_is_noted_again_when_it_asks_for_more_than_it_took() -> None:
+    """Three orders share five units, over three calls; the second comes again with another amount."""
+    used = Used({"CN1.1": (Use("a", Decimal(1)), Use("b", Decimal(1)))})
+    assert used.left(held(5), "c") == 3
+    used.take(held(5), "b", Decimal(1))
+    assert used.new == {}
+    used.take(held(5), "b", Decimal(3))
+    assert used.new == {"CN1.1": [Use("b", Decimal(3))]}
+    assert used.left(held(5), "c") == 0
 
 
 def test_orders_are_told_apart_by_client_member_and_name() -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from typer.testing import CliRunner
 
 from lifecycle.steps import Driver
+from precert import __version__
 from precert.cli import app
 from precert.cli.policy import _load, _stored_lines
 from precert.cli.serve import _Server
 from precert.policy.types import Outcome
 from precert.settings import Settings
+from precert.store.embedded import EmbeddedStore
 from support.app import EXAMPLES, NOW, ROOT, running
 
 run = CliRunner()
@@ -163,20 +168,135 @@ def test_profile_compile_refuses_what_is_no_package(tmp_path: Path) -> None:
     assert "wrong.tgz" in done.output
 
 
+def _make_store(directory: Path) -> None:
+    async def make() -> None:
+        await EmbeddedStore.open(directory).close()
+
+    asyncio.run(make())
+
+
 def test_the_store_moves_from_one_folder_to_another(tmp_path: Path) -> None:
     old, new, moved = tmp_path / "old", tmp_path / "new", tmp_path / "moved.jsonl"
+    _make_store(old / "store")
     assert run.invoke(app, ["store", "check", "--data", str(old)]).exit_code == 0
     assert run.invoke(app, ["store", "export", str(moved), "--data", str(old)]).exit_code == 0
+    assert moved.stat().st_mode & 0o077 == 0, "an export holds clinical data: nobody else may read it"
     assert run.invoke(app, ["store", "import", str(moved), "--data", str(new)]).exit_code == 0
     assert run.invoke(app, ["store", "backup", str(tmp_path / "copy"), "--data", str(new)]).exit_code == 0
     again = run.invoke(app, ["store", "check", "--data", str(new)])
     assert "as it was written" in again.output
 
 
+@pytest.mark.parametrize("there", ["nothing", "a folder", "an empty file"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["store", "check"],
+        ["store", "backup", "OUT"],
+        ["store", "export", "OUT"],
+        ["policy", "replay", str(EXAMPLES / "policies" / "04-mri-lumbar.yaml")],
+    ],
+    ids=lambda command: command[1],
+)
+def test_a_command_that_reads_a_store_makes_none(command: list[str], there: str, tmp_path: Path) -> None:
+    """A mistyped folder is told, and not answered as a store in which nothing was found."""
+    data, out = tmp_path / "typo", tmp_path / "out"
+    if there != "nothing":
+        (data / "store").mkdir(parents=True)
+    if there == "an empty file":
+        (data / "store" / "precert.db").touch()
+    before = sorted(tmp_path.rglob("*"))
+    done = run.invoke(app, [*(str(out) if part == "OUT" else part for part in command), "--data", str(data)])
+    assert done.exit_code == 2, done.output
+    assert str(data / "store") in done.stderr
+    assert "--data" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    assert all(path.stat().st_size == 0 for path in before if path.is_file())
+
+
+def test_an_export_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    _make_store(tmp_path / "store")
+    done = run.invoke(app, ["store", "export", str(tmp_path / "no" / "such" / "x.jsonl"), "--data", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "x.jsonl" in done.stderr
+
+
 def test_submit_without_a_server_says_so() -> None:
     done = run.invoke(app, ["submit", str(PAS / "approve.json"), "--url", "http://127.0.0.1:9"])
     assert done.exit_code == 1
     assert "Is the server running" in done.output
+
+
+def _outcome(severity: str, text: str) -> dict[str, Any]:
+    return {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "details": {"text": text}}]}
+
+
+def _bundle(*resources: dict[str, Any]) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "entry": [{"resource": resource} for resource in resources]}
+
+
+_APPROVED = {"resourceType": "ClaimResponse", "outcome": "complete", "disposition": "1 approved [lab] [/x]."}
+_REJECTED = {"resourceType": "ClaimResponse", "outcome": "error", "disposition": "wrong [lab] [/x]"}
+_WARNED, _WRONG = _outcome("warning", "mind [lab] [/x]"), _outcome("error", "wrong [lab] [/x]")
+_CARD = {"cards": [{"summary": "card [lab] [/x]", "indicator": "info", "source": {"label": "plan"}}]}
+
+# command, status, body, what standard output says, what standard error says
+_ANSWERS = [
+    ("submit", 200, _bundle(_APPROVED), "1 approved [lab] [/x].", ""),
+    ("submit", 200, _bundle(_APPROVED, _WARNED), "warning: mind [lab] [/x]", ""),
+    ("submit", 200, _bundle(_REJECTED), "", "wrong [lab] [/x]"),
+    ("submit", 200, _bundle(_APPROVED, _WRONG), "1 approved", "wrong [lab] [/x]"),
+    ("submit", 200, _WRONG, "", "wrong [lab] [/x]"),
+    ("submit", 200, _outcome("fatal", "wrong [lab] [/x]"), "", "wrong [lab] [/x]"),
+    ("submit", 200, _WARNED, "warning: mind [lab] [/x]", ""),
+    ("submit", 422, _WRONG, "", "wrong [lab] [/x]"),
+    ("submit", 503, {}, "", "HTTP 503"),
+    ("submit", 404, b"<html>", "", "not JSON"),
+    ("submit", 200, b"<html>", "", "not JSON"),
+    ("submit", 200, b"[]", "", "not an object"),
+    ("inquire", 200, {"resourceType": "Parameters", "parameter": [{"resource": _bundle(_APPROVED)}]}, "1 approved", ""),
+    (
+        "inquire",
+        200,
+        {"resourceType": "Parameters", "parameter": [{"resource": _bundle(_REJECTED)}]},
+        "",
+        "wrong [lab]",
+    ),
+    ("inquire", 200, _bundle(), "Nothing matches.", ""),
+    ("inquire", 403, _WRONG, "", "HTTP 403"),
+    ("hook", 200, _CARD, "card [lab] [/x]", ""),
+    ("hook", 200, {"cards": []}, "Nothing to say", ""),
+    ("hook", 200, _WRONG, "", "wrong [lab] [/x]"),
+    ("hook", 422, _WRONG, "", "wrong [lab] [/x]"),
+    ("hook", 502, b"Bad gateway", "", "HTTP 502"),
+]
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize(("command", "status", "body", "out", "err"), _ANSWERS)
+def test_the_client_tells_errors_by_its_exit_status(
+    command: str, status: int, body: Any, out: str, err: str, raw: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong stands on standard error and the exit status is 1; brackets in a server's text are no markup."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = httpx.Request("POST", "http://test")
+    monkeypatch.setattr(httpx, "post", lambda *_, **__: httpx.Response(status, content=content, request=request))
+    file = CRD / "order-sign-no-auth.json" if command == "hook" else PAS / "approve.json"
+    done = run.invoke(app, [command, str(file), *(["--json"] if raw else [])])
+    assert done.exit_code == (1 if err else 0), done.output
+    assert err in done.stderr
+    assert bool(done.stderr) == bool(err)
+    if not raw:
+        assert out in done.stdout
+    elif isinstance(body, dict):
+        assert json.loads(done.stdout) == body
+
+
+@pytest.mark.parametrize("url", ["nowhere", "http://[x", "http://127.0.0.1:9"])
+def test_a_url_that_leads_nowhere_is_told_in_a_sentence(url: str) -> None:
+    done = run.invoke(app, ["submit", str(PAS / "approve.json"), "--url", url])
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert url in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -228,3 +348,8 @@ async def test_policy_replay_leaves_out_what_the_rules_did_not_decide(tmp_path: 
     policy = _load(ROOT / "examples" / "policies" / "04-mri-lumbar.yaml")
     stored = await _stored_lines(Settings(data=tmp_path / "data"), policy)
     assert [outcome for _, _, outcome in stored] == [Outcome.APPROVE]
+
+
+def test_the_version_is_told_as_an_option_and_as_a_command() -> None:
+    told = [run.invoke(app, words).output for words in (["--version"], ["version"])]
+    assert told == [f"{__version__}\n"] * 2

@@ -11,8 +11,9 @@ import pytest
 from crd.building import coverage, hook, infos, order, patient, payer, practitioner, prefetch, saturation, searchset
 from crd.ehr import Ehr, send, serving, well_behaved
 from precert.crd.dialect import translated
-from precert.crd.outbound import http_client, is_public
 from precert.fhir import json
+from precert.security.addresses import is_public
+from precert.security.outbound_http import http_client
 
 PATIENT = "Patient/pat-MA-0001"
 COVERAGE = "Coverage?patient=pat-MA-0001&status=active"

@@ -25,9 +25,9 @@ from crd.building import (
 from crd.ehr import serving
 from precert.crd.fetch import Deadline
 from precert.crd.hooks import HOOKS
-from precert.crd.outbound import http_client
 from precert.eligibility.load import load_directory
 from precert.runtime import Runtime
+from precert.security.outbound_http import http_client
 from support.app import NOW, frozen_runtime, running
 
 VERSIONS = ["2.2", "2.0"]

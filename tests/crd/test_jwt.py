@@ -18,9 +18,9 @@ from joserfc.jws import JWSRegistry
 from crd.building import hook, order
 from crd.conftest import World
 from precert.crd.identity import authenticator
-from precert.crd.outbound import Refused, http_client
 from precert.security.identity import OPEN_CLIENT
 from precert.security.jwt import TRUSTED_ADDRESS, JwtConfig, JwtVerifier, TrustedIssuer
+from precert.security.outbound_http import Refused, http_client
 from support.app import NOW
 
 URL = "http://precert.test/cds-services/crd-order-sign"

@@ -16,7 +16,6 @@ from crd.building import CPT, EXTENSION, configured, hook, infos, mri, order, pr
 from crd.conftest import World
 from precert.authorization.record.case import (
     Authorization,
-    CaseOpened,
     Determination,
     Event,
     LineRequest,
@@ -30,6 +29,7 @@ from precert.authorization.usecases import on_record
 from precert.fhir import json
 from precert.store.port import Busy, Commit, Param, Put, StorageFull
 from support.app import NOW, frozen_runtime
+from support.records import EXPLAINED_LINE, opened
 
 
 async def authorize(
@@ -43,21 +43,8 @@ async def authorize(
         service_start=date(2026, 11, 20),
         item={"productOrService": {"coding": [{"system": CPT, "code": code}]}},
     )
-    opened = CaseOpened(
-        case=case,
-        number="CN1",
-        submitter="open",
-        received=NOW,
-        track="standard",
-        identifiers=(),
-        claim="urn:uuid:1",
-        submission="sub-1",
-        patient={},
-        insurer={},
-        requester=Party(npi="1992817498"),
-        member="COM-0001",
-        plan="com-choice",
-    )
+    by = Party(npi="1992817498")
+    opening = opened(case=case, received=NOW, requester=by, member="COM-0001", plan="com-choice")
     granted = Authorization(
         number="PA000000000000A",
         issued=date(2026, 11, 20),
@@ -68,7 +55,7 @@ async def authorize(
     )
     determination = Determination(id="d1", at=NOW, outcome="approve")
     recorder = Recorder()
-    recorder.append(Event(seq=0, at=NOW, ev="opened", actor="system", by="precert", opened=opened))
+    recorder.append(Event(seq=0, at=NOW, ev="opened", actor="system", by="precert", opened=opening))
     recorder.append(Event(seq=0, at=NOW, ev="requested", actor="system", by="precert", line=1, requested=line))
     for ev in ("validated", "evaluate"):
         recorder.append(Event(seq=0, at=NOW, ev=ev, actor="system", by="precert", line=1))
@@ -97,20 +84,8 @@ async def test_the_assertion_leads_to_the_explanation(world):
     assert explained["id"] == explained["assertion"] == info["coverage-assertion-id"]
     assert explained["case"] is None
     (line,) = explained["lines"]
-    wanted = (
-        "sequence",
-        "code",
-        "policy",
-        "version",
-        "outcome",
-        "decision",
-        "facts",
-        "criteria",
-        "missing",
-        "reasons",
-        "events",
-    )
-    assert set(wanted) <= set(line)
+    wanted = {*EXPLAINED_LINE, "events"}
+    assert wanted <= set(line)
     assert (line["policy"], line["version"], line["outcome"]) == ("oxygen-home", "2026.2", "pend-info")
     assert {"spo2_rest", "tester_qualified"} <= set(line["missing"])
     assert {"id", "text", "result", "cite"} <= set(line["criteria"][0])

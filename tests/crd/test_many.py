@@ -12,7 +12,7 @@ from crd.building import coverage, hook, infos, order, patient, payer, practitio
 from crd.ehr import serving
 from precert.crd import fetch
 from precert.crd.fetch import Deadline
-from precert.crd.outbound import http_client
+from precert.security.outbound_http import http_client
 from support.app import frozen_runtime
 
 MEMBERS = ["MA-0001", "MA-0002", "MA-0003", "MA-0009", "COM-0001", "COM-0002", "MCD-0001", "TX-0001"]

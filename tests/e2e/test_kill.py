@@ -1,4 +1,4 @@
-"""kill -9 of a server under concurrent submits, a hundred times on the same data: what was acknowledged stays."""
+"""kill -9 of a server under concurrent submits, again and again on the same data: what was acknowledged stays."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from precert.store.embedded import EmbeddedStore
 from support.answers import claim_response, decisions
 from support.app import EXAMPLES
 from support.pas import CLAIM, example, part, submit
+from support.soak import rounds
 
-KILLS = 100
+KILLS = rounds(11, soak=150)  # the eleventh looks at what the first ten left, as the last does
 CLIENTS = 4
 NAMES = ["approve", "pend-information", "mixed", "coverage-ended"]
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from pages.requests_sent import fresh, resource
+from support.app import EXAMPLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Open = Callable[..., Any]
@@ -124,6 +125,44 @@ def test_the_example_chosen_last_counts_though_another_comes_later(open_page: Op
     assert json.loads(page.input_value("#body"))["hook"] == "order-sign"
 
 
+SENT_BODIES = """() => {
+  const real = window.fetch;
+  window.sentBodies = [];
+  window.fetch = async (url, options) => {
+    if (String(url).includes("/examples/")) await new Promise((done) => setTimeout(done, 300));
+    if (options?.method === "POST") window.sentBodies.push(options.body);
+    return real(url, options);
+  };
+}"""
+
+
+@pytest.mark.parametrize("example", ["pas/mixed", "crd/order-sign-no-auth"])
+def test_what_is_sent_is_the_chosen_example_though_it_comes_late(open_page: Open, example: str) -> None:
+    """Chosen and sent at once, after another one was sent: the field never holds the other's text."""
+    page = open_page("/")
+    choose(page, "pas/approve")
+    send(page)
+    page.evaluate(SENT_BODIES)
+    page.uncheck("#fresh")
+    page.select_option("#example", example)
+    page.click("#console button[type=submit]")
+    until(page, "window.sentBodies.length === 1")
+    sent = page.evaluate("window.sentBodies[0]")
+    assert json.loads(sent) == json.loads((EXAMPLES / f"{example}.json").read_text("utf-8"))
+    until(page, "/^HTTP 200/.test(document.querySelector('#status').textContent)")
+
+
+def test_an_example_that_cannot_be_fetched_sends_nothing(open_page: Open) -> None:
+    page = open_page("/")
+    choose(page, "pas/approve")
+    page.evaluate("() => { window.fetch = async () => { throw new Error('gone'); }; }")
+    page.select_option("#example", "pas/mixed")
+    page.click("#console button[type=submit]")
+    until(page, "/could not be fetched: gone/.test(document.querySelector('#status').textContent)")
+    assert page.input_value("#body") == ""
+    assert page.is_hidden("#result")
+
+
 def test_hook_shows_cards_and_coverage_information(open_page: Open) -> None:
     page = open_page("/")
     choose(page, "crd/order-sign-alternative")
@@ -184,6 +223,28 @@ def test_order_form_answers_decision(open_page: Open) -> None:
     assert "approved" in page.inner_text("main .verdict")
     assert "22.5" in page.inner_text("main")
     assert "Answer the questions" not in page.inner_text("main")
+
+
+def test_a_reviewers_own_question_is_on_the_form_and_its_answer_on_the_case(open_page: Open, live: str) -> None:
+    case = submitted(live, "pend-information")
+    asks = {"outcome": "pend", "by": "N. Ruiz", "role": "nurse", "note": "Since when does <b>she</b> snore?"}
+    asked = httpx.post(f"{live}/api/cases/{case}/lines/1/determination", json=asks, timeout=30)
+    assert asked.status_code == 200, asked.text
+    page = open_page(f"/form/{case}", width=390)
+    opened_form(page)
+    assert not wide(page)
+    assert "Since when does <b>she</b> snore?" in page.inner_text("#items")
+    page.check("[name=eval_before_test][value=true]")
+    page.fill("[name=ahi]", "22.5")
+    page.fill("[name=events]", "140")
+    page.fill("[name=reviewer-question]", "For ten years.")
+    page.click("text=Send the answers")
+    page.wait_for_url("**/explain/*")
+    page = open_page(f"/workbench/cases/{case}")
+    documents = page.inner_text("main")
+    assert "For ten years." in documents
+    assert "22.5" in documents
+    assert page.locator("text=with a nurse").count() == 1
 
 
 def test_a_draft_is_kept(open_page: Open, live: str) -> None:
@@ -293,7 +354,7 @@ def test_a_physician_denies_with_everything_that_it_takes(open_page: Open, live:
     page.wait_for_url("**?decided=1")
     assert "denied" in page.inner_text("#decided")
     assert "A. Stone, MD" in page.inner_text("main")
-    assert "PAP-AHI-15: At least 15 events an hour" in page.inner_text("main")
+    assert "At least 15 events an hour, and 30 events in all (PAP-AHI-15)" in page.inner_text("main")
     assert httpx.get(f"{live}/api/cases/{case}").json()["states"]["1"] == "denied"
 
 

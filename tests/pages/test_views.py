@@ -109,15 +109,11 @@ def test_every_state_of_the_lifecycle_has_words() -> None:
     ],
 )
 def test_due_times(track: str, received: str, expected: str) -> None:
-    class Opened:
-        pass
-
-    opened: Any = Opened()
-    opened.track, opened.received = track, datetime.fromisoformat(received)
-    target = due(opened.received, opened.track, "America/New_York", opened.received)
+    at = datetime.fromisoformat(received)
+    target = due(at, track, "America/New_York", at)
     assert written(target.at, "America/New_York") == expected
     assert target.tone == "calm"
-    assert due(opened.received, opened.track, "America/New_York", target.at + timedelta(seconds=1)).tone == "bad"
+    assert due(at, track, "America/New_York", target.at + timedelta(seconds=1)).tone == "bad"
 
 
 def test_an_unknown_time_zone_costs_nothing() -> None:

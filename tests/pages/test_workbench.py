@@ -10,6 +10,10 @@ import httpx
 from pages.markup import Markup
 from pages.requests_sent import Submit, resource
 from pages.test_public import HTML, page
+from precert.security.identity import Client
+from precert.workbench.api import find
+from precert.workbench.cases import case_view
+from precert.workbench.templating import environment
 from support.app import FrozenClock
 
 NURSE = {"outcome": "approve", "by": "N. Ruiz, RN", "role": "nurse"}
@@ -135,6 +139,25 @@ async def test_questions_that_a_reviewer_asked(client: httpx.AsyncClient, submit
     assert "waiting for information" in shown.text
 
 
+async def test_who_decided_is_named_with_the_licence(client: httpx.AsyncClient, submit: Submit) -> None:
+    case = await submit("refer")
+    denies = {
+        "outcome": "deny",
+        "by": "dr.lind",
+        "role": "physician",
+        "license": "MD-12345",
+        "specialty": "sleep medicine",
+        "reasons": ["PAP-AHI-15"],
+        "rationale": "The sleep study of this member shows three events an hour, which is too few.",
+    }
+    assert (await decide(client, case, denies)).status_code == 200
+    for path in (f"/workbench/cases/{case}", f"/explain/{case}"):
+        assert "decided by dr.lind, physician, licence MD-12345, sleep medicine" in (await page(client, path)).words
+    (line,) = (await client.get(f"/api/cases/{case}")).json()["lines"]
+    said = {"license": "MD-12345", "specialty": "sleep medicine"}
+    assert line["by"] == {"id": "dr.lind", "role": "physician", "human": True, **said}
+
+
 async def test_what_the_plan_itself_holds(client: httpx.AsyncClient, submit: Submit) -> None:
     shown = await page(client, f"/workbench/cases/{await submit('visit-limit')}")
     assert "What the plan itself holds" in shown.words
@@ -211,3 +234,17 @@ async def test_form_page_of_a_pended_line(client: httpx.AsyncClient, submit: Sub
 async def test_form_page_without_questions(client: httpx.AsyncClient, submit: Submit) -> None:
     assert "No open questions" in (await page(client, f"/form/{await submit('approve')}")).words
     await page(client, "/form/none", status=404)
+
+
+async def test_who_is_signed_on_is_shown_and_no_licence_is_made_up(
+    app: Any, client: httpx.AsyncClient, submit: Submit
+) -> None:
+    service = app.state.service
+    document = await find(service, await submit("refer"))
+    view = await case_view(service, document, service.runtime.now())
+    desk = Client("desk-7", roles=frozenset({"physician"}))
+    given = {"path": "/", "view": view, "decided": None, "open_mode": False, "signed_on": desk}
+    shown = environment().get_template("case.html").render(**given)
+    assert "Signed on as desk-7 (physician). No licence is on file with the login" in shown
+    assert 'name="by"' not in shown
+    assert 'name="license"' in shown

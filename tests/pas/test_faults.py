@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ import pytest
 from fastapi import FastAPI
 from tools.make_examples import by_name
 
+from precert.authorization.deciding.counted import asked
+from precert.authorization.deciding.request import Ask
+from precert.authorization.usecases import on_record
+from precert.policy.types import Counted
 from support import shared
 from support.answers import Fault, bundle, claim_response, decisions, extension, faults, faults_of, only_fault
 from support.app import running
@@ -407,7 +412,15 @@ async def test_the_same_resource_twice_is_merely_odd(alone: httpx.AsyncClient) -
     assert {f.severity for f in found} == {"warning"}
 
 
-async def test_500_items_are_answered_one_by_one(alone: httpx.AsyncClient) -> None:
+async def test_500_items_are_answered_one_by_one(alone: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counting(ask: Ask, received: date) -> Counted | None:
+        read.append(ask.line.sequence)
+        return asked(ask, received)
+
+    monkeypatch.setattr(on_record, "asked", counting)
+
     def multiply(b: Json) -> None:
         first = part(b, CLAIM)["item"][0]
         part(b, CLAIM)["item"] = [{**first, "sequence": n} for n in range(1, 501)]
@@ -416,6 +429,7 @@ async def test_500_items_are_answered_one_by_one(alone: httpx.AsyncClient) -> No
     assert [d.sequence for d in found] == list(range(1, 501))
     assert {d.action for d in found} == {"A4"}  # five hundred of one device are a person's matter
     assert len({d.reference for d in found}) == 500
+    assert read == list(range(1, 501))  # each was read once, not once for each of the others
 
 
 # Two coverages -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from precert.fhir.bundle import BundleIndex
 from precert.pas.findings import Findings
-from precert.pas.intake import check_one_claim
+from precert.pas.request_bundle import check_one_claim
 
 Json = dict[str, Any]
 URL, NUMBER = "https://ehr.example/Claim/", {"system": "urn:s", "value": "first"}

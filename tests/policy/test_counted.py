@@ -81,6 +81,27 @@ def test_a_further_period_under_a_policy_for_first_requests_is_a_renewal() -> No
     assert verdict(1, long_ago, **initial) == ("approve", "")
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        (-120, -30, "authorized this service until"),  # over: what is asked is a further period
+        (-30, 60, "these days are asked for again"),  # running
+        (0, 60, "these days are asked for again"),
+        (-30, None, "without an end; these days are asked for again"),
+        (100, 160, "this request is for earlier days"),  # not begun
+        (100, None, "this request is for earlier days"),
+    ],
+)
+def test_the_days_of_a_continuation_are_told_as_they_lie(start: int, end: int | None, said: str) -> None:
+    days = {"start": DAY + timedelta(days=start), "end": None if end is None else DAY + timedelta(days=end)}
+    initial = policy(grant=MONTHS, applies={"services": ["hcpcs|E0601"], "request": ["initial"]})
+    context = line(quantity=1, item=None, answers={"ok": True}, counted=[on_record(1, **days)], counted_complete=True)
+    found = evaluate(initial, context)
+    assert found.reason_code == "continuation"
+    assert said in found.reason
+    assert ("renewal" in found.reason) == (end is not None and end < 0)
+
+
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=6))
 def test_no_split_gets_more_than_one_line_would(parts: list[int]) -> None:
     """Line by line, each with the others beside it: never all of them approved when the sum is above the maximum."""

@@ -76,7 +76,8 @@ def test_a_broken_file_keeps_its_last_good_version_and_is_reported_until_mended(
     (problem,) = library.problems
     assert report.problems == library.problems
     assert problem.file.endswith("a.yaml")
-    assert "still using a 1 as it was before" in problem.message
+    assert "a person decides about the services of a 1" in problem.message
+    assert "using" not in problem.message  # of what is withheld, nothing is used
     held = library.current.decide(line(answers={"ok": True}))
     assert (held.outcome, held.reason_code) == (Outcome.REFER_NURSE, "rules-unavailable")
     assert not library.reload_if_changed(LATER).changed
@@ -123,6 +124,28 @@ def test_value_sets_are_expanded_and_reloaded(folder: Path) -> None:
     touch(sets / "ahi.yaml")
     assert library.reload_if_changed(LATER).problems == ()
     assert library.current.decide(context).outcome is Outcome.APPROVE
+
+
+def test_a_reload_that_fails_on_the_way_leaves_no_rule_deciding(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library_ = PolicyLibrary(folder, NOW)
+    assert library_.not_ready(NOW.date()) is None
+    before = library_.current.decide(line()).outcome
+    write(folder / "a.yaml", policy="a", version="2027.1")
+
+    def fails(*_: object) -> None:
+        raise MemoryError("no more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PolicyLibrary, "_assembled", fails)
+        assert library_.reload_if_changed(LATER).changed
+        assert "MemoryError" in (library_.not_ready(NOW.date()) or "")
+        assert library_.problems
+        assert library_.current.decide(line()).outcome is Outcome.REFER_NURSE
+    assert library_.reload_if_changed(LATER).changed  # the next look finds nothing new, and yet reads all of it
+    assert library_.not_ready(NOW.date()) is None
+    assert library_.problems == ()
+    assert "2027.1" in [policy.version for policy in library_.current.versions("a")]
+    assert library_.current.decide(line()).outcome is before
 
 
 def test_a_directory_that_is_not_there() -> None:

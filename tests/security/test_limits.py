@@ -46,6 +46,19 @@ def test_a_clock_that_is_set_back_takes_nothing_away_and_locks_nobody_out(back: 
     assert passed(limiter, 5) == 1, "time goes on from where the clock stands now"
 
 
+@pytest.mark.parametrize("before", [1, 3, 5])
+@pytest.mark.parametrize("back", [1, 60, 86_400])
+def test_time_goes_on_from_the_clock_as_it_was_at_the_last_request(before: int, back: int) -> None:
+    """Also when the requests after the change all went through: none of them may leave the old time behind."""
+    clock = Clock()
+    limiter = RateLimiter(clock)
+    assert passed(limiter, before) == before
+    clock.at -= timedelta(seconds=back)
+    assert passed(limiter, 6 - before) == 6 - before
+    clock.at += timedelta(seconds=20)
+    assert passed(limiter, 5) == 2
+
+
 def test_clients_have_buckets_of_their_own_and_without_a_limit_none() -> None:
     limiter = RateLimiter(Clock())
     assert passed(limiter, 20) == 6

@@ -14,8 +14,9 @@ import pytest
 from precert.store.embedded import EmbeddedStore
 from precert.store.port import Idempotency, Param, Replayed
 from store.crash_child import TASKS, body, main
+from support.soak import rounds
 
-KILLS = 50
+KILLS = rounds(12, soak=150)
 
 
 def kill_once(directory: Path, run: int, after: float, *, working: bool) -> dict[str, int]:

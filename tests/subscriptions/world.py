@@ -19,11 +19,11 @@ from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError
 from precert.runtime import Runtime
 from precert.security.identity import Client
+from precert.security.outbound import Resolver, system_resolver
 from precert.store.embedded import EmbeddedStore
 from precert.store.port import Commit, Put, Store
 from precert.subscriptions.dispatcher import Dispatcher
 from precert.subscriptions.events import PasEvent, outgoing
-from precert.subscriptions.outbound import Resolver, system_resolver
 from precert.subscriptions.policy import DeliveryPolicy
 from precert.subscriptions.record import Record
 from precert.subscriptions.records import Records

@@ -1,8 +1,9 @@
 """What every app of a test would work out again from the same bytes, worked out once per process.
 
-Hundreds of tests start an app of their own. Half of the time of a start goes into reading the shipped policies and the
-machine's list of trusted certificates, both of which nothing changes. Shared are pure results: a policy file by its bytes,
-which the library compiles anew for each app, and a TLS context that only its defaults made.
+Hundreds of tests start an app of their own. Most of the time of a start goes into reading the shipped policies, running
+the tests inside them, and the machine's list of trusted certificates; nothing changes any of these. Shared are pure
+results: a policy file by its bytes, which the library compiles anew for each app, what the lint says of it with the same
+value sets, and a TLS context that only its defaults made.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from precert.policy import load
+from precert.policy import library, load
+from precert.policy.codeset import ValueSets
+from precert.policy.compiled import CompiledPolicy
+from precert.policy.load import PolicyFile, Problem
 
 
 @contextmanager
@@ -33,7 +37,17 @@ def shared_starts() -> Iterator[None]:
             return packaged(trust_env=trust_env)
         return httpx.create_ssl_context(verify, cert, trust_env)
 
+    linted: dict[tuple[int, tuple[tuple[str, tuple[str, ...]], ...]], tuple[PolicyFile, tuple[Problem, ...]]] = {}
+    lint = library.blocking
+
+    def blocking(policy: CompiledPolicy, value_sets: ValueSets) -> tuple[Problem, ...]:
+        key = id(policy.file), tuple(sorted((name, tuple(codes)) for name, codes in value_sets.items()))
+        if key not in linted:  # the file is kept with what was said of it, so that its id stays its own
+            linted[key] = policy.file, lint(policy, value_sets)
+        return linted[key][1]
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "blocking", blocking)
         patch.setattr(load, "load_text", cache(load.load_text))
         patch.setattr(ssl, "create_default_context", context)
         patch.setattr("httpx._transports.default.create_ssl_context", trusting)

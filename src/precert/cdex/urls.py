@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 OPERATION = "http://hl7.org/fhir/us/davinci-cdex/OperationDefinition/submit-attachment"
-PARAMETERS = "http://hl7.org/fhir/us/davinci-cdex/StructureDefinition/cdex-parameters-submit-attachment"
 SIGNATURE = "http://hl7.org/fhir/StructureDefinition/questionnaireresponse-signature"
 """The extension of a QuestionnaireResponse that holds its signature."""
 ATTACHMENT_CONTROL = "urn:precert:attachment-control"

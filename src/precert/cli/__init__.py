@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from precert import __version__
@@ -25,8 +27,18 @@ app.add_typer(profile.app, name="profile")
 app.add_typer(store.app, name="store")
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
-def quiet() -> None:
+def quiet(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Commands answer on standard output; the log speaks up only when something is wrong (``serve`` sets its own level)."""
     logging.configure("error")
 

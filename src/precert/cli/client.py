@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from precert.fhir import json
 from precert.fhir.coding import codes
@@ -52,7 +55,7 @@ def hook(
     try:
         name = service or f"crd-{json.loads(file.read_bytes())['hook']}"
     except (FhirError, KeyError, TypeError) as error:
-        _err.print(f"{file}: not a CDS Hooks request: {error}")
+        _err.print(f"{file}: not a CDS Hooks request: {error}", markup=False)
         raise typer.Exit(2) from error
     _show(_post(f"{url.rstrip('/')}/cds-services/{name}", file, "application/json"), raw, _print_hook)
 
@@ -62,30 +65,65 @@ def _post(url: str, file: Path, content_type: str) -> httpx.Response:
         return httpx.post(
             url, content=file.read_bytes(), headers={"Content-Type": content_type, "Accept": content_type}, timeout=30
         )
-    except httpx.HTTPError as error:
-        _err.print(f"No answer from {url}: {error or type(error).__name__}. Is the server running (make serve)?")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        said = f"No answer from {url}: {error or type(error).__name__}. Is the server running (make serve)?"
+        _err.print(said, markup=False)
         raise typer.Exit(1) from error
 
 
-def _show(response: httpx.Response, raw: bool, printer: Any) -> None:
-    body = json.loads(response.content) if response.content else {}
+def _show(response: httpx.Response, raw: bool, printer: Callable[[Element], None]) -> None:
+    """Print an answer. Exit status 1, and what is wrong on standard error, when it is a refusal or an error."""
+    try:
+        body = json.loads(response.content) if response.content else {}
+    except FhirError as error:
+        kind = response.headers.get("content-type") or "no content type"
+        said = f"HTTP {response.status_code}: {response.url} answered {kind} and not JSON. Is it a precert server?"
+        _err.print(said, markup=False)
+        raise typer.Exit(1) from error
+    if not isinstance(body, dict):
+        _err.print(f"HTTP {response.status_code}: {response.url} answered JSON that is not an object.", markup=False)
+        raise typer.Exit(1)
     if raw:
         _out.print(json.dumps(body, pretty=True).decode(), markup=False)
     elif response.is_success:
         printer(body)
-    else:
-        _out.print(f"HTTP {response.status_code}", style="bold red")
-        print_outcome(body)
+    wrong = list(_errors(body))
     if not response.is_success:
+        _err.print(f"HTTP {response.status_code}", style="bold red")
+    for line in wrong:
+        _err.print(line, markup=False)
+    if wrong or not response.is_success:
         raise typer.Exit(1)
 
 
-def print_outcome(outcome: Element) -> None:
-    """The issues of an OperationOutcome, a line each."""
+def _errors(body: Element) -> Iterator[str]:
+    """What says, anywhere in an answer, that the request was not processed: a line each."""
+    if body.get("resourceType") == "OperationOutcome":
+        yield from (_issue(issue) for issue in elements(body.get("issue")) if issue.get("severity") in _ERROR)
+    elif body.get("resourceType") == "ClaimResponse" and body.get("outcome") == "error":
+        yield f"  error: {body.get('disposition') or 'the request was not processed'}"
+        for error in elements(body.get("error")):
+            code = next(codes(error.get("code")), None)
+            path = extension_value(error, urls.ERROR_PATH)
+            yield f"  error {code.code if code else ''} at {path}"
+    for part in (*elements(body.get("entry")), *elements(body.get("parameter"))):
+        yield from _errors(part.get("resource") or {})
+
+
+_ERROR = ("error", "fatal")
+
+
+def _issue(issue: Element) -> str:
+    where = ", ".join(issue.get("expression") or [])
+    text = (issue.get("details") or {}).get("text") or issue.get("diagnostics") or issue.get("code")
+    return f"  {issue.get('severity')}: {text}" + (f"  [{where}]" if where else "")
+
+
+def _print_remarks(outcome: Element) -> None:
+    """The issues of an OperationOutcome that are no errors, a line each; errors are told on standard error."""
     for issue in elements(outcome.get("issue")):
-        where = ", ".join(issue.get("expression") or [])
-        text = (issue.get("details") or {}).get("text") or issue.get("diagnostics") or issue.get("code")
-        _out.print(f"  {issue.get('severity')}: {text}" + (f"  [{where}]" if where else ""), markup=False)
+        if issue.get("severity") not in _ERROR:
+            _out.print(_issue(issue), markup=False)
 
 
 def _print_inquiry(body: Element) -> None:
@@ -97,16 +135,20 @@ def _print_inquiry(body: Element) -> None:
 
 
 def _print_bundle(bundle: Element) -> None:
+    if bundle.get("resourceType") == "OperationOutcome":
+        _print_remarks(bundle)
     for entry in elements(bundle.get("entry")):
         resource = entry.get("resource") or {}
         if resource.get("resourceType") == "ClaimResponse":
             _print_claim_response(resource)
         elif resource.get("resourceType") == "OperationOutcome":
-            print_outcome(resource)
+            _print_remarks(resource)
 
 
 def _print_claim_response(response: Element) -> None:
-    _out.print(f"[bold]{response.get('outcome')}[/]  {response.get('disposition', '')}")
+    if response.get("outcome") == "error":
+        return  # told with the errors
+    _out.print(f"[bold]{escape(str(response.get('outcome')))}[/]  {escape(str(response.get('disposition', '')))}")
     notes = {note.get("number"): note.get("text") for note in elements(response.get("processNote"))}
     table = Table("item", "decision", "number", Column("notes", overflow="fold"), show_lines=True)
     for item in elements(response.get("item")):
@@ -114,25 +156,23 @@ def _print_claim_response(response: Element) -> None:
         code = next(codes(extension_value(action, urls.REVIEW_ACTION_CODE)), None)
         number = extension_value(action, "number") or extension_value(item, urls.ADMIN_REFERENCE) or ""
         text = "\n".join(str(notes.get(n, n)) for n in item.get("noteNumber") or [])
-        table.add_row(str(item.get("itemSequence")), code.code if code else "", str(number), text)
+        cells = (item.get("itemSequence"), code.code if code else "", number, text)
+        table.add_row(*(Text(str(cell)) for cell in cells))
     if table.row_count:
         _out.print(table)
-    for error in elements(response.get("error")):
-        code = next(codes(error.get("code")), None)
-        path = extension_value(error, urls.ERROR_PATH)
-        _out.print(f"  error {code.code if code else ''} at {path}", markup=False)
 
 
 def _print_hook(answer: Element) -> None:
     for action in elements(answer.get("systemActions")):
         resource = action.get("resource") or {}
-        _out.print(f"[bold]{resource.get('resourceType')}/{resource.get('id')}[/]  {action.get('description', '')}")
+        name = escape(f"{resource.get('resourceType')}/{resource.get('id')}")
+        _out.print(f"[bold]{name}[/]  {escape(str(action.get('description', '')))}")
         for information in elements(resource.get("extension")):
             if information.get("url") == COVERAGE_INFORMATION:
                 for part in elements(information.get("extension")):
                     _out.print(f"  {part.get('url')}: {_shown(part) or _nested(part)}", markup=False)
     for card in elements(answer.get("cards")):
-        _out.print(f"[bold]card[/] ({card.get('indicator')}): {card.get('summary')}")
+        _out.print(f"[bold]card[/] ({escape(str(card.get('indicator')))}): {escape(str(card.get('summary')))}")
         if card.get("detail"):
             _out.print(f"  {card['detail']}", markup=False)
     if not answer.get("systemActions") and not answer.get("cards"):

@@ -6,13 +6,14 @@ import asyncio
 import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -72,12 +73,14 @@ def _load(path: Path) -> CompiledPolicy:
 @app.command()
 def check(
     paths: Paths = None,
-    today: Annotated[str | None, typer.Option(help="Judge dates as of this day (YYYY-MM-DD).")] = None,
+    today: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Judge dates as of this day (YYYY-MM-DD).")
+    ] = None,
     mutation: Annotated[bool, typer.Option(help="Also look for leaves that no embedded test guards.")] = True,
 ) -> None:
     """Lint policies: format, sources, unknown-is-never-false, dates, overlap, readability."""
     files = _files(paths)
-    day = date.fromisoformat(today) if today else Runtime().now().date()
+    day = today.date() if today else Runtime().now().date()
     library = PolicyLibrary(files[0].parent, Runtime().now())
     sets = [problem for problem in library.problems if Path(problem.file).parent.name == VALUE_SET_FOLDER]
     linted = lint_files(files, day, value_sets=library.current.value_sets, mutation=mutation)
@@ -135,7 +138,7 @@ def explain(
             _out.print(json.dumps({"sequence": line, **as_json(decision)}, pretty=True).decode(), markup=False)
             continue
         governing = decision.governing
-        _out.print(f"[bold]line {line}: {decision.outcome.value}[/]  {decision.reason}")
+        _out.print(f"[bold]line {line}: {decision.outcome.value}[/]  {escape(decision.reason)}")
         if governing is not None:
             _out.print(f"  policy {governing.policy} {governing.version}: {governing.title}", markup=False)
             names = {True: "met", False: "NOT MET", None: "unknown"}
@@ -147,7 +150,7 @@ def explain(
 
 def _print_line(line: Element) -> None:
     """One line of an ``/explain`` answer."""
-    _out.print(f"[bold]line {line.get('sequence')}: {line.get('outcome')}[/]  {line.get('reason') or ''}")
+    _out.print(f"[bold]line {line.get('sequence')}: {line.get('outcome')}[/]  {escape(str(line.get('reason') or ''))}")
     if line.get("policy"):
         _out.print(f"  policy {line['policy']} {line.get('version')}", markup=False)
     names = {True: "met", False: "NOT MET", None: "unknown"}
@@ -224,7 +227,7 @@ def replay_(
 async def _stored_lines(settings: Settings, policy: CompiledPolicy) -> list[tuple[str, LineContext, Outcome]]:
     """Every line that this policy (any version) decided, as it was presented then."""
     directory = load_directory(settings.eligibility, settings.eligibility_mode)
-    store = EmbeddedStore.open(settings.store_directory)
+    store = EmbeddedStore.open(settings.store_directory, create=False)
     found: list[tuple[str, LineContext, Outcome]] = []
     try:
         page: str | None = None

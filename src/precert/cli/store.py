@@ -22,11 +22,12 @@ T = TypeVar("T")
 Data = Annotated[Path | None, typer.Option("--data", help="The server's data folder (default: as `precert serve`).")]
 
 
-def _with_store(data: Path | None, work: Callable[[EmbeddedStore], Awaitable[T]]) -> T:
+def _with_store(data: Path | None, work: Callable[[EmbeddedStore], Awaitable[T]], *, create: bool = False) -> T:
+    """What ``work`` answers of the store; exit status 2 if there is none (unless ``create``) or it cannot be used."""
     settings = Settings() if data is None else Settings(data=data)
 
     async def run() -> T:
-        store = EmbeddedStore.open(settings.store_directory)
+        store = EmbeddedStore.open(settings.store_directory, create=create)
         try:
             return await work(store)
         finally:
@@ -35,7 +36,7 @@ def _with_store(data: Path | None, work: Callable[[EmbeddedStore], Awaitable[T]]
     try:
         with _err.status("working ..."):
             return asyncio.run(run())
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         _err.print(f"precert: {error}", markup=False)
         raise typer.Exit(2) from error
 
@@ -63,6 +64,7 @@ def export(target: Annotated[Path, typer.Argument(help="The JSON-lines file to w
     """Write everything as JSON lines, for another store."""
 
     async def work(store: EmbeddedStore) -> int:
+        target.touch(mode=0o600)  # for our eyes only: it holds clinical data, as the store does
         with target.open("wb") as out:
             return await store.export(out)
 
@@ -79,5 +81,5 @@ def import_(
         with source.open("rb") as lines:
             return await store.load(lines)
 
-    counted = _with_store(data, work)
+    counted = _with_store(data, work, create=True)
     _out.print(", ".join(f"{count} {kind}" for kind, count in counted.items()), markup=False)

@@ -16,8 +16,8 @@ from precert.fhir.versions import VersionName
 class Insured:
     """One Coverage that we answer for. ``note`` says what was assumed about its payor.
 
-    ``is_beneficiary``: whether the patient is its beneficiary; ``None`` when that cannot be told. ``another_payer``: one of
-    its payors is certainly somebody else.
+    ``is_beneficiary``: whether the patient is its beneficiary; ``None`` when that cannot be told. ``another_payer``: its
+    payors name, or may name, somebody else.
     """
 
     entry: Entry
@@ -100,12 +100,10 @@ def _is_us(entry: Entry, pool: Pool, directory: Directory) -> bool | str | None:
 
 
 def _another(entry: Entry, pool: Pool, directory: Directory) -> bool:
-    """Whether one of the payors certainly means somebody else, or somebody else beside us."""
-    for payor in elements(entry.resource.get("payor")):
-        found = pool.index.resolve(payor, entry)
-        if directory.is_another(found.resource if found else None, payor.get("identifier")):
-            return True
-    return False
+    """Whether the payors name, or may name, another payer."""
+    payors = elements(entry.resource.get("payor"))
+    resolved = [(pool.index.resolve(payor, entry), payor.get("identifier")) for payor in payors]
+    return directory.shared([(found.resource if found else None, logical) for found, logical in resolved])
 
 
 def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: VersionName) -> list[Insured]:
@@ -138,6 +136,7 @@ def no_coverage(version: VersionName, state: str | None, problem: str | None) ->
     return coverage_fault(
         version,
         "no-coverage",
-        "The patient has no Coverage in the client's system. Register it first.",
+        "No Coverage of the patient that context.patientId names was sent, and none was found in the client's system. "
+        "Check context.patientId; if it is right, register the coverage first.",
         "prefetch.coverage",
     )

@@ -11,6 +11,7 @@ import structlog
 
 from precert.authorization.deciding.answers import answers
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines, order_key
+from precert.authorization.deciding.counted import asked as counts_as
 from precert.authorization.deciding.evidence import clinical_evidence
 from precert.authorization.deciding.orders import Order
 from precert.authorization.deciding.person import named_as
@@ -85,6 +86,7 @@ class Decider:
         people = {one.reference: self.inquiry(one) for one in insured}
         known = {reference: self.consult.identify(inquiry) for reference, inquiry in people.items()}
         evidence, today = self._evidence(), self.consult.today()
+        beside = [(order, counts_as(order.asked, today)) for order in orders]
         found: list[AnsweredOrder] = []
         for order in orders:
             await asyncio.sleep(0)  # many orders must not keep other calls waiting
@@ -93,9 +95,9 @@ class Decider:
                 subject = _for_order(people[at], order, evidence)
                 record = await self._record(at, known[at], orders)
                 on_record = record.counted if record is not None else CountedLines(complete=False)
-                others = [each.asked for each in orders if each is not order]
+                others = [counted for each, counted in beside if each is not order and counted is not None]
                 key = self._key(order, known[at])
-                counted = on_record.without(key).beside(others, today)
+                counted = on_record.without(key).beside(others)
                 consulted = self._ask(order, subject, known[at], counted)
                 if record is None:
                     consulted = consulted.failed(_NO_RECORD) if consulted.needs_authorization else consulted

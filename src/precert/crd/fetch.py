@@ -16,11 +16,11 @@ import httpx
 
 from precert.crd.dialect import translated
 from precert.crd.envelope import FhirAccess
-from precert.crd.outbound import Refused
 from precert.fhir import json
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError
 from precert.fhir.types import Resource
+from precert.security.outbound_http import Refused
 
 TokenUse = Literal["used", "not-used", "rejected"]
 

@@ -17,7 +17,6 @@ OPTIONS_EXTENSION = "davinci-crd.configuration-options"
 REQUESTED_VERSION = "davinci-crd.requestedVersion"
 CONFIGURATION = "davinci-crd.configuration"
 ASSOCIATED_RESOURCE = "davinci-crd.associated-resource"
-IF_NONE_EXIST = "davinci-crd.if-none-exist"
 
 _PAS = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
 PAS_CLAIM = _PAS + "profile-claim"

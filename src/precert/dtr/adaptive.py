@@ -86,7 +86,7 @@ def _unstated(form: Form, context: LineContext) -> tuple[str, ...]:
 
 
 def _hangs(form: Form, name: str, batch: Sequence[str]) -> bool:
-    """Whether the question hangs on one of the batch; the first of a batch never does, because guards come earlier."""
+    """Whether the question hangs on one of the batch; the first of a batch never does, because what it hangs on comes earlier."""
     shown = form.items[name].shown
     return shown is not None and any(condition.question in batch for condition in shown.conditions)
 

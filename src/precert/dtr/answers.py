@@ -14,6 +14,7 @@ from typing import Any
 from precert.authorization.deciding.answers import DONE, canonical_of, form_named, questionnaire_answers
 from precert.dtr.form import Form, Item
 from precert.dtr.forms import Forms
+from precert.dtr.reviewer_questions import is_reviewer_form
 from precert.fhir.dates import instant
 from precert.fhir.outcome import Issue, quoted
 from precert.fhir.types import Element, Resource, elements, text
@@ -138,6 +139,8 @@ def answer_review(forms: Forms, today: Callable[[], date]) -> Callable[[Resource
     def review(response: Resource, path: str) -> list[Issue]:
         canonical = canonical_of(response)
         if canonical is None:
+            return []
+        if is_reviewer_form(canonical):  # a person reads it; no rule does
             return []
         served = forms.answered(canonical, today())
         if served is None:

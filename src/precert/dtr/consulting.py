@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from precert.authorization.deciding.counted import CountedLines, order_key
+from precert.authorization.deciding.counted import asked as counted_of
 from precert.authorization.deciding.orders import about_another, numbered
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.usecases.ask import Consulted, ConsultService, Identified
 from precert.dtr.asked import Order
 from precert.dtr.coverages import Insured
 from precert.fhir.bundle import BundleIndex, type_and_id
+from precert.policy.types import Counted
 
 
 @dataclass(slots=True)
@@ -26,6 +28,7 @@ class Consulting:
     client: str
     index: BundleIndex
     _asks: dict[str, Ask] = field(default_factory=dict)
+    _beside: dict[str, Counted | None] = field(default_factory=dict)
     _counted: dict[int, CountedLines] = field(default_factory=dict)
 
     async def look_up(self) -> None:
@@ -34,6 +37,7 @@ class Consulting:
         for order in self.orders:
             line = order.read.asked.line
             self._asks[order.path] = numbered(order.read, line.sequence, crosswalk).asked
+            self._beside[order.path] = counted_of(self._asks[order.path], self.consult.today())
         for insured in self.insured:
             record = await self.consult.record(insured.identified.who, self._asks.values())
             self._counted[id(insured)] = record.counted
@@ -45,11 +49,11 @@ class Consulting:
 
     def asked(self, order: Order, insured: Insured) -> tuple[Ask, Subject, CountedLines]:
         """The question: what is asked, whom for, and what counts beside it. The diagnoses of the order go with it."""
-        others = [ask for path, ask in self._asks.items() if path != order.path]
+        others = [beside for path, beside in self._beside.items() if path != order.path and beside is not None]
         who = insured.identified.who
         member = who.member.id if who is not None and who.member is not None else None
         key = order_key(self.client, member, order.read.reference)
-        counted = self._counted[id(insured)].without(key).beside(others, self.consult.today())
+        counted = self._counted[id(insured)].without(key).beside(others)
         return self._asks[order.path], replace(insured.subject, evidence=order.read.evidence), counted
 
     def of_another(self, order: Order, insured: Insured) -> str | None:

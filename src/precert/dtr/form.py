@@ -5,19 +5,19 @@ Source: DTR spec-17 (only questions that are needed), spec-22 (clinical first); 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol
 
 from precert.authorization.deciding.answers import ADAPTIVE_SUFFIX
-from precert.dtr.enable_when import Shown, guards, needed
 from precert.dtr.population import Population, population
 from precert.policy.answer_reading import Kind, QuestionRule
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.logic import leaves
+from precert.policy.question_conditions import Shown, required_facts, shown_when
 
 Who = Literal["clinical", "admin", "patient"]
 
@@ -75,6 +75,15 @@ class Group:
         return TITLES[self.who]
 
 
+class Questions(Protocol):
+    """What a questionnaire's extensions are made from."""
+
+    @property
+    def items(self) -> Mapping[str, Item]: ...
+    @property
+    def groups(self) -> Sequence[Group]: ...
+
+
 class Form:
     """Everything about one policy version that its questionnaires are made of; immutable, made once and shared."""
 
@@ -104,8 +113,8 @@ class Form:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         order = _order(self.policy)
-        shown = guards(self.policy, order)
-        required = needed(self.policy)
+        shown = shown_when(self.policy, order)
+        required = required_facts(self.policy)
         items = [
             _item(self.policy, name, number, name in required, shown.get(name))
             for number, name in enumerate(order, start=1)

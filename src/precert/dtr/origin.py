@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from precert.authorization.record.case import Case, Line
+from precert.authorization.record.case import Case, Line, OpenQuestions, is_note
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir import json
 from precert.fhir.coding import Code, codes, system_url
@@ -27,6 +27,7 @@ class OriginLine:
     codes: tuple[Code, ...]
     policies: tuple[tuple[str, str], ...]
     known: Mapping[str, Any] = field(default_factory=dict)
+    worded: OpenQuestions | None = None  # the open list, if a reviewer's question in their own words is on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def _waiting(line: Line) -> OriginLine:
         for considered in elements(trace.get("considered")):
             if considered.get("outcome") == "pend-info":
                 policies[str(considered.get("policy")), str(considered.get("version"))] = None
-    return OriginLine(found, tuple(policies), _facts(trace))
+    worded = line.questions if line.questions is not None and any(map(is_note, line.questions.questions)) else None
+    return OriginLine(found, tuple(policies), _facts(trace), worded)
 
 
 def _facts(trace: Element) -> dict[str, Any]:

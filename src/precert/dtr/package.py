@@ -11,6 +11,7 @@ from datetime import UTC, datetime, time
 
 from precert.authorization.deciding.orders import numbered
 from precert.authorization.deciding.response_versions import CONTEXT
+from precert.authorization.record.case import OpenQuestions
 from precert.authorization.usecases.ask import ConsultService
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.dtr import urls
@@ -25,11 +26,13 @@ from precert.dtr.handmade.wire import draft as handmade_draft
 from precert.dtr.origin import Origin, find_origin
 from precert.dtr.questionnaire import Site
 from precert.dtr.resolve import Resolved, Wanted, resolve
+from precert.dtr.reviewer_questions import ReviewerForm, asked_in_words
 from precert.dtr.shape import Shape
 from precert.fhir.bundle import bundle_entry
 from precert.fhir.dates import instant
 from precert.fhir.outcome import FhirError, Issue, operation_outcome
 from precert.fhir.types import Element, Resource
+from precert.security.identity import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,16 @@ class Packager:
     issued: Issued
     handmade_forms: HandmadeForms = field(default_factory=HandmadeForms)
 
-    async def package(self, asked: Asked, shape: Shape, site: Site, client: str) -> Resource:
-        """The Parameters to answer with. Raises FhirError (404 context, 422 coverage) and the store's errors."""
+    async def package(self, asked: Asked, shape: Shape, site: Site, client: Client) -> Resource:
+        """The Parameters to answer ``client`` with. Raises FhirError (404 context, 422 coverage) and the store's errors."""
         origin = await self._origin(asked)
-        resolved = await resolve(asked, origin, self.consult, self.forms, site.root, client)
+        worded = list(asked_in_words(origin, client))
+        resolved = await resolve(asked, origin, self.consult, self.forms, site.root, client.id, worded=bool(worded))
+        worded = worded if resolved.by_context else []
         building = _Building(self, asked, resolved, shape, site)
         bundles = [await building.bundle(wanted) for wanted in resolved.wanted if building.changed(wanted)]
         bundles += [bundle async for bundle in building.old()]
+        bundles += [building.worded(each) for each in worded]
         return building.answer(bundles)
 
     async def _origin(self, asked: Asked) -> Origin | None:
@@ -130,6 +136,13 @@ class _Building:
                 self.resolved.notes.append(Issue("warning", "not-found", text, rule="unknown-questionnaire"))
                 continue
             yield self._bundle(made, self._plain_draft(made))
+
+    def worded(self, asked: OpenQuestions) -> Resource:
+        """The package of a question that a reviewer asked in their own words."""
+        made = ReviewerForm(asked).artifacts(self.shape, self.site)
+        draft = self._plain_draft(made)
+        draft["identifier"] = {"system": CONTEXT, "value": asked.id}
+        return self._bundle(made, draft)
 
     def _handmade(self, held: Handmade) -> Resource:
         """The package of a hand-made form, linked to everything that was sent."""

@@ -84,7 +84,7 @@ def population(policy: CompiledPolicy, questions: Mapping[str, str | None], valu
         template = _Template(fact, patterns, declared)
         definition = template.boolean() if _asks_whether(fact) else template.number(unit)
         definitions[name] = definition
-        requirements.extend(_requirement(fact, kind, patterns) for kind in fact.sources)
+        requirements.extend(_requirement(kind, patterns) for kind in fact.sources)
     codes = tuple((name, system, code) for (system, code), name in declared.items())
     return Population(definitions, codes, tuple(requirements))
 
@@ -318,7 +318,7 @@ def _conversions(fact: Fact) -> dict[Decimal, tuple[str, ...]]:
     return {factor: written for factor, written in ways.items() if written}
 
 
-def _requirement(fact: Fact, kind: str, patterns: Sequence[CodePattern]) -> Element:
+def _requirement(kind: str, patterns: Sequence[CodePattern]) -> Element:
     """What is read of the chart, for people and for consent: type, codes, look-back (sec-3)."""
     made: Element = {"type": kind}
     exact = [{"system": p.system, "code": p.code} for p in patterns if not p.prefix]

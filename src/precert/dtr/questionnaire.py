@@ -11,12 +11,12 @@ from html import escape
 from typing import Any
 
 from precert.dtr import urls
-from precert.dtr.enable_when import Condition
 from precert.dtr.form import Form, Group, Item
 from precert.dtr.shape import Shape
 from precert.fhir import json
 from precert.fhir.types import Element, Resource
 from precert.policy.answer_reading import ANSWERS, VALUE_OF
+from precert.policy.question_conditions import Condition
 
 MOST_OPTIONS = 10
 """Up to so many answers stand in the item itself; longer lists are value sets (spec-83)."""
@@ -145,14 +145,7 @@ class Renderer:
         return [{"url": urls.ADAPTIVE_AT, "valueUrl": self.site.base(self.shape)}, *self._root(id, "sequential")]
 
     def _root(self, id: str, mode: str) -> list[Element]:
-        patient: Element = {
-            "extension": [
-                {"url": "name", "valueCoding": {"system": urls.LAUNCH_CONTEXTS, "code": "patient"}},
-                {"url": "type", "valueCode": "Patient"},
-            ],
-            "url": urls.LAUNCH_CONTEXT,
-        }
-        extensions = [*self.shape.root_extensions(self.form), patient, {"url": urls.ENTRY_MODE, "valueCode": mode}]
+        extensions = [*self.shape.root_extensions(self.form), patient_context(), entry_mode(mode)]
         if self.populated:
             library = urls.canonical(self.site.root, "Library", id)
             extensions.append(
@@ -185,6 +178,22 @@ class Renderer:
             "date": form.changed.isoformat(),
             "effectivePeriod": period,
         }
+
+
+def patient_context() -> Element:
+    """``launchContext``: the form is filled in about a patient."""
+    return {
+        "extension": [
+            {"url": "name", "valueCoding": {"system": urls.LAUNCH_CONTEXTS, "code": "patient"}},
+            {"url": "type", "valueCode": "Patient"},
+        ],
+        "url": urls.LAUNCH_CONTEXT,
+    }
+
+
+def entry_mode(mode: str) -> Element:
+    """Whether the questions are answered in any order (``random``) or one after the other."""
+    return {"url": urls.ENTRY_MODE, "valueCode": mode}
 
 
 def value_set_name(form: Form, item: Item) -> str:
@@ -225,17 +234,17 @@ def _limits(item: Item) -> list[Element]:
     return [{"url": url, VALUE_OF[rule.kind]: end} for _, url, end in ends if end is not None]
 
 
-def _enable_when(condition: Condition, guard: Item) -> Element:
+def _enable_when(condition: Condition, earlier: Item) -> Element:
     made: Element = {"question": condition.question, "operator": condition.operator}
     if condition.operator == "exists":
         return made | {"answerBoolean": condition.answer}
-    key = VALUE_OF[guard.kind].replace("value", "answer", 1)
+    key = VALUE_OF[earlier.kind].replace("value", "answer", 1)
     answer = condition.answer
-    if guard.kind == "integer":
+    if earlier.kind == "integer":
         answer = int(answer)
-    elif guard.kind == "quantity":
-        answer = quantity(answer, guard.unit)
-    elif guard.kind == "choice":
+    elif earlier.kind == "quantity":
+        answer = quantity(answer, earlier.unit)
+    elif earlier.kind == "choice":
         answer = {"code": answer}
     return made | {key: answer}
 

@@ -39,13 +39,15 @@ class Wanted:
 
 @dataclass(slots=True)
 class Resolved:
-    """What a call comes to. ``missing`` are canonicals that no form of the library answers to."""
+    """What a call comes to. ``missing`` are canonicals that no form of the library answers to; ``by_context``: the context
+    was followed, as the orders do not contradict it."""
 
     wanted: list[Wanted] = field(default_factory=list)
     notes: list[Issue] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     origin: Origin | None = None
     insured: list[Insured] = field(default_factory=list)
+    by_context: bool = False
 
     def add(
         self,
@@ -78,9 +80,19 @@ class Resolved:
 
 
 async def resolve(
-    asked: Asked, origin: Origin | None, consult: ConsultService, forms: Forms, root: str, client: str
+    asked: Asked,
+    origin: Origin | None,
+    consult: ConsultService,
+    forms: Forms,
+    root: str,
+    client: str,
+    *,
+    worded: bool = False,
 ) -> Resolved:
-    """The forms to send to ``client``. Raises FhirError(422) when no coverage is of this plan, and the store's errors."""
+    """The forms to send to ``client``. ``worded``: a reviewer's own question is open, so that something has to be filled in.
+
+    Raises FhirError(422) when no coverage is of this plan, and the store's errors.
+    """
     insured, notes = holding(asked, origin, consult)
     resolved = Resolved(origin=origin, insured=insured, notes=notes)
     day = consult.today()
@@ -88,7 +100,7 @@ async def resolve(
         said = "No coverage was sent; the response is a draft without one."
         resolved.note("warning", "required", said, "no-coverage")
     if origin is not None:
-        _by_context(asked, origin, forms, resolved, root, day)
+        _by_context(asked, origin, forms, resolved, root, day, worded=worded)
     apart = [order for order in asked.orders if origin is None or not _about(order, origin)]
     if apart:
         consulting = Consulting(consult, asked.orders, resolved.insured or [_nobody(consult)], client, asked.index)
@@ -108,13 +120,18 @@ def _about(order: Order, origin: Origin) -> bool:
     return bool(set(order.codes) & {code for line in origin.lines for code in line.codes})
 
 
-def _by_context(asked: Asked, origin: Origin, forms: Forms, resolved: Resolved, root: str, day: date) -> None:
+def _by_context(
+    asked: Asked, origin: Origin, forms: Forms, resolved: Resolved, root: str, day: date, *, worded: bool
+) -> None:
     related = [order for order in asked.orders if _about(order, origin)]
     if asked.orders and not related:
         said = "The orders are not those that the context is about; the forms are chosen by the orders alone."
         resolved.note("warning", "conflict", said, "context-order")
         return
+    resolved.by_context = True
     if not any(line.policies for line in origin.lines):
+        if worded:
+            return
         said = f"{origin.name} asks for no documentation any more; nothing has to be filled in."
         resolved.note("information", "informational", said, "nothing-needed")
         return

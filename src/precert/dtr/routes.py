@@ -81,7 +81,7 @@ def dtr_router(context: DtrContext, shape: Shape) -> APIRouter:
         resource = await context.read(request, shape.VERSION)
         asked = read_package_request(resource)
         with store_refusals():
-            return fhir_response(request, await packager.package(asked, shape, context.site(request), client.id))
+            return fhir_response(request, await packager.package(asked, shape, context.site(request), client))
 
     summary = "The forms for an order, a context or by canonical (DTR)"
     router.post("/Questionnaire/$questionnaire-package", summary=summary)(package)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from precert.dtr.form import Form
+from precert.dtr.form import Questions
 from precert.fhir.coverage_information import CoverageInfo
 from precert.fhir.types import Element, Resource
 from precert.fhir.versions import VersionName
@@ -72,7 +72,7 @@ class Shape(Protocol):
         """The extension that says how versions compare, where the version of the guide has a code for that."""
         ...
 
-    def root_extensions(self, form: Form) -> list[Element]:
+    def root_extensions(self, form: Questions) -> list[Element]:
         """Extensions of the Questionnaire that only this version knows."""
         ...
 

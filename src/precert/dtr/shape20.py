@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from precert.dtr import urls
-from precert.dtr.form import Form
+from precert.dtr.form import Questions
 from precert.fhir.coverage_information import CoverageInfo, rendered
 from precert.fhir.systems import CRD_TEMP
 from precert.fhir.types import Element, Resource
@@ -27,7 +27,7 @@ def version_algorithm() -> list[Element]:
     return []
 
 
-def root_extensions(form: Form) -> list[Element]:
+def root_extensions(form: Questions) -> list[Element]:
     """2.0.1 says nothing more about a form."""
     return []
 

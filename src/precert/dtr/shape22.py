@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from precert.dtr import urls
-from precert.dtr.form import Form, Who
+from precert.dtr.form import Questions, Who
 from precert.fhir.coverage_information import CoverageInfo, rendered
 from precert.fhir.types import Element, Resource
 from precert.fhir.versions import STU_2_2
@@ -38,7 +38,7 @@ def version_algorithm() -> list[Element]:
     return [{"url": urls.VERSION_ALGORITHM, "valueCoding": {"system": urls.VERSION_ALGORITHMS, "code": "natural"}}]
 
 
-def root_extensions(form: Form) -> list[Element]:
+def root_extensions(form: Questions) -> list[Element]:
     """How long it takes, who answers, that it is about one request, how versions compare."""
     questions = len(form.items)
     clinical = sum(len(group.items) for group in form.groups if group.who == "clinical")

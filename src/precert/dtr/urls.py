@@ -51,7 +51,6 @@ UNIT_VALUE_SET = _EXT + "questionnaire-unitValueSet"
 SUPPORT_LINK = _EXT + "questionnaire-supportLink"
 SUPPORT_HYPERLINK = _EXT + "questionnaire-supportHyperlink"
 VERSION_ALGORITHM = _EXT + "artifact-versionAlgorithm"
-STYLE_SENSITIVE = _EXT + "rendering-styleSensitive"
 
 UCUM = "http://unitsofmeasure.org"
 ITEM_CONTROLS = "http://hl7.org/fhir/questionnaire-item-control"

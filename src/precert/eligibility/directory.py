@@ -7,7 +7,7 @@ the caller to turn into an AAA-style error; it is never a denial.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -152,6 +152,13 @@ class Directory:
         sent = elements([*elements((organization or {}).get("identifier")), *elements(identifier)])
         pairs = {(system_url(text(i.get("system")) or ""), (text(i.get("value")) or "").strip()) for i in sent}
         return any(value and system in systems and (system, value) not in self._ours for system, value in pairs)
+
+    def shared(self, payors: Sequence[tuple[Resource | None, object]]) -> bool:
+        """Whether a Coverage's payors name, or may name, another payer: one certainly is another, or of several one is not
+        known to be this payer. Each is the resource that was sent, if any, and the identifier in the reference to it."""
+        return any(self.is_another(*payor) for payor in payors) or (
+            len(payors) > 1 and not all(self.is_us(*payor) for payor in payors)
+        )
 
     def _is_us(self, identifiers: object) -> bool | None:
         sent = {(system_url(text(i.get("system")) or ""), text(i.get("value"))) for i in elements(identifiers)}

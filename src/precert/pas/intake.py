@@ -8,7 +8,6 @@ the answer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from precert.authorization.deciding.answers import answers
@@ -26,20 +25,19 @@ from precert.authorization.deciding.parties import party, provider_npis
 from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.record.case import Party
-from precert.authorization.record.numbers import is_valid
 from precert.authorization.usecases.on_file import taken, withdrawn
-from precert.authorization.usecases.submission import Prior, Submission
+from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import Directory, npis
 from precert.fhir import json
-from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of, type_and_id
+from precert.fhir.bundle import BundleIndex, Entry, reference_of
 from precert.fhir.coding import codes
 from precert.fhir.extension import extension, extension_value
-from precert.fhir.outcome import quoted
 from precert.fhir.types import Element, Resource, elements, text
 from precert.fhir.versions import CURRENT
 from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.items import CANCEL, read_items
+from precert.pas.prior import line_numbers_of, prior_of, token, tokens
 from precert.pas.references import (
     another_payer,
     care_team,
@@ -48,6 +46,7 @@ from precert.pas.references import (
     named_subscriber,
     payor_is_us,
 )
+from precert.pas.request_bundle import check_one_claim, check_repetition, request_claim
 from precert.pas.service_requests import read_orders
 from precert.pas.subjects import check_birth_date, left_out
 
@@ -87,7 +86,7 @@ def read_request(
     """
     found = Findings()
     index = BundleIndex(bundle)
-    claim = _claim(bundle, index, found, "PAS Inquiry Request Bundle" if inquiry else "PAS Request Bundle")
+    claim = request_claim(bundle, index, found, "PAS Inquiry Request Bundle" if inquiry else "PAS Request Bundle")
     resource = claim.resource
     patient = named_party(index, claim, "patient", ("Patient",), found)
     whose = Patient(patient.resource, patient.full_url) if patient is not None else None
@@ -110,7 +109,7 @@ def read_request(
         crosswalk=directory.crosswalk,
         performers=performers,
     )
-    _check_repetition(index, found)
+    check_repetition(index, found)
     if not inquiry:
         check_one_claim(index, claim, found)
     found.refuse_if_any()
@@ -122,10 +121,10 @@ def read_request(
     taken_back = withdrawn(index)
     everything = [entry for entry in unpacked(index) if entry.path not in excluded and not taken(entry, taken_back)]
     subscriber = named_subscriber(index, claim, coverage, directory) if coverage else None
-    identity = _token(bundle.get("identifier"))
+    identity = token(bundle.get("identifier"))
     us = directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier"))
     numbers = provider_npis(index, requester) if requester is not None else npis(resource["provider"])
-    claim_identifiers, line_numbers = _tokens(resource), _numbers(resource)
+    claim_identifiers, line_numbers = tokens(resource), line_numbers_of(resource)
     cancels = cancel_all or any(line.request == "cancel" for line in lines)
     return Submission(
         raw=raw,
@@ -145,7 +144,7 @@ def read_request(
             requester.resource if requester else None, _reference(requester, resource["provider"]), numbers
         ),
         requester_npis=tuple(numbers),
-        requester_ids=_tokens(requester.resource if requester else resource["provider"]),
+        requester_ids=tokens(requester.resource if requester else resource["provider"]),
         care_team_npis=tuple(care_team(index, claim)),
         track="expedited" if _level_of_service(resource) in _URGENT else "standard",
         lines=tuple(lines),
@@ -156,7 +155,7 @@ def read_request(
         answers=answers(everything),
         assertions=assertions(everything),
         transmission=extension(resource, urls.TRANSMISSION),
-        prior=_prior(index, claim, claim_identifiers, line_numbers, cancels=cancels),
+        prior=prior_of(index, claim, claim_identifiers, line_numbers, cancels=cancels),
         line_numbers=line_numbers,
         cancel_all=cancel_all,
         root=root,
@@ -168,46 +167,10 @@ def read_request(
         is_beneficiary=whose.named(coverage.resource.get("beneficiary"), coverage, index) if coverage else None,
         patient_url=patient.full_url,
         not_counted=not_counted,
-        insurer_ids=_tokens(insurer.resource if insurer else resource["insurer"]),
+        insurer_ids=tokens(insurer.resource if insurer else resource["insurer"]),
         claim_identifiers=claim_identifiers,
         performers=performers,
     )
-
-
-def _claim(bundle: Resource, index: BundleIndex, found: Findings, wanted: str) -> Entry:
-    """The Claim that must stand first in the bundle ``wanted``. Anything wrong before this point leaves nothing to look at: refuse at once."""
-    kind = bundle.get("resourceType")
-    if kind != "Bundle":
-        text = f"This operation takes a {wanted}; the resourceType is {quoted(kind)}."
-        found.fault("invalid", "not-a-bundle", "resourceType" if kind is None else str(kind)[:64], text)
-        found.refuse()
-    type_ = bundle.get("type")
-    if type_ != "collection":
-        found.fault(
-            "value", "bundle-type", "Bundle.type", f"Bundle.type is {quoted(type_)}; a {wanted} is a 'collection'."
-        )
-    entries = bundle.get("entry")
-    if not isinstance(entries, list) or not entries:
-        found.fault("required", "no-entries", "Bundle.entry", "The Bundle has no entries. The first must be the Claim.")
-        found.refuse()
-    first = index.entries[0] if index.entries and index.entries[0].index == 0 else None
-    if first is None or first.type != "Claim":
-        what = f"a {first.type or 'resource without a type'}" if first else "no resource"
-        found.fault(
-            "structure",
-            "claim-first",
-            "Bundle.entry[0].resource",
-            f"The first entry holds {what}; it must be the Claim (PAS statement spec-12).",
-        )
-        found.refuse()
-    if first.resource.get("use") not in ("preauthorization", None):
-        found.fault(
-            "value",
-            "claim-use",
-            f"{first.path}.use",
-            f"Claim.use is {first.resource.get('use')!r}; prior authorization needs 'preauthorization'.",
-        )
-    return first
 
 
 def _diagnoses(index: BundleIndex, claim: Entry, whose: Patient | None, found: Findings) -> list[Diagnosis]:
@@ -240,55 +203,6 @@ def _diagnoses(index: BundleIndex, claim: Entry, whose: Patient | None, found: F
     return listed
 
 
-def _check_repetition(index: BundleIndex, found: Findings) -> None:
-    """PAS spec-14: a resource stands in the Bundle once. Two different resources under one fullUrl cannot be told apart."""
-    seen: dict[str, Entry] = {}
-    for entry in index.entries:
-        if entry.full_url and (earlier := seen.setdefault(entry.full_url, entry)) is not entry:
-            same = earlier.resource == entry.resource
-            report = found.warn if same else found.fault
-            report(
-                "duplicate",
-                "full-url-repeated",
-                f"Bundle.entry[{entry.index}].fullUrl",
-                f"fullUrl {entry.full_url} stands at entry {earlier.index} already"
-                + (" with the same content." if same else " with other content. Give each resource its own fullUrl."),
-            )
-        if not entry.full_url:
-            found.warn(
-                "required", "full-url-missing", f"Bundle.entry[{entry.index}].fullUrl", "The entry has no fullUrl."
-            )
-
-
-def check_one_claim(index: BundleIndex, claim: Entry, found: Findings) -> None:
-    """A second Claim beside the request is an earlier version of it (``Claim.related``), or a request nobody would answer."""
-    earlier, following = {claim.index}, [claim]
-    claims = [e for e in index.entries if e.type == "Claim" and e.container is None]
-    while len(claims) > 1 and following:
-        current = following.pop()
-        for related in elements(current.resource.get("related")):
-            meant = related.get("claim")
-            logical = meant.get("identifier") if isinstance(meant, dict) else None
-            named = {_token(related.get("reference")), _token(logical)}
-            target, told = index.resolve(meant, current), type_and_id(reference_of(meant) or "")
-            for each in claims:
-                same = target is not None and target.index == each.index
-                same = (
-                    same or (told is not None and told == ("Claim", each.id)) or bool(named & {*_tokens(each.resource)})
-                )
-                if same and each.index not in earlier:
-                    earlier.add(each.index)
-                    following.append(each)
-    for each in claims:
-        if each.index not in earlier:
-            found.fault(
-                "structure",
-                "several-claims",
-                f"Bundle.entry[{each.index}].resource",
-                "This is a second Claim, and no earlier version of the first (Claim.related). Send one Claim per request.",
-            )
-
-
 def _reference(entry: Entry | None, element: Element) -> str | None:
     return (entry.full_url or None) if entry else reference_of(element)
 
@@ -298,71 +212,9 @@ def _certification(element: Element) -> str | None:
     return code.code if code else None
 
 
-def _numbers(claim: Resource) -> dict[int | None, tuple[str, ...]]:
-    """The numbers of ours that the Claim (under ``None``) and its items give, those that give any."""
-    given: dict[int | None, tuple[str, ...]] = {}
-    for sequence, element in [(None, claim), *((i.get("sequence"), i) for i in elements(claim.get("item")))]:
-        values = [extension_value(element, url) for url in (urls.AUTHORIZATION_NUMBER, urls.ADMIN_REFERENCE)]
-        numbers = tuple(dict.fromkeys(_ours(value) for value in values if isinstance(value, str)))
-        if numbers:
-            given[sequence] = numbers
-    return given
-
-
-def _prior(
-    index: BundleIndex,
-    claim: Entry,
-    own: tuple[str, ...],
-    line_numbers: Mapping[int | None, tuple[str, ...]],
-    *,
-    cancels: bool,
-) -> Prior | None:
-    """What the request says it updates (``Claim.related``), in every way the earlier record may be known by; for a
-    cancellation without ``Claim.related``, the request itself (``own`` are its identifiers) and the numbers it gives."""
-    related = elements(claim.resource.get("related"))
-    if not related and not cancels:
-        return None
-    claims: list[str] = []
-    identifiers: list[str] = [] if related else list(own)
-    for each in related:
-        reference = each.get("claim")
-        if target := reference_of(reference):
-            claims += [target, absolute(target, claim)]
-        earlier = index.resolve(reference, claim)
-        if earlier is not None and earlier.index != claim.index:
-            claims.append(earlier.full_url)
-            identifiers += _tokens(earlier.resource)
-        if isinstance(reference, dict) and (token := _token(reference.get("identifier"))):
-            identifiers.append(token)
-    numbers = [number for given in line_numbers.values() for number in given]
-    return Prior(
-        tuple(dict.fromkeys(filter(None, claims))),
-        tuple(dict.fromkeys(identifiers)),
-        tuple(dict.fromkeys(numbers)),
-        related=bool(related),
-        cancels=cancels,
-    )
-
-
-def _ours(number: str) -> str:
-    """A number as it was issued: people write ours in any case, with hyphens and blanks."""
-    return number.strip().upper().replace("-", "") if is_valid(number) else number
-
-
 def _level_of_service(claim: Resource) -> str | None:
     code = next(codes(extension_value(claim, urls.LEVEL_OF_SERVICE)), None)
     return code.code if code else None
-
-
-def _token(identifier: object) -> str | None:
-    if isinstance(identifier, dict) and (value := text(identifier.get("value"))):
-        return f"{text(identifier.get('system')) or ''}|{value}"
-    return None
-
-
-def _tokens(resource: Element) -> tuple[str, ...]:
-    """``system|value`` of the identifiers that a resource (or a Reference) carries."""
-    return tuple(dict.fromkeys(filter(None, (_token(i) for i in elements(resource.get("identifier"))))))
 
 
 def _sorted(value: object) -> object:

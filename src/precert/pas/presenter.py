@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from precert.authorization.record.case import Case
-from precert.authorization.usecases.answers import rejection_of
+from precert.authorization.record.case import Case, fold
+from precert.authorization.usecases.answers import rejection_of, versions
 from precert.authorization.usecases.dependencies import Rejection, Rendered, Renderer
 from precert.authorization.usecases.submission import Submission
 from precert.fhir import json
+from precert.fhir.bundle import BundleIndex
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.types import Resource
 from precert.pas import shape20, shape22, urls
+from precert.pas.parties import parties
+from precert.pas.requests import closed_requests
 from precert.pas.response import Answer, Shape, response_bundle
 from precert.runtime import Runtime
 from precert.store.port import Outgoing, Put
@@ -61,11 +64,19 @@ class Presenter:
         return render
 
     def changed(self, case: Case, submission: Submission) -> Rendered:
-        """A record that changed by itself: its resources in both shapes, and the message to subscribers."""
+        """A record that changed by itself: its resources in both shapes, and the message to subscribers.
+
+        Nothing when the answer is what it was (an internal referral, a document that a reviewer is to see): the version of
+        the ClaimResponse is the requester's, and what they see did not change.
+        """
         stored = _Stored(case, submission)
         id, rejection = self._id(case), rejection_of(case)
+        before = _answered_before(case)
+        if before is not None and all(self._same(before.case, case, submission, shape, id) for shape in SHAPES):
+            return Rendered(b"")
         bundles: dict[str, str] = {}
-        for shape in SHAPES:
+        # Tasks and CommunicationRequests are stored once, in the shape that was asked in
+        for shape in sorted(SHAPES, key=lambda shape: case.opened.version != shape.VERSION):
             bundle = self._answer(case, submission, rejection, shape, case.opened.root, stored, id)
             bundles[shape.VERSION] = str(bundle["id"])
         change = Change(
@@ -78,6 +89,13 @@ class Presenter:
         answer = Answer(case, submission, rejection_of(case), shape, id, self.runtime.new_id(), root, at)
         response: Resource = response_bundle(answer)["entry"][0]["resource"]
         return response
+
+    def _same(self, before: Case, case: Case, submission: Submission, shape: Shape, id: str) -> bool:
+        """Whether both states of a record are answered alike, in one shape."""
+        at, bundle, root = self.runtime.now(), self.runtime.new_id(), case.opened.root
+        each = (Answer(state, submission, rejection_of(state), shape, id, bundle, root, at) for state in (before, case))
+        first, second = (response_bundle(answer) for answer in each)
+        return first == second
 
     def _id(self, case: Case) -> str:
         """The case's ClaimResponse keeps its id: each answer is one version of it."""
@@ -105,11 +123,31 @@ class Presenter:
         )
         bundle = response_bundle(answer)
         stored.put("Bundle", answer.bundle, json.dumps(bundle))
+        if (before := _answered_before(case)) is not None and rejection is None:
+            asked_in = next((each for each in SHAPES if each.VERSION in before.shapes[:1]), shape)
+            fhir = root + asked_in.PREFIX
+            sides = parties(case, submission.claim_resource, BundleIndex(submission.bundle), fhir)
+            for resource in closed_requests(before.case, case, sides, asked_in, fhir):
+                stored.put(resource["resourceType"], resource["id"], json.dumps(resource))
         for entry in bundle["entry"]:
             resource = entry["resource"]
             if resource["resourceType"] in ("Task", "CommunicationRequest"):
                 stored.put(resource["resourceType"], resource["id"], json.dumps(resource))
         return bundle
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The record as its last answer showed it, and the IG versions of that answer, the one asked in first."""
+
+    case: Case
+    shapes: tuple[str, ...]
+
+
+def _answered_before(case: Case) -> _Before | None:
+    """``None`` if the record was not answered yet."""
+    told = versions(case)
+    return _Before(fold(case.events[: told[-1].events]), tuple(told[-1].bundles)) if told else None
 
 
 class _Stored:

@@ -114,16 +114,17 @@ def payor_is_us(index: BundleIndex, coverage: Entry, directory: Directory) -> bo
 
 
 def another_payer(index: BundleIndex, claim: Entry, coverage: Entry | None, directory: Directory) -> bool:
-    """Whether the insurer or one of the Coverage's payors certainly means somebody else, or somebody else beside us."""
-    named = [(claim.resource.get("insurer"), claim)]
-    if coverage is not None:
-        named += [(payor, coverage) for payor in elements(coverage.resource.get("payor"))]
-    for reference, origin in named:
-        target = index.resolve(reference, origin)
-        logical = reference.get("identifier") if isinstance(reference, dict) else None
-        if directory.is_another(target.resource if target else None, logical):
-            return True
-    return False
+    """Whether the insurer certainly means somebody else, or the Coverage's payors name, or may name, another payer."""
+    insurer = _named(index, claim.resource.get("insurer"), claim)
+    payors = elements(coverage.resource.get("payor")) if coverage is not None else []
+    named = [_named(index, payor, coverage) for payor in payors if coverage is not None]
+    return directory.is_another(*insurer) or directory.shared(named)
+
+
+def _named(index: BundleIndex, reference: object, origin: Entry) -> tuple[Resource | None, object]:
+    """The resource that a Reference leads to, if any, and the identifier in it."""
+    target = index.resolve(reference, origin)
+    return target.resource if target else None, reference.get("identifier") if isinstance(reference, dict) else None
 
 
 def care_team(index: BundleIndex, claim: Entry) -> list[str]:

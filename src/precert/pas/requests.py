@@ -55,14 +55,49 @@ def information_requests(case: Case, parties: Parties, shape: RequestShape, fhir
     for line in case.ordered:
         if line.state != "pended_info" or line.questions is None:
             continue
-        asked = _Asked(case, line, line.questions, parties, shape, fhir)
-        resources = [asked.communication(asked.list_id, urls.QUESTIONNAIRE_REQUEST, None), asked.questionnaire_task()]
-        documents = asked.documents()
-        resources += [asked.communication(f"{asked.list_id}-{d.code}", d.code, d) for d in documents]
-        if documents:
-            resources.append(asked.attachment_task(documents))
+        resources = _Asked(case, line, line.questions, parties, shape, fhir).resources()
         entries += [bundle_entry(f"{fhir}/{r['resourceType']}/{r['id']}", r) for r in resources]
     return entries
+
+
+def closed_requests(before: Case, case: Case, parties: Parties, shape: RequestShape, fhir: str) -> list[Resource]:
+    """What was asked at the time of ``before`` (an earlier state of ``case``) and is no longer open, as it ended: answered,
+    so ``completed``; else ``cancelled`` (a CommunicationRequest: ``revoked``). ``statusReason`` says why.
+
+    The PAS profiles allow a CommunicationRequest no status but ``active`` and a Task none for what was called off (HRex
+    Task Status): these no longer claim to conform to them.
+    """
+    closed: list[Resource] = []
+    for line in before.ordered:
+        if line.questions is None or (now := case.lines[line.sequence]).questions == line.questions:
+            continue
+        later = (e.ev for e in case.events[len(before.events) :] if e.line == line.sequence)
+        answered = "info_received" in later
+        reason = _why_closed(now, answered=answered)
+        for resource in _Asked(before, line, line.questions, parties, shape, fhir).resources():
+            called_off = "cancelled" if resource["resourceType"] == "Task" else "revoked"
+            resource |= {"status": "completed" if answered else called_off, "statusReason": {"text": reason}}
+            if resource["resourceType"] != "Task" or not answered:
+                del resource["meta"]
+            closed.append(resource)
+    return closed
+
+
+def _why_closed(line: Line, *, answered: bool) -> str:
+    """Why a list of questions about ``line`` is no longer open, in a sentence for the requester."""
+    if answered:
+        more = " What is still missing is asked for in a newer request." if line.questions is not None else ""
+        return f"Information was received.{more}"
+    if line.questions is not None:
+        return "Replaced by a newer request for information."
+    if line.state == "cancelled":
+        return "The service is no longer asked for."
+    if line.state in _UNDECIDED:
+        return "Nothing more is needed now: a reviewer looks at the request as it is."
+    return "The request was decided on what is on file. Nothing more is needed."
+
+
+_UNDECIDED = frozenset({"screening", "auto_review", "nurse_review", "md_review"})
 
 
 _WINDOW_MODIFIERS = {30: "18803-7", 92: "18804-5", 184: "18805-2", 275: "18806-0", 366: "18807-8"}
@@ -98,6 +133,13 @@ class _Asked:
     @property
     def list_id(self) -> str:
         return self.questions.id
+
+    def resources(self) -> list[Resource]:
+        """The CommunicationRequests and Tasks of the list, the questionnaire's first."""
+        documents = self.documents()
+        found = [self.communication(self.list_id, urls.QUESTIONNAIRE_REQUEST, None), self.questionnaire_task()]
+        found += [self.communication(f"{self.list_id}-{d.code}", d.code, d) for d in documents]
+        return [*found, self.attachment_task(documents)] if documents else found
 
     def documents(self) -> list[_Document]:
         """The documents that would answer questions of the list, each once."""

@@ -8,12 +8,11 @@ from decimal import Decimal
 
 from precert.fhir.types import elements
 from precert.policy.amounts import MOST, Amount, read, total, unit_of
-from precert.policy.codeset import normal
 from precert.policy.logic import Leaf, leaves
 from precert.policy.periods import Window
 from precert.policy.run import Run
 from precert.policy.scope import service_codes
-from precert.policy.types import Counted, Outcome
+from precert.policy.types import Counted, LineContext, Outcome
 
 Verdict = tuple[Outcome, str, str | None]
 """Outcome, the sentence why, reason code."""
@@ -92,7 +91,7 @@ def _over_grant(run: Run) -> Verdict | None:
     unit = unit_of(grant.unit) or "units"
     most = Amount(grant.max_quantity, unit)
     context = run.context
-    counted = [c for c in context.counted if _same_service(run, c) and (c.same_request or _overlaps(run, c))]
+    counted = [c for c in _of_same_service(run) if c.same_request or _overlaps(run, c)]
     quantity = context.item.get("quantity")
     # who names no amount asks for all that the grant gives
     own = read(quantity) if quantity is not None else most
@@ -146,8 +145,8 @@ def _out_of_time(run: Run) -> Verdict | None:
 def _asked_twice(run: Run) -> Verdict | None:
     """The very service of another line of the request, for the same days."""
     mine = frozenset(run.context.item.get("modifiers", ()))
-    for other in run.context.counted:
-        alike = other.same_request and _same_service(run, other) and frozenset(other.modifiers) == mine
+    for other in _of_same_service(run):
+        alike = other.same_request and frozenset(other.modifiers) == mine
         if alike and _same_days(run, other):
             reason = f"The same service stands in {other.reference} for the same days: a possible duplicate."
             return Outcome.REFER_NURSE, reason, "duplicate"
@@ -159,15 +158,30 @@ def _goes_on(run: Run) -> Verdict | None:
     if run.policy.model.applies.request != ("initial",):
         return None
     since = run.context.service_date - _CONTINUES
-    for known in run.context.counted:
-        if known.granted and _same_service(run, known) and (known.end is None or known.end >= since):
-            reason = f"{known.reference} authorizes this service already; a further period is a renewal."
-            return Outcome.REFER_NURSE, reason, "continuation"
+    for known in _of_same_service(run):
+        if known.granted and (known.end is None or known.end >= since):
+            return Outcome.REFER_NURSE, _said_of_days(run.context, known), "continuation"
     return None
 
 
-def _same_service(run: Run, other: Counted) -> bool:
-    return bool(frozenset(service_codes(run.context.item)) & frozenset(map(normal, other.codes)))
+def _said_of_days(context: LineContext, known: Counted) -> str:
+    """How the days asked for lie to those of the authorization on record: after them, among them or before them."""
+    last = context.service_end or context.service_date
+    start, end = known.start.isoformat(), known.end.isoformat() if known.end else None
+    if known.end is not None and context.service_date > known.end:
+        return f"{known.reference} authorized this service until {end}; a further period is a renewal."
+    if last < known.start:
+        return f"{known.reference} authorizes this service from {start}; this request is for earlier days."
+    until = f" to {end}" if end else " without an end"
+    return f"{known.reference} authorizes this service already, from {start}{until}; these days are asked for again."
+
+
+def _of_same_service(run: Run) -> list[Counted]:
+    """What counts beside the line and is the same service."""
+    if not run.context.counted:
+        return []
+    own = frozenset(service_codes(run.context.item))
+    return [other for other in run.context.counted if not own.isdisjoint(other.codes)]
 
 
 def _same_days(run: Run, other: Counted) -> bool:

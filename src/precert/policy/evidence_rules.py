@@ -149,9 +149,6 @@ NOTHING_THERE: Mapping[str, frozenset[str]] = {
 """Codes that say the thing is not there (any more, or yet). With every other code that does not count it is not known
 whether it is, so that even what the payer holds completely must not be read as "no" (``absent``)."""
 
-TENTATIVE = frozenset({"unconfirmed", "provisional", "differential"})
-"""verificationStatus of a condition that somebody thinks of and nobody has established."""
-
 DIAGNOSIS_TYPES = frozenset(
     {
         # X12 1270 in the 278 (https://build.fhir.org/ig/HL7/davinci-pas/ValueSet-X12278DiagnosisType.html)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
+import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from precert.policy.activation import name_of_set, read_withheld, value_sets_of
@@ -21,10 +22,12 @@ from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.folder import VALUE_SET_FOLDER, Listing, listing
 from precert.policy.lint import blocking
-from precert.policy.load import PolicyFileError, Problem, load_file, read_file, read_yaml, validated
+from precert.policy.load import PolicyFile, PolicyFileError, Problem, load_file, read_file, read_yaml, validated
 from precert.policy.model import Pattern
 from precert.policy.overlap import overlaps
 from precert.policy.withheld import Span, Withheld, expanded, of_policy, uncovered
+
+log = structlog.get_logger(__name__)
 
 
 class ValueSetFile(BaseModel):
@@ -108,10 +111,19 @@ class PolicyLibrary:
         return None
 
     def reload_if_changed(self, now: datetime) -> ReloadReport:
-        """Look at the directory and read what is new or different. Cheap when nothing changed. Never raises."""
-        found, before = listing(self.directory), self._listing
-        if found == before:
+        """Look at the directory and read what is new or different. Cheap when nothing changed. Never raises: of a reload that
+        fails on the way nobody knows what it would have changed, so no rule decides until one succeeds."""
+        found = listing(self.directory)
+        if found == self._listing:
             return ReloadReport(now, changed=False, problems=self.problems)
+        try:
+            return self._reload(found, now)
+        except Exception as error:
+            log.exception("policies cannot be reloaded")
+            return self._reload(Listing({}, {}, f"the reload failed: {type(error).__name__}: {error}"), now)
+
+    def _reload(self, found: Listing, now: datetime) -> ReloadReport:
+        before = self._listing
         if found.trouble is not None:  # what was loaded stays as it is, and decides nothing
             message = "the folder cannot be read; a person decides about every service"
             problem = Problem(str(self.directory), 1, "", message)
@@ -179,19 +191,18 @@ class PolicyLibrary:
 
     def _read_policy(self, path: Path, value_sets: ValueSets) -> None:
         """Put one file into force; or note what is wrong with it and what it was about."""
-        content: object = None
+        file: PolicyFile | None = None
         try:
             file = load_file(path)
-            content = file.policy.model_dump(mode="json", by_alias=True)
             policy = CompiledPolicy(file, value_sets)
             if problems := blocking(policy, value_sets):
                 raise PolicyFileError(problems)
         except PolicyFileError as error:
-            self._refuse(path, error.problems, error.content or content, value_sets)
+            self._refuse(path, error.problems, error.content or _content(file), value_sets)
             return
         except Exception as error:  # whatever a file does, the others must be read, and this one must be told of
             message = f"cannot be used: {type(error).__name__}: {error}"
-            self._refuse(path, (Problem(str(path), 1, "", message),), content, value_sets)
+            self._refuse(path, (Problem(str(path), 1, "", message),), _content(file), value_sets)
             return
         self._known[path] = _Known(policy, expanded(policy.model.applies.services, value_sets))
         for table in (self._problems, self._broken):
@@ -199,7 +210,10 @@ class PolicyLibrary:
 
     def _refuse(self, path: Path, problems: tuple[Problem, ...], content: object, value_sets: ValueSets) -> None:
         kept = self._known.get(path)
-        suffix = f" (still using {kept.policy.id} {kept.policy.version} as it was before)" if kept else ""
+        suffix = ""
+        if kept is not None and kept.policy.model.status == "active":
+            was = f"{kept.policy.id} {kept.policy.version}"
+            suffix = f" (a person decides about the services of {was}, as they were before, until this is mended)"
         self._problems[path] = tuple(replace(p, message=p.message + suffix) for p in problems)
         before, now = (
             self._broken.get(path),
@@ -293,3 +307,8 @@ class PolicyLibrary:
             why = f"{Path(file).name} with {id} {version} was removed since start"
             for start, end in uncovered(spans, known.span):
                 yield file, replace(known.withheld(why), start=start, end=end)
+
+
+def _content(file: PolicyFile | None) -> object:
+    """What a file that could be read says, as its text has it."""
+    return file.policy.model_dump(mode="json", by_alias=True) if file is not None else None

@@ -27,6 +27,7 @@ from precert.store.port import (
     Idempotency,
     KeyReused,
     Leased,
+    NoStore,
     Page,
     Param,
     Replayed,
@@ -42,6 +43,11 @@ T = TypeVar("T")
 
 FILE = "precert.db"
 _MIB = 1024 * 1024
+
+
+def _written(file: Path) -> bool:
+    """Is there a database file that something was ever written to? What SQLite made and never filled has no bytes."""
+    return file.is_file() and file.stat().st_size > 0
 
 
 def free_bytes(directory: Path) -> int:
@@ -82,6 +88,7 @@ class EmbeddedStore(Store):
         cls,
         directory: Path,
         *,
+        create: bool = True,
         now: Callable[[], datetime] | None = None,
         queue_limit: int = 1024,
         min_free_bytes: int = 64 * _MIB,
@@ -90,13 +97,19 @@ class EmbeddedStore(Store):
     ) -> EmbeddedStore:
         """Open or create the store in ``directory``, for this process alone. Blocks for a few milliseconds.
 
-        ``now`` is the clock for version times (default: the system's). ``queue_limit`` writes may wait, more are refused
+        Without ``create`` a store that is not there is not made, and neither is its folder: for commands that read what
+        a server wrote, where an empty store made of a mistyped path would be told as "nothing was found". ``now`` is the clock for version times (default: the system's). ``queue_limit`` writes may wait, more are refused
         with Busy. With less than ``min_free_bytes`` left, as told by ``free_space``, writes are refused with StorageFull
         and reads go on. ``readers`` threads run searches.
 
-        Raises Locked (another process has it), Corrupt (not a store, or damaged), StorageFull, UnsafeInstallation
-        (wrong packages) and StoreError (not writable, written by a newer precert).
+        Raises Locked (another process has it), NoStore (nothing there and not ``create``), Corrupt (not a store, or
+        damaged), StorageFull, UnsafeInstallation (wrong packages) and StoreError (not writable, written by a newer precert).
         """
+        if not create and not _written(directory / FILE):
+            raise NoStore(
+                f"there is no store in {directory} (no file {FILE} with anything in it), and none was made;"
+                " name the server's data folder with --data, as `precert serve` has it"
+            )
         self_test()
         warn_about_sqlite()
         try:

@@ -60,6 +60,10 @@ class Locked(StoreError):
     """Another process holds the data directory."""
 
 
+class NoStore(StoreError):
+    """There is no store where one was to be read. Nothing was made."""
+
+
 def is_id(id: str) -> bool:
     """Whether a resource can have ``id``: what clients call things may hold what no key may."""
     return bool(id) and "/" not in id

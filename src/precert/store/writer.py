@@ -136,7 +136,7 @@ class Writer:
                 return job, job.unit(self._db), None
         except (*DATABASE_ERRORS, TransactionLost):
             raise
-        except Exception as error:
+        except Exception as error:  # whatever the unit raises is for the caller who waits for it, and for nobody else
             if not self._transaction.active:
                 raise
             return job, None, error

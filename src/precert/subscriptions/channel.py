@@ -9,7 +9,7 @@ from precert.fhir.extension import extensions, value
 from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, elements, text
 from precert.fhir.versions import STU_2_0, STU_2_2, VersionName
-from precert.subscriptions.outbound import TargetRefused, read_target
+from precert.security.outbound import TargetRefused, read_target
 from precert.subscriptions.record import Channel, Content
 from precert.subscriptions.urls import CHANNEL_TYPE, HEARTBEAT_PERIOD, MAX_COUNT, PAYLOAD_CONTENT, TIMEOUT
 from precert.web.http import media_type
@@ -20,6 +20,7 @@ CONTENTS: dict[VersionName, tuple[Content, ...]] = {
 }
 """PAS 2.2.1 spec-62; PAS 2.0.1 statement 145 (full-resource is its "by agreement")."""
 
+_LONGEST_ENDPOINT = 2048
 _PAYLOADS = ("application/fhir+json", "application/json")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 §5.5, ASCII only
@@ -105,7 +106,7 @@ def _endpoint(channel: Element, allow_private: bool, issues: list[Issue]) -> str
         issues.append(refused("endpoint", f"{_AT}.endpoint", why, code="required"))
         return ""
     try:
-        read_target(endpoint, allow_private)
+        read_target(endpoint, allow_private, _LONGEST_ENDPOINT)
     except TargetRefused as error:
         issues.append(refused_endpoint(error))
     return endpoint

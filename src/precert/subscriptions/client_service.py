@@ -15,9 +15,9 @@ from precert.fhir.types import Resource
 from precert.fhir.versions import VersionName
 from precert.runtime import Runtime
 from precert.security.identity import Client
+from precert.security.outbound import Resolver, TargetRefused, TargetUnresolved, check_target
 from precert.store.port import Audit, Param
 from precert.subscriptions.channel import refused, refused_endpoint
-from precert.subscriptions.outbound import Resolver, TargetRefused, TargetUnresolved, check_target
 from precert.subscriptions.policy import DeliveryPolicy
 from precert.subscriptions.progress import Changed, end_message, next_beat, started, stopped
 from precert.subscriptions.record import Content, Numbered, Record

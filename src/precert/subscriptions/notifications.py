@@ -22,7 +22,7 @@ def handshake(record: Record, *, id: str, parameters: str, at: datetime, kind: K
     # A handshake goes out while the subscription is "requested": status says so (backport IG, "Handshake").
     status = "requested" if kind == "handshake" else record.status
     state = status_parameters(record, id=parameters, kind=kind, status=status, count=record.progress.last)
-    return json.dumps(_history(record, id, at, [_status_entry(record, state)]))
+    return json.dumps(_history(id, at, [_status_entry(record, state)]))
 
 
 def event_notification(record: Record, numbered: Numbered, bundles: Mapping[str, bytes]) -> bytes:
@@ -41,7 +41,7 @@ def event_notification(record: Record, numbered: Numbered, bundles: Mapping[str,
         content=content,
     )
     entries = [_status_entry(record, state), *_event_entries(record, [numbered], content, bundles)]
-    return json.dumps(_history(record, numbered.bundle, numbered.at, entries))
+    return json.dumps(_history(numbered.bundle, numbered.at, entries))
 
 
 def past_events(
@@ -65,7 +65,7 @@ def past_events(
         content=content,
     )
     entries = [_status_entry(record, state), *_event_entries(record, events, content, bundles)]
-    return json.dumps(_history(record, id, at, entries))
+    return json.dumps(_history(id, at, entries))
 
 
 def status_bundle(states: Sequence[Resource], *, id: str, at: datetime) -> Resource:
@@ -159,7 +159,7 @@ def _status_entry(record: Record, state: Resource) -> Element:
     }
 
 
-def _history(record: Record, id: str, at: datetime, entries: list[Element]) -> Resource:
+def _history(id: str, at: datetime, entries: list[Element]) -> Resource:
     return {
         "resourceType": "Bundle",
         "id": id,

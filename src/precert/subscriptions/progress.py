@@ -103,7 +103,7 @@ def _succeeded(record: Record, notice: Notice, policy: DeliveryPolicy, runtime: 
     if not beat and next_notice(record) is not None:
         changed = with_work(record, FRESH, runtime.new_id(), now)
         record, outgoing = changed.record, changed.outgoing
-    return _beating(record, outgoing, policy, runtime, now, renew=beat)
+    return _beating(record, outgoing, runtime, now, renew=beat)
 
 
 def _failed(
@@ -120,14 +120,13 @@ def _failed(
     if failures >= policy.error_after:
         record = with_status(record, "error", now)
     if notice.kind == "heartbeat":  # not repeated: the next one comes anyway
-        return _beating(record, (), policy, runtime, now, renew=True)
+        return _beating(record, (), runtime, now, renew=True)
     return with_work(record, RETRY, runtime.new_id(), now + policy.retry_in(failures, runtime.random_bits))
 
 
 def _beating(
     record: Record,
     outgoing: tuple[Outgoing, ...],
-    policy: DeliveryPolicy,
     runtime: Runtime,
     now: datetime,
     *,

@@ -16,10 +16,10 @@ from precert.fhir.outcome import FhirError, Issue, bad_request
 from precert.fhir.versions import VersionName
 from precert.runtime import Runtime
 from precert.security.identity import Client
+from precert.security.outbound import Resolver, system_resolver
 from precert.store.port import BadPage, Conflict, Store
 from precert.subscriptions.client_service import ClientService, Organizations, Validate
 from precert.subscriptions.notifications import past_events, status_bundle, status_parameters
-from precert.subscriptions.outbound import Resolver, system_resolver
 from precert.subscriptions.policy import DeliveryPolicy
 from precert.subscriptions.queries import (
     Pairs,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from precert.subscriptions.outbound import (
+from precert.security.outbound import (
     PooledResolver,
     ResolvedTarget,
     Resolver,

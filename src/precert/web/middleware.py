@@ -48,7 +48,7 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_with_id)
-            except Exception:
+            except Exception:  # whatever failed, the client gets an answer with the id under which it was logged
                 log.exception("unexpected failure")
                 if answered:
                     raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from email.utils import format_datetime
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 
 from precert.fhir.outcome import FhirError, Issue
 from precert.security.identity import Client
@@ -23,6 +23,8 @@ def read_router(
     async def read(request: Request, type: str, id: str) -> Response:
         client = identify(request)
         check_accept(request)
+        if id.startswith("$"):  # no id: the name of an operation
+            raise HTTPException(405, headers={"Allow": "POST"})
         if type not in types:
             raise FhirError(404, Issue("error", "not-found", f"{type[:64]} is not served here.", rule="unknown-type"))
         return await read_document(request, store, tenant, type, id, client)

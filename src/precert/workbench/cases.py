@@ -7,8 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from precert.authorization.deciding.determination_rules import OPEN_STATES, Reviewed
-from precert.authorization.deciding.grounds import Ground
-from precert.authorization.record.case import Case, Line, decode, fold
+from precert.authorization.record.case import (
+    REVIEWER_FORM,
+    REVIEWER_LINK,
+    Case,
+    Line,
+    OpenQuestions,
+    decode,
+    fold,
+    is_note,
+)
 from precert.authorization.record.explain import explain_case, explain_event
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.determine import reviewed
@@ -17,7 +25,7 @@ from precert.fhir import json
 from precert.fhir.coding import CodePattern
 from precert.fhir.types import Element
 from precert.store.port import Document
-from precert.workbench import labels
+from precert.workbench import labels, sentences
 from precert.workbench.documents import DocumentView, distinct, documents, reference_anchor
 from precert.workbench.element_text import say
 from precert.workbench.explain_view import EventView, LineView, event_view, explanation_view
@@ -34,6 +42,7 @@ class FormCriterion:
     text: str
     word: str
     tone: str
+    unmet: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +114,27 @@ async def case_view(service: AuthorizationService, document: Document, now: date
 
 async def _documents(service: AuthorizationService, case: Case) -> list[DocumentView]:
     """The newest version of the request and all that was attached since."""
-    questions = _questions(service, case)
+    questions, forms = _questions(service, case), _titles(case)
     found: list[DocumentView] = []
     for number, id in enumerate([case.submission, *case.attachments]):
         stored = await service.store.get(service.tenant, "Bundle", id)
         if stored is not None:
             source = "with the request" if number == 0 else f"attachment {number}"
-            found += documents(json.loads(stored.body), source, questions)
+            found += documents(json.loads(stored.body), source, questions, forms)
     return sorted(found, key=lambda view: not view.clinical)
+
+
+def _titles(case: Case) -> Mapping[str, str]:
+    """Policy to title, of all that ever decided a line; forms are called like their policies."""
+    made = (event.determination for event in case.events if event.determination is not None)
+    titles = {d.policy: d.title for d in made if d.policy and d.title}
+    return titles | {f"{REVIEWER_FORM}{each.id}": "A reviewer's question" for each in _asked_in_words(case)}
+
+
+def _asked_in_words(case: Case) -> Iterator[OpenQuestions]:
+    """The lists, oldest first, on which a reviewer asked in their own words."""
+    lists = (event.questions for event in case.events if event.questions is not None)
+    yield from (each for each in lists if any(map(is_note, each.questions)))
 
 
 def _history(case: Case) -> Iterator[EventView]:
@@ -131,6 +153,8 @@ def _questions(service: AuthorizationService, case: Case) -> Mapping[str, str]:
         for name, fact in policy.fact_models.items() if policy else ():
             if fact.ask is not None:
                 asked.setdefault(name, fact.ask.text)
+    for questions in _asked_in_words(case):
+        asked[REVIEWER_LINK] = " ".join(str(q["text"]) for q in questions.questions if is_note(q))
     return asked
 
 
@@ -200,7 +224,7 @@ def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
             "Service dates",
             " to ".join(dict.fromkeys(labels.day(d) for d in (asked.service_start, asked.service_end) if d)),
         ),
-        ("Request", asked.request),
+        ("Request", labels.REQUESTS.get(asked.request, asked.request)),
         ("Diagnoses", "; ".join(map(say, asked.diagnoses))),
         ("Place", say(asked.item.get("locationCodeableConcept"))),
         ("Rendered by", (asked.provider.name or asked.provider.npi or "") if asked.provider else ""),
@@ -214,9 +238,9 @@ def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
         pended=line.state == "pended_info",
         asked=tuple((label, shown) for label, shown in pairs if shown),
         explained=view,
-        open_questions=tuple(questions.questions) if questions else (),
+        open_questions=sentences.serving(questions.questions if questions else (), view.raw.get("criteria") or ()),
         answer_due=labels.when(questions.due) if questions and questions.due else None,
-        choices=tuple(_choice(ground) for ground in found.grounds.values() if not ground.group),
+        choices=tuple(_choices(found, view)),
         referral=_referral(view.raw.get("referral") or {}),
         quantity=quantity,
         unit=asked.unit or "units",
@@ -226,8 +250,13 @@ def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
 _SPEAKS = {"against": ("not met", "bad"), "unknown": ("unknown", "wait"), "for": ("met", "good")}
 
 
-def _choice(ground: Ground) -> FormCriterion:
-    return FormCriterion(ground.id, ground.text, *_SPEAKS[ground.speaks])
+def _choices(found: Reviewed, view: LineView) -> Iterator[FormCriterion]:
+    """The criteria that can be named, in the words in which the tree above the form tells of them."""
+    told = {node.id: (node.word, node.tone) for section in view.sections for node in section.root.below() if node.id}
+    for ground in found.grounds.values():
+        if not ground.group:
+            word, tone = told.get(ground.id, _SPEAKS[ground.speaks])
+            yield FormCriterion(ground.id, ground.text, word, tone, ground.speaks == "against")
 
 
 def _referral(told: Element) -> str | None:

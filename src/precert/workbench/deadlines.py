@@ -1,20 +1,12 @@
-"""By when a request should be decided, for sorting and colouring the worklist.
-
-72 hours when expedited, else the end of the seventh day after receipt in the plan's zone: the times of 42 CFR 422.568,
-422.572, 438.210(d) and 440.230(e) for 2026. Commercial plans may take longer by law; seven days is right for them too as
-a target. It is a target for people, not a record: nothing happens when it passes.
-"""
+"""Deadlines in words and colours, for the worklist. The rule is :mod:`precert.authorization.deciding.deadline`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, timedelta
 
+from precert.authorization.deciding.deadline import deadline, zone_named
 from precert.workbench import labels
-
-EXPEDITED = timedelta(hours=72)
-STANDARD_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +23,9 @@ class Due:
 
 
 def due(received: datetime, track: str, zone: str, now: datetime) -> Due:
-    """The target of one request."""
-    if track == "expedited":
-        at = received + EXPEDITED
-    else:
-        local = received.astimezone(_zone(zone))
-        last = local.date() + timedelta(days=STANDARD_DAYS)
-        at = datetime.combine(last, time(23, 59, 59), _zone(zone)).astimezone(UTC)
-    whole = (at - received).total_seconds()
-    used = (now - received).total_seconds() / whole if whole > 0 else 1.0
-    return Due(at, used, span(at - now))
-
-
-def _zone(name: str) -> ZoneInfo:
-    """The plan's time zone; a name that nobody knows must not cost the reviewers their list."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
+    """The deadline of one request, as it looks at ``now``."""
+    target = deadline(received, track, zone)
+    return Due(target.at, target.used(now), span(target.at - now))
 
 
 def span(left: timedelta) -> str:
@@ -67,5 +44,5 @@ def span(left: timedelta) -> str:
 
 def written(at: datetime, zone: str) -> str:
     """``Fri 27 Nov, 23:59 EST`` in the plan's zone."""
-    local = at.astimezone(_zone(zone))
+    local = at.astimezone(zone_named(zone))
     return f"{local:%a} {labels.day(local)}, {local:%H:%M %Z}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from precert.authorization.deciding.answers import questionnaire_answers
@@ -53,6 +55,7 @@ _NAMES = {
 }
 _TEXT_MOST = 20_000
 _RAW_STRING_MOST = 2_000
+_NO_TITLES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,15 @@ class DocumentView:
     raw: str
 
 
-def documents(bundle: Resource, source: str, questions: Mapping[str, str]) -> list[DocumentView]:
-    """Every resource of a bundle (and of bundles in it), clinical ones first. ``questions``: fact name to question."""
+def documents(
+    bundle: Resource, source: str, questions: Mapping[str, str], forms: Mapping[str, str] = _NO_TITLES
+) -> list[DocumentView]:
+    """Every resource of a bundle (and of bundles in it), clinical ones first. ``questions``: fact name to question.
+    ``forms``: name of a policy, and so of its form, to title."""
     index = BundleIndex(bundle)
-    found = [_document(entry, source, questions) for entry in unpacked(index) if entry.type not in ("", "Bundle")]
+    found = [
+        _document(entry, source, questions, forms) for entry in unpacked(index) if entry.type not in ("", "Bundle")
+    ]
     return sorted(found, key=lambda document: not document.clinical)
 
 
@@ -113,11 +121,12 @@ def reference_anchor(reference: str) -> str:
     return f"doc-{labels.anchor(reference)}"
 
 
-def _document(entry: Entry, source: str, questions: Mapping[str, str]) -> DocumentView:
+def _document(entry: Entry, source: str, questions: Mapping[str, str], forms: Mapping[str, str]) -> DocumentView:
     resource = entry.resource
     where = f"{entry.type}/{entry.id}" if entry.id else entry.path
     if entry.type == "QuestionnaireResponse":
-        fields = [FieldView("form", str(resource["questionnaire"]))] if text(resource.get("questionnaire")) else []
+        form = text(resource.get("questionnaire"))
+        fields = [FieldView("form", forms.get(_form_name(form), form))] if form else []
         fields += [FieldView("answered", say(resource["authored"]))] if text(resource.get("authored")) else []
         fields += [
             FieldView(questions.get(name, name), labels.value(answer.value), reference_anchor(answer.reference))
@@ -136,6 +145,11 @@ def _document(entry: Entry, source: str, questions: Mapping[str, str]) -> Docume
         body=_plain_text(resource),
         raw=json.dumps(_shortened(resource), pretty=True).decode(),
     )
+
+
+def _form_name(canonical: str) -> str:
+    """The last part of a canonical, without its version: ``urn:precert:questionnaire:x|1`` and ``http://…/x`` are ``x``."""
+    return re.split(r"[/:]", canonical.partition("|")[0])[-1]
 
 
 def _title(resource: Resource, kind: str) -> str:

@@ -124,7 +124,8 @@ def _address(value: Element) -> str:
 
 
 def _reference(value: Element) -> str:
-    return text(value.get("display")) or text(value.get("reference")) or ""
+    shown, reference = text(value.get("display")), text(value.get("reference")) or ""
+    return shown or ("sent along" if reference.startswith("urn:uuid:") else reference)
 
 
 def _texted(value: Element) -> str:

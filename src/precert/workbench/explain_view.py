@@ -9,7 +9,8 @@ from typing import Any
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
 from precert.policy.model import Fact
-from precert.workbench import labels
+from precert.security.identity import OPEN_CLIENT
+from precert.workbench import labels, sentences
 from precert.workbench.trees import Section, traced_sections
 
 Link = Callable[[str], str | None]
@@ -29,8 +30,8 @@ class FactView:
     label: str
     value: str
     known: bool
+    disputed: bool
     provenance: str
-    tone: str
     evidence: tuple[tuple[str, str | None, str], ...]
     notes: tuple[str, ...]
 
@@ -73,6 +74,11 @@ class LineView:
     reference: str | None
     events: tuple[EventView, ...]
 
+    @property
+    def waiting(self) -> bool:
+        """Whether some question is open; else all that is listed was asked by a reviewer and something arrived since."""
+        return any(question.get("state") != "answered" for question in self.questions)
+
 
 @dataclass(frozen=True, slots=True)
 class ExplanationView:
@@ -112,7 +118,7 @@ def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> Line
     code = line.get("decision")
     state = line.get("state")
     by = line.get("by") or {}
-    questions = tuple(line.get("questions") or ())
+    questions = sentences.serving(line.get("questions") or (), line.get("criteria") or ())
     asked = {question.get("link_id") for question in questions}
     known = {str(fact.get("name")): fact_view(fact, models, link) for fact in line.get("facts", ())}
     bare = [missing for missing in line.get("missing", ()) if missing not in asked]
@@ -127,14 +133,14 @@ def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> Line
         decision_code=code,
         tone=labels.state_tone(state) if state else labels.decision_tone(code),
         outcome=labels.outcome(line.get("outcome")),
-        reason=_reason(line, len(questions) + len(bare)),
-        by=f"{by['id']}, {by['role']}" if by.get("human") else "the rules (no person)" if by else "the rules",
+        reason=_reason(line, len(questions) + len(bare), known),
+        by=_by(by),
         human=bool(by.get("human")),
         sections=traced_sections(catalogue, line),
         facts=known,
         questions=(*questions, *({"link_id": m, "text": known[m].label if m in known else m} for m in bare)),
         reasons=tuple(_reasons(line, questions)),
-        considered=tuple(line.get("considered") or ()),
+        considered=tuple(_considered(one, catalogue) for one in line.get("considered") or ()),
         conflicts=tuple(line.get("conflicts") or ()),
         alternatives=tuple(map(_alternative, line.get("alternatives") or ())),
         authorization=tuple(_authorization(line.get("authorization") or {})),
@@ -143,13 +149,25 @@ def line_view(line: Element, catalogue: Catalogue, link: Link = nowhere) -> Line
     )
 
 
-def _reason(line: Element, open_questions: int) -> str | None:
+def _by(by: Element) -> str:
+    """Who decided, with the licence and the specialty that they named."""
+    if not by.get("human"):
+        return "the rules (no person)" if by else "the rules"
+    more = [f"licence {by['license']}" if by.get("license") else "", by.get("specialty") or ""]
+    return ", ".join([str(by["id"]), str(by["role"]), *(part for part in more if part)])
+
+
+def _reason(line: Element, open_questions: int, facts: Mapping[str, FactView]) -> str | None:
     sentence = line.get("reason")
     if not sentence:
         return None
     human = bool((line.get("by") or {}).get("human"))
+    if human:
+        return str(sentence)
+    if line.get("reason_code") == "conflict" and (disputed := [fact.label for fact in facts.values() if fact.disputed]):
+        return f"The sources disagree: {'; '.join(disputed)}"
     return labels.reason(
-        str(sentence),
+        sentences.plain(sentences.unmet(str(sentence), len(line.get("unmet") or ()))),
         outcome=line.get("outcome"),
         code=line.get("reason_code"),
         human=human,
@@ -162,7 +180,7 @@ def _reasons(line: Element, questions: tuple[Element, ...]) -> list[str]:
     first = str(questions[0].get("text")).rstrip("?") if questions else None
     said = [r for r in map(str, line.get("reasons", ())) if r != line.get("reason") and not (first and first in r)]
     texts = {c.get("id"): c.get("text") for c in line.get("criteria") or ()}  # a person's reasons are criterion ids
-    return [f"{reason}: {texts[reason]}" if texts.get(reason) else reason for reason in said]
+    return [f"{texts[reason]} ({reason})" if texts.get(reason) else sentences.plain(reason) for reason in said]
 
 
 def _evidence(references: list[str], link: Link) -> list[tuple[str, str | None, str]]:
@@ -179,39 +197,47 @@ def fact_view(fact: Element, models: Mapping[str, Fact], link: Link) -> FactView
     model = models.get(name)
     unit = (model.unit or (model.ask.unit if model.ask else None)) if model else None
     shown = labels.value(fact.get("value"))
-    known = provenance not in ("missing", "conflict")
+    known, nobody = provenance not in ("missing", "conflict"), provenance == "closed-world"
     said = labels.ORIGINS.get(str(fact.get("origin"))) if provenance in ("attested", "conflict") else None
-    numeric = isinstance(fact.get("value"), int | float) and not isinstance(fact.get("value"), bool)
+    origin = "" if nobody else _provenance(provenance, said)
+    if nobody:
+        shown, origin = sentences.assumed(model, fact.get("value"))
+    numeric = not nobody and isinstance(fact.get("value"), int | float) and not isinstance(fact.get("value"), bool)
     return FactView(
         name=name,
         label=model.ask.text if model and model.ask else name.replace("_", " "),
-        value=f"{shown} {unit}" if unit and numeric else shown,
-        known=known,
-        provenance="" if provenance == "missing" else _provenance(provenance, said),
-        tone="wait" if not known else "part" if provenance == "attested" else "good",
+        value=f"{shown} {sentences.unit(unit)}" if unit and numeric else shown,
+        known=known and not nobody,
+        disputed=provenance == "conflict",
+        provenance=origin,
         evidence=tuple(_evidence(list(map(str, fact.get("evidence", ()))), link)),
-        notes=tuple(fact.get("notes", ())),
+        notes=tuple(sentences.plain(str(note)) for note in fact.get("notes", ())),
     )
 
 
 def _provenance(provenance: str, said: str | None) -> str:
+    if provenance == "missing":
+        return ""
     known = labels.PROVENANCE.get(provenance, provenance)
     return f"{known}, {said}" if said else known
 
 
 def event_view(event: Element) -> EventView:
     """One event in words. Only details that a reader can use are shown; the JSON has all."""
-    detail = event.get("detail")
-    shown = [
-        f"{key}: {labels.value(value)}" for key, value in (detail or {}).items() if key not in ("numbers", "bundle")
-    ]
     actor, by = event.get("actor") or "", event.get("by") or ""
+    by = "" if by == OPEN_CLIENT.id else by  # in open mode nobody says which system it is
     return EventView(
         at=labels.when(event.get("at")),
         text=labels.event(str(event.get("event"))),
         by="" if actor == "system" else f"{by} ({actor})" if by and by != actor else actor,
-        detail="; ".join(shown),
+        detail=sentences.event_detail(event),
     )
+
+
+def _considered(one: Element, catalogue: Catalogue) -> Element:
+    """A policy that was looked at, with its title."""
+    policy = catalogue.get(str(one.get("policy")), str(one.get("version")))
+    return {**one, "title": policy.model.title if policy else one.get("policy")}
 
 
 def _alternative(offered: Element) -> str:

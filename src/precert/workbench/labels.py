@@ -8,26 +8,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from precert.fhir.coding import SHORT_NAMES, system_url
 from precert.fhir.dates import parse_instant
+from precert.workbench import code_names
 
-_SYSTEMS = {
-    "hcpcs": "HCPCS",
-    "cpt": "CPT",
-    "cdt": "CDT",
-    "icd10pcs": "ICD-10-PCS",
-    "revenue": "Revenue code",
-    "icd10": "ICD-10",
-    "loinc": "LOINC",
-    "sct": "SNOMED CT",
-    "rxnorm": "RxNorm",
-    "ndc": "NDC",
-    "ucum": "UCUM",
-    "x12st": "X12 service type",
-    "pos": "place of service",
-    "vs": "value set",
-}
-_NAMES = {url: _SYSTEMS[short] for short, url in SHORT_NAMES.items()}
+code = code_names.code
 
 STATES = {
     "received": "received",
@@ -51,6 +35,15 @@ _BAD = frozenset({"denied", "denied_admin", "dismissed"})
 _PART = frozenset({"modified"})
 _GONE = frozenset({"cancelled"})
 
+REQUESTS = {
+    "initial": "first request",
+    "renewal": "renewal",
+    "extension": "extension",
+    "revision": "change of an earlier request",
+    "cancel": "cancellation",
+    "appeal": "appeal",
+    "reconsideration": "reconsideration",
+}
 DECISIONS = {
     "A1": ("approved", "good"),
     "A2": ("approved in part", "part"),
@@ -122,7 +115,7 @@ PROVENANCE = {
     "payer": "from the plan's own data",
     "attested": "stated by the provider",
     "request": "from the request",
-    "closed-world": "nothing on file at the plan",
+    "closed-world": "nobody has said",
     "conflict": "the sources disagree",
     "missing": "not known",
 }
@@ -149,17 +142,6 @@ ROLES = {
     "site-of-care": "site of care",
     "network": "network",
 }
-
-
-def code(written: str | None) -> str:
-    """``http://…/HCPCSReleaseCodeSets|E0601`` or ``hcpcs|E0601`` → ``HCPCS E0601``; ``any`` stays a word."""
-    if not written:
-        return "no code"
-    system, bar, value = written.rpartition("|")
-    if not bar:
-        return "any service" if written == "any" else written
-    url = system_url(system)
-    return f"{_NAMES.get(url, url)} {value}".strip()
 
 
 def state(name: str) -> str:

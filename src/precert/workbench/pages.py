@@ -236,7 +236,9 @@ def _private(router: APIRouter, context: PagesContext, pages: Pages) -> None:
 
     @router.get("/workbench/cases/{case}", summary="One case, to be decided", include_in_schema=False)
     async def case_page(request: Request, case: str, decided: int | None = None) -> Response:
-        context.identify(request)
+        client = context.identify(request)
         view = await case_view(service, await find(service, case), service.runtime.now())
         line = next((line for line in view.lines if line.sequence == decided), None)
-        return pages.render(request, "case.html", private=True, view=view, decided=line, open_mode=context.open_mode)
+        return pages.render(
+            request, "case.html", private=True, view=view, decided=line, open_mode=context.open_mode, signed_on=client
+        )

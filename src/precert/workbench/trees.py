@@ -7,7 +7,7 @@ was changed since) the list is shown flat, which is still the whole truth.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from precert.fhir.types import Element
 from precert.policy.catalogue import Catalogue
@@ -27,7 +27,8 @@ class Criterion:
     """One node. ``rule`` says how its children are combined; ``result`` is its truth in a decision.
 
     ``judged`` is False on a policy's page, where nothing has been decided. ``adverse``: being true speaks against
-    coverage (an exclusion, or a child of "none of these").
+    coverage (an exclusion, or a child of "none of these"). ``settled``: what it is a part of holds without it (one of two
+    ways is enough; an exemption that does not hold is no reason to refuse).
     """
 
     id: str | None
@@ -42,20 +43,29 @@ class Criterion:
     error: str | None
     facts: tuple[str, ...]
     children: tuple[Criterion, ...]
+    settled: bool = False
 
     @property
     def word(self) -> str:
         if self.result is None:
-            return "unknown"
-        if self.adverse:
-            return "applies" if self.result else "does not apply"
-        return "met" if self.result else "not met"
+            said = "unknown"
+        elif self.adverse:
+            said = "applies" if self.result else "does not apply"
+        else:
+            said = "met" if self.result else "not met"
+        return said if self.tone != "gone" else f"{said}, not needed"
 
     @property
     def tone(self) -> str:
-        if self.result is None:
-            return "wait"
-        return "good" if self.result is not self.adverse else "bad"
+        if self.result is not None and self.result is not self.adverse:
+            return "good"
+        return "gone" if self.settled else "wait" if self.result is None else "bad"
+
+    def below(self) -> Iterator[Criterion]:
+        """This node and all under it."""
+        yield self
+        for child in self.children:
+            yield from child.below()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +80,12 @@ class Section:
 def policy_sections(policy: CompiledPolicy, trace: Sequence[Element] | None = None) -> tuple[Section, ...]:
     """The trees of a policy; with ``trace`` (the criteria of an explanation) every node carries its result."""
     results = None if trace is None else {str(entry.get("id")): entry for entry in trace}
+    shown = (
+        (name, _criterion(policy, node, results, adverse=name == "exclude")) for name, node in sections(policy.model)
+    )
     return tuple(
-        Section(name, HEADINGS[name], _criterion(policy, node, results, adverse=name == "exclude"))
-        for name, node in sections(policy.model)
+        Section(name, HEADINGS[name], _settled(root) if name == "exempt" and root.result is False else root)
+        for name, root in shown
     )
 
 
@@ -129,6 +142,8 @@ def _criterion(
         result = combine(operator, count, [child.result for child in children])
     else:
         result = None
+    if results is not None and result is not None and result is not adverse:
+        children = tuple(map(_settled, children))
     return Criterion(
         id=node.id,
         text=node.text or node.test,
@@ -143,6 +158,11 @@ def _criterion(
         facts=_facts(policy, node),
         children=children,
     )
+
+
+def _settled(node: Criterion) -> Criterion:
+    """``node`` and all under it, marked as not needed."""
+    return replace(node, settled=True, children=tuple(map(_settled, node.children)))
 
 
 def _facts(policy: CompiledPolicy, node: Node) -> tuple[str, ...]:

@@ -167,9 +167,9 @@ async def _documents(
 
 def _entry(service: AuthorizationService, document: Document, is_open: bool, now: datetime) -> _Entry:
     opened = next(event.opened for event in _HEADS.decode(document.body) if event.opened is not None)
-    deadline = due(opened.received, opened.track, zone_of(service, opened.plan), now)
+    target = due(opened.received, opened.track, zone_of(service, opened.plan), now)
     member = patient_name(opened.patient)
-    return _Entry(document.id, opened.number, member, opened.track, opened.received, deadline.at, is_open)
+    return _Entry(document.id, opened.number, member, opened.track, opened.received, target.at, is_open)
 
 
 def _kept(entry: _Entry, query: Query, now: datetime) -> bool:
@@ -197,7 +197,7 @@ def row(service: AuthorizationService, case: Case, now: datetime) -> Row:
     opened = case.opened
     plan = service.directory().plans.get(opened.plan or "")
     zone = zone_of(service, opened.plan)
-    deadline = due(opened.received, opened.track, zone, now)
+    target = due(opened.received, opened.track, zone, now)
     return Row(
         id=case.id,
         number=case.number,
@@ -209,8 +209,8 @@ def row(service: AuthorizationService, case: Case, now: datetime) -> Row:
         received=opened.received,
         lines=tuple(_line(line, zone) for line in case.ordered),
         open=any(line.state in OPEN_STATES for line in case.ordered),
-        due=deadline,
-        due_at=written(deadline.at, zone),
+        due=target,
+        due_at=written(target.at, zone),
     )
 
 

@@ -16,12 +16,10 @@ from decimal import Decimal
 from precert.authorization.deciding.counted import order_key
 from precert.authorization.deciding.order_amount import certain
 from precert.authorization.deciding.request import Ask
-from precert.authorization.deciding.service import kept
+from precert.authorization.deciding.service import coded, kept
 from precert.authorization.deciding.standing import Standing, service_day
 from precert.authorization.record.case import Authorization, Case, Line, LineRequest, Party
 from precert.authorization.record.lifecycle import lifecycle
-from precert.fhir.coding import codes
-from precert.fhir.types import Element
 from precert.policy.amounts import Amount, unit_of
 
 
@@ -124,20 +122,23 @@ def in_force(line: Line, today: date) -> bool:
 
 
 def same_service(earlier: LineRequest, wanted: LineRequest) -> bool:
-    """The same code and modifiers and, where both say one, place. A service that nobody identified is never the same."""
+    """The same code and modifiers and, where both say one, place and site of the body. A service that nobody identified is
+    never the same."""
     one, other = kept(earlier), kept(wanted)
-    places = _coded(earlier.item, "locationCodeableConcept"), _coded(wanted.item, "locationCodeableConcept")
     return (
         one.known
         and other.known
         and one.codes[0] in other.codes
         and frozenset(one.modifiers) == frozenset(other.modifiers)
-        and (not all(places) or places[0] == places[1])
+        and all(_agree(coded(earlier.item, each), coded(wanted.item, each)) for each in _PLACES)
     )
 
 
-def _coded(item: Element, element: str) -> frozenset[str]:
-    return frozenset(str(code) for code in codes(item.get(element)))
+_PLACES = ("locationCodeableConcept", "bodySite", "subSite")
+
+
+def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
+    return not one or not other or one == other
 
 
 def _same_performer(given: Party | None, ask: Ask) -> bool:

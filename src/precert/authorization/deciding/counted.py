@@ -8,7 +8,7 @@ asked for, or was free of authorization, is ``PayerUnits``: it shows that units 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -23,6 +23,8 @@ from precert.policy.types import Counted, EvidenceItem
 
 COUNTS = lifecycle().in_force | {"exempt"}
 """The states of lines whose units are used up or free of authorization: what was denied or given up counts for nothing."""
+MOST_BESIDE = 100
+"""How many lines of one request are counted beside each other: each is held against all, so the work grows as a square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,15 @@ class CountedLines:
     def and_(self, more: CountedLines) -> CountedLines:
         """Both together."""
         complete = self.complete and more.complete
-        return CountedLines((*self.lines, *more.lines), complete, self.numbers | more.numbers) if more.lines else self
+        return CountedLines((*self.lines, *more.lines), complete, self.numbers | more.numbers)
 
-    def beside(self, others: Iterable[Ask], received: date) -> CountedLines:
-        """The same with the other lines of the request, or the other orders of the call."""
-        asked = tuple(_asked(other, received) for other in others if other.line.request != "cancel")
-        return CountedLines((*self.lines, *asked), self.complete, self.numbers) if asked else self
+    def beside(self, others: Sequence[Counted]) -> CountedLines:
+        """The same with the other lines of the request, or the other orders of the call (:func:`asked`). Of more than
+        ``MOST_BESIDE`` nothing can be said to be within a maximum, and a person counts."""
+        if not others:
+            return self
+        complete = self.complete and len(others) <= MOST_BESIDE
+        return CountedLines((*self.lines, *others[:MOST_BESIDE]), complete, self.numbers)
 
 
 NOTHING_COUNTED = CountedLines()
@@ -96,7 +101,10 @@ def _recorded(case: Case, line: Line) -> Counted:
     )
 
 
-def _asked(ask: Ask, received: date) -> Counted:
+def asked(ask: Ask, received: date) -> Counted | None:
+    """A line of the request, or an order of the call, as it counts beside the others: ``None`` for one that is given up."""
+    if ask.line.request == "cancel":
+        return None
     service = kept(ask.line)
     return Counted(
         reference=f"line {ask.line.sequence} of this request",

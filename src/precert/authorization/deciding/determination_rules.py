@@ -8,7 +8,6 @@ Sources: 42 CFR 422.566(d) and 438.210(b)(3) (only a clinician with fitting expe
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from precert.authorization.deciding.grounds import ELIGIBILITY, Ground
+from precert.authorization.deciding.names import is_license, plain_name
 from precert.authorization.deciding.terms import Impossible, Measure, Terms
 from precert.authorization.record.case import Determination, Line
 from precert.authorization.record.lifecycle import lifecycle
@@ -32,8 +32,6 @@ RATIONALE_LENGTH, RATIONALE_WORDS = 40, 5
 REASON_LENGTH, REASON_WORDS = 10, 2
 """The same for a sentence to colleagues: why something is approved all the same, or referred."""
 
-_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ./-]{2,38}[A-Za-z0-9]")
-_PART = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -100,7 +98,7 @@ class Reviewed:
     """The line as a person finds it: what was asked, what the rules said of it, and who has a stake in it.
 
     ``engine`` is the rules' last determination, whatever people did since. ``parties`` are the NPIs and names of who
-    asks, orders or renders.
+    asks, orders or renders. ``decide_by`` is when an urgent request has to be decided.
     """
 
     line: Line
@@ -109,6 +107,7 @@ class Reviewed:
     engine: Determination | None = None
     grounds: Mapping[str, Ground] = field(default_factory=dict)
     parties: frozenset[str] = frozenset()
+    decide_by: datetime | None = None
 
 
 def check(decides: PersonDecides, reviewed: Reviewed) -> Terms | None:
@@ -166,12 +165,6 @@ def check_referral(refers: PersonRefers, reviewed: Reviewed) -> None:
         raise Incomplete("reason", "Say in a few words why a physician has to decide.", "rationale")
 
 
-def is_license(written: str) -> bool:
-    """Whether this can be a licence number. Whether it is one, and in force, only a registry can tell."""
-    plain = [c for c in written if c.isalnum()]
-    return _LICENSE.fullmatch(written) is not None and any(c.isdigit() for c in plain) and len(set(plain)) > 1
-
-
 _ADVERSE = (
     "Only a physician may deny a request or grant less than was asked (42 CFR 422.566(d), 438.210(b)(3)). "
     "Ask for what is missing, or refer it to a physician (POST .../referral)."
@@ -184,43 +177,6 @@ def _no_conflict(person: PersonDecides | PersonRefers, reviewed: Reviewed) -> No
         if said is not None and plain_name(said) in reviewed.parties:
             text = "Who asks for, orders or renders the service takes no part in deciding about it."
             raise Forbidden("conflict-of-interest", text, name)
-
-
-_TITLES = frozenset(
-    [
-        "dds",
-        "dmd",
-        "do",
-        "dpm",
-        "dr",
-        "fnp",
-        "jr",
-        "md",
-        "mr",
-        "mrs",
-        "ms",
-        "np",
-        "pa",
-        "pac",
-        "phd",
-        "prof",
-        "rn",
-        "sr",
-    ]
-)
-
-
-def plain_name(written: str) -> str:
-    """A name or number for comparison: case, accents, order, titles and middle initials do not count.
-
-    >>> plain_name("Dr. Nadia J. Fuentes") == plain_name("FUENTES, Nadia, M.D.")
-    True
-    """
-    letters = (c for c in unicodedata.normalize("NFKD", written.casefold()) if not unicodedata.combining(c))
-    words = _PART.findall("".join(letters).replace(".", "").replace("'", "").replace("\u2019", ""))
-    names = [word for word in words if word not in _TITLES]
-    long = [word for word in names if len(word) > 1]
-    return " ".join(sorted(long if len(long) > 1 else names or words))
 
 
 def _known_reasons(decides: PersonDecides, reviewed: Reviewed) -> None:

@@ -7,10 +7,11 @@ ends in a clinical denial: what the rules cannot approve is asked about or hande
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import msgspec
 
+from precert.authorization.deciding.due import answer_by
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.record.case import (
     REPEATS,
@@ -27,8 +28,6 @@ from precert.policy.types import Decision, Evaluation, Grant, Outcome, Question
 from precert.runtime import Runtime
 
 _NONE_ASKED = "No coverage policy asks for authorization of this service."
-INFO_DAYS = 5
-"""Calendar days given to answer an information request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class LineUnderReview:
     ``deny_allowed`` is the plan's switch for administrative denials by automation (off: a person looks first).
     ``state`` is where the line stands: ``screening``, or ``auto_review`` when it is looked at again after an answer.
     ``reference`` is the administration reference number it already has; a line keeps its number while it is pended.
+    ``decide_by`` is when an urgent request has to be decided.
     """
 
     line: LineRequest
@@ -65,6 +65,7 @@ class LineUnderReview:
     deny_allowed: bool = False
     state: str = "screening"
     reference: str | None = None
+    decide_by: datetime | None = None
 
     def event(self, ev: str, determination: Determination | None = None, *, reference: str | None = None) -> Event:
         """An event of this line, caused by the system."""
@@ -219,7 +220,7 @@ def _ask(under_review: LineUnderReview, decision: Decision, determination: Deter
     questions = OpenQuestions(
         id=under_review.runtime.new_id(),
         asked=under_review.at,
-        due=under_review.at + timedelta(days=INFO_DAYS),
+        due=answer_by(under_review.at, under_review.decide_by),
         policy=governing.policy if governing else "",
         version=governing.version if governing else "",
         questions=tuple(question_element(q) for q in decision.questions),

@@ -40,7 +40,7 @@ NO_SUBJECT = frozenset(
     {"Binary", "Group", "HealthcareService", "Medication", "Provenance", "Schedule", "Slot", "Substance"}
 )
 """Types that have no subject in R4: they are about no person, and what refers to them is."""
-_ANOTHER_PAYER = "The insurer or the Coverage's payor names another payer beside this one."
+_ANOTHER_PAYER = "The insurer or the Coverage's payor names, or may name, another payer beside this one."
 _ABOUT = {"Coverage": "beneficiary", "Task": "for"}
 
 

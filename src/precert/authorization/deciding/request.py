@@ -43,7 +43,7 @@ class Subject:
     ``evidence`` are the clinical resources, ``answers`` those of questionnaires, both of this patient only.
     ``insurer_is_us`` and ``payor_is_us`` say whether Claim.insurer and Coverage.payor mean this payer, ``is_beneficiary``
     whether the patient is Coverage.beneficiary; ``None``: not sent, or it cannot be told.
-    ``another_payer``: insurer or payor certainly mean somebody else, too.
+    ``another_payer``: the insurer certainly means somebody else, too, or the payors mean, or may mean, somebody else.
     """
 
     patient: Resource

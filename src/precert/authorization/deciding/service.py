@@ -31,7 +31,7 @@ from precert.fhir.types import Element, elements
 from precert.fhir.unlisted import UNLISTED
 from precert.policy.item import item_view
 
-_RANGE_END = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-productOrServiceCodeEnd"
+RANGE_END = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-productOrServiceCodeEnd"
 _CATEGORIES = frozenset({X12_SERVICE_TYPE, REVENUE})
 _ABSENT = "data-absent-reason"
 _SHOWN = 3
@@ -96,11 +96,8 @@ def identify(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = Non
     service = replace(service, modifiers=tuple(dict.fromkeys((*modifiers, *service.modifiers))))
     beside = (*_well_formed(item.get("category"), X12_SERVICE_TYPE), *_well_formed(item.get("revenue"), REVENUE))
     service = replace(service, weak=tuple(dict.fromkeys((*service.weak, *beside))))
-    for where, part in _parts(item, crosswalk, day):
-        if part.trouble or not part.codes or part.codes[0] not in service.codes:
-            what = part.codes[0].code if part.known else "something else than the item's own service"
-            trouble = f"{where} asks for {what}; a person decides about an item that holds more than one service."
-            return Service(modifiers=service.modifiers, trouble=trouble)
+    if trouble := _beside(item, service.codes, crosswalk, day):
+        return Service(modifiers=service.modifiers, trouble=trouble)
     return _modified(service, unread)
 
 
@@ -179,6 +176,15 @@ def _one(read: _Read) -> tuple[tuple[Code, ...], str]:
     return common, ""
 
 
+def _beside(item: Element, own: Sequence[Code], crosswalk: Crosswalk = _NONE, day: date | None = None) -> str:
+    """What an item asks for beside its ``own`` service, as the trouble that it makes; empty when nothing."""
+    for where, part in _parts(item, crosswalk, day):
+        if part.trouble or not part.codes or part.codes[0] not in own:
+            what = part.codes[0].code if part.known else "something else than the item's own service"
+            return f"{where} asks for {what}; a person decides about an item that holds more than one service."
+    return ""
+
+
 def _parts(item: Element, crosswalk: Crosswalk, day: date | None) -> Iterator[tuple[str, Service]]:
     """What else the item asks for, with where it stands: details, their details, the end of a range, program codes."""
     for n, detail in enumerate(elements(item.get("detail"))):
@@ -186,7 +192,7 @@ def _parts(item: Element, crosswalk: Crosswalk, day: date | None) -> Iterator[tu
         yield where, _concept(detail.get("productOrService"), crosswalk, day)
         for m, part in enumerate(elements(detail.get("subDetail"))):
             yield f"{where}.subDetail[{m}]", _concept(part.get("productOrService"), crosswalk, day)
-    end = extension_value(item, _RANGE_END)
+    end = extension_value(item, RANGE_END)
     if end is not None:
         yield "The range of codes", _concept(end, crosswalk, day)
     for code in codes(item.get("programCode")):
@@ -262,6 +268,11 @@ def _unknown(sent: Sequence[Code]) -> str:
     )
 
 
+def coded(item: Element, element: str) -> frozenset[str]:
+    """The codes of an item's element, as ``system|code``."""
+    return frozenset(str(code) for code in codes(item.get(element)))
+
+
 def line_code(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = None) -> str:
     """``system|code`` under which a line is kept and found again: its billing code, else the first that was sent, one of a billing system
     before others."""
@@ -274,7 +285,7 @@ def line_code(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = No
 def kept(line: LineRequest) -> Service:
     """The service of a line on record or at an edge: by the billing code under which it is kept, which the crosswalk may have
     led to, and the modifiers that it was sent with. Unknown for a line that is kept under no billing code, for an
-    unlisted code, and for one whose modifiers are in doubt."""
+    unlisted code, for one whose modifiers are in doubt, and for one that asks for more than that service."""
     system, _, code = line.code.partition("|")
     found = billed(Code(system, code))
     if found is None:
@@ -282,7 +293,7 @@ def kept(line: LineRequest) -> Service:
     sent = identify(line.item).modifiers
     _, unread = _modifiers(line.item.get("modifier"))
     # a stay is kept under its service type; two unlisted services are never known to be the same
-    trouble = _kind_only([found.code]) if found.code in UNLISTED else ""
+    trouble = _kind_only([found.code]) if found.code in UNLISTED else _beside(line.item, (found.code,))
     return _modified(Service((found.code,), modifiers=sent, trouble=trouble), unread)
 
 

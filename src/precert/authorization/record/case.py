@@ -132,6 +132,12 @@ NOTE = "note"
 """``linkId`` of a reviewer's question in their own words."""
 
 
+REVIEWER_FORM = "reviewer-question-"
+"""How the form with such a question is called, before the id of its list of questions (DTR)."""
+REVIEWER_LINK = "reviewer-question"
+"""``linkId`` of the question in that form; a hyphen stands in no fact's name."""
+
+
 def is_note(question: Element) -> bool:
     """Whether a question of :class:`OpenQuestions` is a reviewer's own words, not one of the policy's."""
     return question.get("linkId") == NOTE

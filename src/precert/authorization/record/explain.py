@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from precert.authorization.record.case import ASKED_BY_PEOPLE, Case, Event, Line
+from precert.authorization.record.case import ASKED_BY_PEOPLE, Case, Determination, Event, Line
 from precert.authorization.record.codes import code_table
 from precert.fhir.dates import instant
 from precert.fhir.types import Element
@@ -40,9 +40,7 @@ def explain_line(line: Line, events: Sequence[Event]) -> Element:
         "decision": review.action if review else "error" if line.state == "dismissed" else None,
         "state": line.state,
         "reason": determination.reason if determination else None,
-        "by": {"id": determination.by, "role": determination.role, "human": determination.human}
-        if determination
-        else None,
+        "by": _by(determination) if determination else None,
         "facts": trace.get("facts", []),
         "criteria": trace.get("criteria", []),
         "missing": trace.get("missing", []),
@@ -70,6 +68,13 @@ def explain_line(line: Line, events: Sequence[Event]) -> Element:
         explained["reference"] = line.reference
     explained["events"] = [explain_event(event) for event in events if event.line == line.sequence]
     return explained
+
+
+def _by(determination: Determination) -> Element:
+    """Who decided; of a person also what they said of themselves, as far as they did."""
+    said = {"license": determination.license, "specialty": determination.specialty, "npi": determination.npi}
+    who: Element = {"id": determination.by, "role": determination.role, "human": determination.human}
+    return who | {name: value for name, value in said.items() if value and determination.human}
 
 
 def _asked_by_people(events: Sequence[Event], sequence: int) -> list[Element]:

@@ -53,10 +53,10 @@ def same_member(case: Case, submission: Submission, who: Standing) -> bool:
         return False
     if opened.member is not None and who.member is not None:
         return opened.member == who.member.id
-    return same_person(opened.patient, submission.patient)
+    return _alike(opened.patient, submission.patient)
 
 
-def same_person(one: Resource, other: Resource) -> bool:
+def _alike(one: Resource, other: Resource) -> bool:
     """Whether both have the same full birth date and share a name. What is missing does not agree."""
     born = text(one.get("birthDate"))
     return born is not None and born == text(other.get("birthDate")) and bool(_names(one) & _names(other))

@@ -81,7 +81,8 @@ async def nothing_early(submission: Submission) -> Sequence[Early]:
 
 Renderer = Callable[[Case, Submission, "Rejection | None"], Rendered]
 Notifier = Callable[[Case, Submission], Rendered]
-"""Renders a case that changed after its answer: the new resources, and who is to be told."""
+"""Renders a case that changed after its answer: the new resources, and who is to be told. Nothing of either (no ids, no
+messages) when the answer says what it said before."""
 
 
 class Budget:
@@ -143,6 +144,7 @@ class AuthorizationService:
         *,
         state: str = "screening",
         reference: str | None = None,
+        decide_by: datetime | None = None,
         bound: Mapping[str, str] | None = None,
         budget: Budget | None = None,
         repeated: judge.Repeated | None = None,
@@ -152,7 +154,8 @@ class AuthorizationService:
 
         ``bound`` are the policy versions that the case is decided under (policy id to version). When the ``budget`` of the
         synchronous answer is used up, the line goes to a person as well. ``repeated`` is the authorization on record that
-        it certainly asks for again; ``counted`` is what counts beside it.
+        it certainly asks for again; ``counted`` is what counts beside it. ``decide_by`` is when an urgent request has to be
+        decided: no question may be due after it.
         """
         ask, today = submission.ask(line), now.date()
         under_review = judge.LineUnderReview(
@@ -162,6 +165,7 @@ class AuthorizationService:
             deny_allowed=_deny_allowed(who.on(service_day(line, now.date()))) and not (who.doubts or ask.doubts),
             state=state,
             reference=reference,
+            decide_by=decide_by,
         )
         if (inactive := who.inactive(service_day(line, now.date()))) is not None:
             return judge.not_eligible(under_review, inactive)

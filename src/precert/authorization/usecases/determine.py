@@ -9,12 +9,10 @@ The referral of a line to a physician, by which nothing is decided, is the other
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
-from precert.authorization.deciding import judge
 from precert.authorization.deciding.determination_rules import (
     NURSE,
     PHYSICIAN,
@@ -24,9 +22,10 @@ from precert.authorization.deciding.determination_rules import (
     Reviewed,
     check,
     check_referral,
-    plain_name,
 )
+from precert.authorization.deciding.due import answer_by, decide_by
 from precert.authorization.deciding.grounds import Ground, engine_determination, grounds
+from precert.authorization.deciding.names import plain_name
 from precert.authorization.deciding.parties import human_names
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.deciding.terms import Measure, Terms
@@ -41,7 +40,6 @@ from precert.authorization.record.case import (
     Recorder,
     fold,
 )
-from precert.authorization.record.codes import code_table
 from precert.authorization.record.numbers import NumberKind, issue
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission
@@ -136,22 +134,15 @@ async def _unit(
     for event in events:
         recorder.append(event)
     case = fold(recorder.events)
-    rendered = service.changed(case, submission)
-    news = _answers(before) != _answers(case) or any(event.determination is not None for event in events)
     action, by, role, client = audit
     return Unit(
         case,
         version,
-        rendered if news else replace(rendered, outgoing=()),  # a referral alone changes no answer
+        service.changed(case, submission),
         [Audit(action, by, case.number, now, {"line": str(sequence), "role": role, "client": client})],
         numbers,
         puts=turn.granting(case, numbers) if turn is not None else (),
     )
-
-
-def _answers(case: Case) -> list[object]:
-    """What the answer says of each line."""
-    return [code_table().review.get(line.state) for line in case.ordered]
 
 
 def reviewed(
@@ -162,7 +153,7 @@ def reviewed(
     policy = catalogue.get(engine.policy, engine.version) if engine and engine.policy and engine.version else None
     grant, known = _policy_grant(catalogue, engine)
     measure = Measure(line.requested, grant, known, service_day(line.requested, now.date()))
-    return Reviewed(line, measure, now, engine, grounds(case, line, policy), involved)
+    return Reviewed(line, measure, now, engine, grounds(case, line, policy), involved, decide_by(case.opened))
 
 
 def parties(case: Case, submission: Submission, directory: Directory) -> frozenset[str]:
@@ -290,7 +281,7 @@ def _questions(service: AuthorizationService, reviewed: Reviewed, decides: Perso
     return OpenQuestions(
         id=service.runtime.new_id(),
         asked=reviewed.now,
-        due=reviewed.now + timedelta(days=judge.INFO_DAYS),
+        due=answer_by(reviewed.now, reviewed.decide_by),
         policy=(engine.policy if engine else None) or "",
         version=(engine.version if engine else None) or "",
         questions=tuple(asked),

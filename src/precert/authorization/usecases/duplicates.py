@@ -77,7 +77,7 @@ async def doubts(
             continue
         for sequence, line in asked.items():
             days = granted[sequence].start, granted[sequence].end or date.max
-            if sequence not in reasons and any(_same(known, line, days, now.date()) for known in other.ordered):
+            if sequence not in reasons and any(overlaps(known, line, days, now.date()) for known in other.ordered):
                 reasons[sequence] = _reason(other, submission)
         if reasons.keys() == asked.keys():
             break
@@ -100,7 +100,7 @@ def handed_over(
     )
 
 
-def _same(known: Line, line: LineRequest, days: tuple[date, date], today: date) -> bool:
+def overlaps(known: Line, line: LineRequest, days: tuple[date, date], today: date) -> bool:
     """Whether ``known`` is open or granted, for the same service and on some of the same ``days``."""
     before = known.requested
     if known.state in lifecycle().in_force and known.authorization is not None:

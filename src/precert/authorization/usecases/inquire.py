@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import msgspec
 
@@ -131,17 +131,17 @@ def _fits(case: Case, inquiry: Inquiry) -> bool:
     services = {line.requested.code for line in case.ordered}
     if inquiry.services is not None and not services & inquiry.services:
         return False
-    return not inquiry.dates or any(_overlaps(line, case, day) for line in case.ordered for day in inquiry.dates)
+    return not inquiry.dates or any(_overlaps(line, day) for line in case.ordered for day in inquiry.dates)
 
 
-def _overlaps(line: Line, case: Case, asked: tuple[date, date]) -> bool:
+def _overlaps(line: Line, asked: tuple[date, date]) -> bool:
     start = line.requested.service_start
     end = line.requested.service_end or start
     if line.authorization is not None:
         start, end = start or line.authorization.start, line.authorization.end or end
     if start is None:  # nobody named a day: a request without dates fits any
         return True
-    return start <= asked[1] and asked[0] <= (end or start + timedelta(days=0))
+    return start <= asked[1] and asked[0] <= (end or start)
 
 
 def _may_see(case: Case, submission: Submission, inquiry: Inquiry) -> bool:

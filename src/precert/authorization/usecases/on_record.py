@@ -20,7 +20,7 @@ from datetime import date
 from decimal import Decimal
 
 from precert.authorization.deciding.authorized import Held, Use, Used, covers
-from precert.authorization.deciding.counted import COUNTS, CountedLines, order_key
+from precert.authorization.deciding.counted import COUNTS, CountedLines, asked, order_key
 from precert.authorization.deciding.counted import on_record as counted_on_record
 from precert.authorization.deciding.judge import Repeated
 from precert.authorization.deciding.request import Ask
@@ -35,6 +35,7 @@ from precert.fhir import json
 from precert.fhir.coding import Code
 from precert.fhir.types import elements
 from precert.policy.catalogue import Catalogue
+from precert.policy.types import Counted
 from precert.store.port import Param, Put, Store
 
 _TIED = "Authorized"
@@ -162,6 +163,7 @@ class OnRecord:
     record: MemberRecord = field(default_factory=MemberRecord)
     own: Case | None = None
     taken: set[str] = field(default_factory=set)
+    _beside: tuple[CountedLines, Sequence[tuple[int, Counted]]] | None = None  # worked out once for all lines
 
     def repeated(self, line: LineRequest) -> Repeated | None:
         """The authorization that ``line`` certainly asks for again. One authorization is repeated by one line only."""
@@ -186,11 +188,16 @@ class OnRecord:
 
     def counted(self, line: LineRequest) -> CountedLines:
         """What counts beside ``line`` under limits and maxima: the other lines of the request, and what is on record."""
-        asked = {each.sequence: each for each in self.submission.lines}
-        # lines of the case that this version of the request does not repeat are granted as they were
-        kept = [(self.own, known) for known in self.own.ordered if known.sequence not in asked] if self.own else []
-        asks = [self.submission.ask(each) for each in asked.values() if each.sequence != line.sequence]
-        return self.record.counted.and_(counted_on_record(kept)).beside(asks, self.today)
+        if self._beside is None:
+            counted = {each.sequence: asked(self.submission.ask(each), self.today) for each in self.submission.lines}
+            # lines of the case that this version of the request does not repeat are granted as they were
+            kept = (
+                [(self.own, known) for known in self.own.ordered if known.sequence not in counted] if self.own else []
+            )
+            told = [(sequence, each) for sequence, each in counted.items() if each is not None]
+            self._beside = self.record.counted.and_(counted_on_record(kept)), told
+        on_record, lines = self._beside
+        return on_record.beside([each for sequence, each in lines if sequence != line.sequence])
 
     @property
     def _member(self) -> str | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from precert.authorization.deciding.counted import NOTHING_COUNTED
+from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.person import Trouble, identify
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, CaseOpened, Recorder, encode, fold
@@ -33,7 +34,7 @@ from precert.authorization.usecases.recording import (
     requested_event,
     system_event,
 )
-from precert.authorization.usecases.same_request import Row
+from precert.authorization.usecases.same_request import SentBefore
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unit_of_work import Unit
 from precert.eligibility.directory import Directory, member_numbers
@@ -42,12 +43,12 @@ from precert.store.port import Audit, Idempotency, Put
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is known before a request becomes a new record: the member's requests it stands in a row with, what its lines may
-    repeat, the authorizations that end with it, whether an earlier
-    request that it speaks of was looked for in vain, and what was attached ahead of it."""
+    """What is known before a request becomes a new record: what its lines may repeat (``seen``), what the client asked
+    ``before`` under the same names, the authorizations that end with it (``gone``), whether the earlier request that it
+    speaks of was not found, why it cannot be processed, and what was attached ``early``, before it came."""
 
     seen: OnRecord | None = None
-    row: Row = field(default_factory=Row)
+    before: SentBefore = field(default_factory=SentBefore)
     gone: GivenUp = field(default_factory=GivenUp)
     unknown_prior: bool = False
     rejection: Rejection | None = None
@@ -85,10 +86,10 @@ async def opened(
         rendered,
         [audit, *opening.gone.audit],
         numbers,
-        places=[*opening.row.places, *doubt.places],
+        places=[*opening.before.places, *doubt.places],
         puts=[
             *early_puts(case, opening.early),
-            *_resubmitted(submission, case, opening.row),
+            *_resubmitted(submission, case, opening.before),
             *opening.gone.puts,
             *(opening.seen.record.granting(case, numbers) if opening.seen is not None else ()),
             metered,
@@ -99,16 +100,16 @@ async def opened(
     )
 
 
-def _resubmitted(submission: Submission, case: Case, stands: Row) -> list[Put]:
+def _resubmitted(submission: Submission, case: Case, sent: SentBefore) -> list[Put]:
     """The same bundle identifier with other content: the newest earlier record of the same member and requester gets an
     event that points to the new case."""
-    if stands.before is None:
+    if sent.before is None:
         return []
-    recorder = Recorder(stands.before.case.events)
+    recorder = Recorder(sent.before.case.events)
     detail = {"case": case.id, "number": case.number, "digest": submission.digest}
     recorder.append(provider_event("resubmitted", case.opened.received, submission.submitter, detail=detail))
     earlier = fold(recorder.events)
-    return [Put("Case", earlier.id, encode(earlier.events), earlier.tokens(), expect=stands.before.version)]
+    return [Put("Case", earlier.id, encode(earlier.events), earlier.tokens(), expect=sent.before.version)]
 
 
 def decide(
@@ -166,7 +167,9 @@ def decide(
         else:
             repeated = opening.seen.repeated(line) if opening.seen is not None else None
             counted = opening.seen.counted(line) if opening.seen is not None else NOTHING_COUNTED
-            judged = service.judge_line(line, whole, who, now, budget=budget, repeated=repeated, counted=counted)
+            judged = service.judge_line(
+                line, whole, who, now, budget=budget, repeated=repeated, counted=counted, decide_by=decide_by(opened)
+            )
         numbers.extend(judged.numbers)
         for event in judged.events:
             recorder.append(event)

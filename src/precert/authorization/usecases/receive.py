@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from precert.authorization.deciding import judge
+from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.people import after_people
 from precert.authorization.record.case import Case, Recorder, fold
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
@@ -41,8 +42,8 @@ class ReceivedEvidence:
 async def receive(service: AuthorizationService, case_id: str, received: ReceivedEvidence) -> Case:
     """File ``received`` on the record and decide the waiting lines again. Raises KeyError for an unknown case.
 
-    Lines in nurse or physician review stay there: the person who reviews sees the new evidence. ReceivedEvidence twice, it is
-    filed once.
+    Lines in nurse or physician review stay there: the person who reviews sees the new evidence. What arrives
+    twice is filed once.
     """
 
     async def step(case: Case, version: int) -> Unit:
@@ -113,6 +114,7 @@ def _apply(
                 now,
                 state="auto_review",
                 reference=line.reference,
+                decide_by=decide_by(case.opened),
                 bound=bound_versions(case),
                 repeated=seen.repeated(line.requested),
                 counted=seen.counted(line.requested),

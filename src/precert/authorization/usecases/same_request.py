@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from precert.authorization.deciding.service import RANGE_END, coded
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest
 from precert.authorization.usecases import on_file
@@ -23,11 +24,17 @@ from precert.authorization.usecases.submission import Submission
 from precert.eligibility.directory import member_numbers
 from precert.fhir import json
 from precert.fhir.coding import codes
-from precert.fhir.types import Element
+from precert.fhir.extension import extension_value
+from precert.fhir.types import Element, elements
 from precert.store.port import Param
 
 DENIED = frozenset({"denied", "denied_admin"})
 GONE = frozenset({"cancelled", "dismissed"})
+_ASKED = (
+    *("productOrService", "modifier", "revenue", "category", "programCode", "bodySite", "subSite"),
+    "locationCodeableConcept",
+)
+"""The coded elements of a Claim's item that say what is asked, and where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,10 @@ class OnRecordCase:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """The requests of one member that the client calls by the same names. ``same`` is the one that is sent again; ``before``
-    the newest that has the same Bundle.identifier and other content. Of two that arrive at once and see the same row, one
-    loses the ``places`` and looks again."""
+class SentBefore:
+    """What the client asked before for one member under the same names. ``same`` is the request that is sent again;
+    ``before`` the newest that has the same Bundle.identifier and other content. ``places`` are names to be reserved with what
+    is made of it: of two requests that arrive at once and found the same, one cannot reserve them and looks again."""
 
     same: OnRecordCase | None = None
     before: OnRecordCase | None = None
@@ -64,7 +71,7 @@ class Row:
         return not on_file.content_keys(submission.bundle) <= have
 
 
-async def row(service: AuthorizationService, submission: Submission, who: Standing) -> Row:
+async def sent_before(service: AuthorizationService, submission: Submission, who: Standing) -> SentBefore:
     """What the client asked before under the names of ``submission``, for the same member by the same requester.
 
     Raises the store's errors.
@@ -89,7 +96,7 @@ async def row(service: AuthorizationService, submission: Submission, who: Standi
     # one name is enough for two renderings of one request to meet: each stands for all that they share
     shared = dict.fromkeys([*submission.identifiers, *own[:1]])
     places = tuple(f"request:{submission.submitter}|{member}|{name}|after:{state_of(seen)}" for name in shared)
-    return Row(same, before, places)
+    return SentBefore(same, before, places)
 
 
 def state_of(seen: Sequence[str]) -> str:
@@ -109,7 +116,7 @@ def asks_the_same(case: Case, submission: Submission) -> bool:
         return False
     asked = {line.sequence: line for line in submission.lines}
     return any(
-        version.keys() == asked.keys() and all(_same_line(version[n], asked[n]) for n in asked)
+        version.keys() == asked.keys() and all(same_line(version[n], asked[n]) for n in asked)
         for version in _versions(case)
     )
 
@@ -125,7 +132,8 @@ def _versions(case: Case) -> Iterator[Mapping[int, LineRequest]]:
     yield lines
 
 
-def _same_line(one: LineRequest, other: LineRequest) -> bool:
+def same_line(one: LineRequest, other: LineRequest) -> bool:
+    """Whether two lines ask the same, however each is written."""
     return _meaning(one) == _meaning(other)
 
 
@@ -139,12 +147,13 @@ def _meaning(line: LineRequest) -> tuple[object, ...]:
         line.quantity,
         line.unit,
         (provider.npi or provider.name) if provider is not None else None,
-        *(coded(line.item, element) for element in ("productOrService", "modifier", "revenue", "programCode")),
-        coded(line.item, "locationCodeableConcept"),
+        *(coded(line.item, element) for element in _ASKED),
+        frozenset(codes(extension_value(line.item, RANGE_END))),
+        tuple(_part(detail) for detail in elements(line.item.get("detail"))),
         frozenset(str(code) for concept in line.diagnoses for code in codes(concept)),
     )
 
 
-def coded(item: Element, element: str) -> frozenset[str]:
-    """The codes of an item's element, as ``system|code``."""
-    return frozenset(str(code) for code in codes(item.get(element)))
+def _part(detail: Element) -> tuple[object, ...]:
+    """What a detail of an item asks, and its details."""
+    return coded(detail, "productOrService"), *(_part(each) for each in elements(detail.get("subDetail")))

@@ -60,8 +60,8 @@ class Submission:
     ``identifiers`` are ``system|value`` tokens of the bundle and the claim; ``identity`` is the bundle's own token, under
     which a repetition is recognised, and ``digest`` the SHA-256 of its content. ``raw`` are the bytes that arrived,
     ``bundle`` what they parse to.
-    ``requester_npis``, ``requester_ids`` (``system|value``) and ``care_team_npis`` identify providers; ``us`` says whether the insurer means this payer
-    (``None``: cannot be told). ``prior`` is set when the request updates an earlier one; ``cancel_all`` when it cancels
+    ``requester_npis``, ``requester_ids`` (``system|value``) and ``care_team_npis`` identify providers; ``us`` says whether
+    the insurer means this payer (``None``: cannot be told). ``prior`` is set when the request updates an earlier one; ``cancel_all`` when it cancels
     the whole. ``root`` is the server's URL as the sender reached it, ``version`` the IG version of the base.
     ``orders`` are by the sequence of the line. ``payor_is_us`` and ``is_beneficiary`` are as in :class:`Subject`,
     ``patient_url`` is the fullUrl of the Patient, and ``not_counted`` are the paths of what is not about the patient.

@@ -9,7 +9,7 @@ from precert.authorization.usecases.give_up import named_authorizations
 from precert.authorization.usecases.on_record import on_record
 from precert.authorization.usecases.opening import Opening, opened, reject
 from precert.authorization.usecases.priors import find_prior
-from precert.authorization.usecases.same_request import row
+from precert.authorization.usecases.same_request import sent_before
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unit_of_work import Reply, Unit, run
 from precert.authorization.usecases.update import continued
@@ -53,12 +53,12 @@ async def _first(
     service: AuthorizationService, submission: Submission, who: Standing, render: Renderer, key: Idempotency
 ) -> Unit | Reply:
     """A request that continues nothing that is on record, unless it was sent before."""
-    stands = await row(service, submission, who)
-    if stands.same is not None:
-        if not await service.early(submission) and not await stands.news(service, submission):
-            return await current(service, stands.same.case, stands.same.version, submission, render)
-        if not stands.denied:
-            return await continued(service, stands.same.case, stands.same.version, submission, render, key)
+    before = await sent_before(service, submission, who)
+    if before.same is not None:
+        if not await service.early(submission) and not await before.news(service, submission):
+            return await current(service, before.same.case, before.same.version, submission, render)
+        if not before.denied:
+            return await continued(service, before.same.case, before.same.version, submission, render, key)
     gone = await named_authorizations(service, submission, who)
     rejection = Rejection(gone.refused, _where(submission)) if gone.refused is not None else None
     if rejection is None and _only_cancels(submission) and not gone.numbers:
@@ -67,7 +67,7 @@ async def _first(
         return await opened(service, submission, render, key, Opening(rejection=rejection))
     opening = Opening(
         await on_record(service, submission),
-        stands,
+        before,
         gone,
         unknown_prior=submission.prior is not None and submission.prior.related,
         early=await service.early(submission),

@@ -15,13 +15,13 @@ import structlog
 
 from precert.authorization.deciding.authorized import Held, covers
 from precert.authorization.deciding.request import Ask, Subject
+from precert.authorization.deciding.service import coded
 from precert.authorization.record.case import Case, LineRequest, Recorder, fold
 from precert.authorization.usecases.ask import ConsultService, Identified
 from precert.authorization.usecases.dependencies import AuthorizationService, Renderer
 from precert.authorization.usecases.on_record import MemberRecord, on_record
 from precert.authorization.usecases.opening import decide
 from precert.authorization.usecases.recording import system_event
-from precert.authorization.usecases.same_request import coded
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unit_of_work import Overtaken, Reply, Unit, run
 from precert.fhir.coding import codes

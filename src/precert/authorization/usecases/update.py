@@ -15,7 +15,9 @@ from datetime import datetime
 import msgspec
 
 from precert.authorization.deciding import judge
+from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.people import after_people
+from precert.authorization.deciding.service import RANGE_END
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import (
     Authorization,
@@ -58,6 +60,7 @@ from precert.authorization.usecases.recording import (
 from precert.authorization.usecases.same_request import DENIED, GONE
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unit_of_work import Unit
+from precert.fhir.extension import extension_value
 from precert.store.port import Audit, Idempotency, Put
 
 _OPEN = frozenset({"pended_info", "nurse_review", "md_review", "exempt", "repeated"})
@@ -77,6 +80,7 @@ class Change:
     doubt: Doubts = field(default_factory=Doubts)
     early: Sequence[Early] = ()
     bound: dict[str, str] = field(default_factory=dict)
+    decide_by: datetime | None = None
     recorder: Recorder = field(default_factory=Recorder)
     numbers: list[str] = field(default_factory=list)
 
@@ -104,7 +108,7 @@ async def continued(
     Raises the store's errors.
     """
     now = service.runtime.now()
-    if refusal := _refused(case, submission):
+    if refusal := update_refused(case, submission):
         recorder = Recorder(case.events)
         detail = {"refused": refusal.key, "digest": submission.digest}
         recorder.append(provider_event("note", now, submission.submitter, detail=detail))
@@ -122,6 +126,7 @@ async def continued(
         await on_record(service, submission, own=case),
         gone.numbers,
         bound=bound_versions(case),
+        decide_by=decide_by(case.opened),
         early=early,
     )
     after = apply(service, case, change)
@@ -189,8 +194,8 @@ def apply(service: AuthorizationService, case: Case, change: Change) -> Case:
     return fold(change.recorder.events)
 
 
-def _refused(case: Case, submission: Submission) -> Rejection | None:
-    """An update may not touch a denied line."""
+def update_refused(case: Case, submission: Submission) -> Rejection | None:
+    """Why an update is not taken: it may not touch a denied line; that needs a new request."""
     for position, wanted in enumerate(submission.lines):
         known = case.lines.get(wanted.sequence)
         touched = known is not None and (differs(known.requested, wanted) or wanted.request == "cancel")
@@ -201,10 +206,29 @@ def _refused(case: Case, submission: Submission) -> Rejection | None:
     return None
 
 
+_ASKED = (
+    *(
+        "productOrService",
+        "modifier",
+        "revenue",
+        "category",
+        "programCode",
+        "detail",
+        "bodySite",
+        "subSite",
+        "quantity",
+    ),
+    *("locationCodeableConcept", "locationReference", "locationAddress"),
+)
+"""The elements of a Claim's item that say what is asked, how much and where."""
+
+
 def differs(before: LineRequest, after: LineRequest) -> bool:
-    """Whether what is asked changed: service, modifiers, amount, dates, place, provider. Extensions do not count."""
-    elements = ("productOrService", "modifier", "quantity", "revenue", "locationCodeableConcept", "locationReference")
-    if any(before.item.get(e) != after.item.get(e) for e in elements):
+    """Whether what is asked changed: service, parts of it, modifiers, amount, dates, place, provider. Of the extensions only
+    the end of a range of codes counts."""
+    if any(before.item.get(e) != after.item.get(e) for e in _ASKED):
+        return True
+    if extension_value(before.item, RANGE_END) != extension_value(after.item, RANGE_END):
         return True
     npi = (before.provider.npi if before.provider else None, after.provider.npi if after.provider else None)
     return npi[0] != npi[1] or (before.service_start, before.service_end) != (after.service_start, after.service_end)
@@ -220,7 +244,15 @@ def _add(service: AuthorizationService, change: Change, line: LineRequest) -> No
         judged = handed_over(service, line, change.now, doubt)
     else:
         repeated, counted = change.seen.repeated(line), change.seen.counted(line)
-        judged = service.judge_line(line, change.whole, change.who, change.now, repeated=repeated, counted=counted)
+        judged = service.judge_line(
+            line,
+            change.whole,
+            change.who,
+            change.now,
+            repeated=repeated,
+            counted=counted,
+            decide_by=change.decide_by,
+        )
     change.record(judged.events, judged.numbers)
 
 
@@ -238,7 +270,7 @@ def _revise(service: AuthorizationService, change: Change, known: Line, wanted: 
         return
     changed = differs(known.requested, wanted)
     repeated = change.seen.repeated(wanted) if known.state in _OPEN else None
-    if known.state in lifecycle().in_force and changed and _asks_less(known, wanted):
+    if known.state in lifecycle().in_force and changed and asks_less(known, wanted):
         _narrow(change, known, wanted)
         return
     if known.state == "pended_info" and not changed:
@@ -263,6 +295,7 @@ def _revise(service: AuthorizationService, change: Change, known: Line, wanted: 
             change.now,
             state=state,
             reference=known.reference,
+            decide_by=change.decide_by,
             bound=change.bound,
             repeated=repeated,
             counted=change.seen.counted(wanted),
@@ -272,7 +305,7 @@ def _revise(service: AuthorizationService, change: Change, known: Line, wanted: 
     change.record(judged.events, judged.numbers)
 
 
-def _asks_less(known: Line, wanted: LineRequest) -> bool:
+def asks_less(known: Line, wanted: LineRequest) -> bool:
     """Only the amount changed, and it is not more than what was granted, in the same unit."""
     granted = known.authorization
     same = msgspec.structs.replace(

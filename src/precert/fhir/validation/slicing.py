@@ -172,7 +172,7 @@ def _test(kind: str, path: str, cut: Node, whole: Node, schemas: Schemas) -> Tes
             position = whole.slices.index(cut)
             return lambda member, index, around: index == position
         case _:
-            return _value(steps, nodes, schemas)
+            return _value(steps, nodes)
 
 
 def _exists(steps: list[Step], nodes: list[Node]) -> Test:
@@ -218,7 +218,7 @@ def _profile(steps: list[Step], nodes: list[Node]) -> Test:
     return test
 
 
-def _value(steps: list[Step], nodes: list[Node], schemas: Schemas) -> Test:
+def _value(steps: list[Step], nodes: list[Node]) -> Test:
     wanted = [check for node in nodes for check in _demands(node, [], 0)]
 
     def test(member: Any, index: int, around: Surroundings) -> bool | None:

@@ -10,23 +10,56 @@ const operation = byId("operation");
 const body = byId("body");
 const status = byId("status");
 
-/** Fetch a shipped example into the text field; the operation follows its shape. */
-async function choose() {
+/** The fetch of the example that was chosen last. What is sent waits for it. */
+let loading = Promise.resolve();
+
+/** An example was chosen: until its text is here, the field is empty, so that no other text can be sent in its place. */
+function choose() {
   const option = example.selectedOptions[0];
   byId("explanation-line").textContent = option.dataset.explanation ?? "";
-  if (!option.value) {
-    body.value = "";
-    byId("body-box").open = true;
-    body.focus();
-    return;
-  }
-  const answer = await fetch(`/examples/${option.value}`);
-  const text = await answer.text();
-  if (option !== example.selectedOptions[0]) return; // another was chosen meanwhile, and that one counts
-  body.value = text;
-  body.dataset.example = option.value;
+  body.value = "";
+  delete body.dataset.example;
+  status.textContent = "";
   if ([...operation.options].some((each) => each.value === option.dataset.operation)) operation.value = option.dataset.operation;
   follow();
+  if (option.value) {
+    body.readOnly = true; // what is typed now would be overwritten
+    loading = load(option);
+    return;
+  }
+  loading = Promise.resolve();
+  body.readOnly = false;
+  byId("body-box").open = true;
+  body.focus();
+}
+
+/** Fetch a shipped example into the text field. */
+async function load(option) {
+  let text = "";
+  let trouble = "";
+  try {
+    const answer = await fetch(`/examples/${option.value}`);
+    if (answer.ok) text = await answer.text();
+    else trouble = `HTTP ${answer.status}`;
+  } catch (error) {
+    trouble = error.message;
+  }
+  if (option !== example.selectedOptions[0]) return; // another was chosen meanwhile, and that one counts
+  body.readOnly = false;
+  if (trouble) {
+    status.textContent = `The example could not be fetched: ${trouble}. Choose it again.`;
+    return;
+  }
+  body.value = text;
+  body.dataset.example = option.value;
+}
+
+/** Wait until the example that is chosen stands in the field, also when another one is chosen while waiting. */
+async function loaded() {
+  for (let awaited = null; awaited !== loading; ) {
+    awaited = loading;
+    await awaited;
+  }
 }
 
 /** A hook has no FHIR base; what it speaks follows from the request. */
@@ -58,6 +91,20 @@ function headers(accept) {
 
 async function send(event) {
   event.preventDefault();
+  const button = form.querySelector("button[type=submit]");
+  if (button.disabled) return;
+  button.disabled = true;
+  try {
+    await loaded();
+    if (body.value === "" && example.value) return; // it could not be fetched: the status says so
+    await deliver();
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Send what stands in the field now. What is chosen or typed while the answer is awaited belongs to the next request. */
+async function deliver() {
   const chosen = operation.selectedOptions[0];
   const based = chosen.dataset.based === "yes";
   const fresh = byId("fresh").checked && (chosen.value === "submit" || !based);
@@ -73,23 +120,21 @@ async function send(event) {
   }
   const url = `${based ? form.elements.base.value : ""}${chosen.dataset.path}`;
   const type = based ? "application/fhir+json" : "application/json";
-  const button = form.querySelector("button[type=submit]");
-  button.disabled = true;
+  const sent = { text: body.value, request, based, operation: chosen.value };
   status.textContent = "Sending …";
   const started = performance.now();
   try {
-    const response = await fetch(url, { method: "POST", headers: { ...headers(type), "Content-Type": type }, body: body.value });
+    const response = await fetch(url, { method: "POST", headers: { ...headers(type), "Content-Type": type }, body: sent.text });
     const text = await response.text();
     status.textContent = `HTTP ${response.status} in ${Math.round(performance.now() - started)} ms`;
-    await show(text, response.status, request, based);
+    await show(text, response.status, sent);
   } catch (error) {
     status.textContent = `No answer: ${error.message}`;
-  } finally {
-    button.disabled = false;
   }
 }
 
-async function show(text, code, request, based) {
+async function show(text, code, sent) {
+  const { based } = sent;
   let answer;
   try {
     answer = JSON.parse(text);
@@ -98,27 +143,27 @@ async function show(text, code, request, based) {
   }
   byId("result").hidden = false;
   byId("raw").textContent = answer === null ? text : JSON.stringify(answer, null, 2);
-  byId("answer").replaceChildren(...read(answer, code, request, based));
-  if (answer !== null && code < 400 && !based) for (const id of assertions(answer)) keep(id);
+  byId("answer").replaceChildren(...read(answer, code, sent));
+  if (answer !== null && code < 400 && !based) for (const id of assertions(answer)) keep(id, sent.text);
   const ids = answer === null || code >= 400 ? [] : based ? claimResponses(answer).map((each) => each.id).filter(Boolean) : assertions(answer);
   await explain(ids);
   byId("answer-title").focus({ preventScroll: false });
 }
 
 /** The call behind an assertion, for the form page: the order is the EHR's, so the server does not have it. */
-function keep(id) {
+function keep(id, text) {
   try {
-    window.sessionStorage.setItem(`precert-hook-${id}`, body.value);
+    window.sessionStorage.setItem(`precert-hook-${id}`, text);
   } catch {
     // no room left in this tab: the form page says what to do
   }
 }
 
-function read(answer, code, request, based) {
+function read(answer, code, { request, based, operation: sentTo }) {
   if (answer === null) return [el("p", {}, "The answer is not JSON.")];
   if (answer.resourceType === "OperationOutcome") return outcome(answer, code);
   if (!based) return hook(answer);
-  if (claimResponses(answer).length || ["submit", "inquire"].includes(operation.value)) return decisions(answer, request);
+  if (claimResponses(answer).length || ["submit", "inquire"].includes(sentTo)) return decisions(answer, request);
   return [el("p", {}, `Answered with a ${answer.resourceType}. It is below, raw.`)];
 }
 

@@ -18,17 +18,27 @@ async function call(path, content, type) {
   return body;
 }
 
-/** The first package that holds a form of its own (not an adaptive one); of an order, that of the policy which asks. */
+/** The first package that holds a form of its own (not an adaptive one); of an order, that of the policy which asks. Beside
+ * it those with what a reviewer asks in their own words. */
 function unpack(parameters) {
   const wanted = form.dataset.policy;
+  const found = [];
   for (const { resource } of parameters.parameter ?? []) {
     const inside = (resource?.entry ?? []).map((entry) => entry.resource);
     const questionnaire = inside.find((each) => each.resourceType === "Questionnaire" && each.item && (!wanted || each.url.endsWith(`/${encodeURIComponent(wanted)}`)));
     const draft = inside.find((each) => each.resourceType === "QuestionnaireResponse");
     const sets = inside.filter((each) => each.resourceType === "ValueSet");
-    if (questionnaire) return { sets, questionnaire, draft: draft ?? { resourceType: "QuestionnaireResponse", questionnaire: `${questionnaire.url}|${questionnaire.version}` } };
+    if (!questionnaire) continue;
+    const part = { sets, questionnaire, draft: draft ?? { resourceType: "QuestionnaireResponse", questionnaire: `${questionnaire.url}|${questionnaire.version}` } };
+    if (worded(part) || !found.some((each) => !worded(each))) found.push(part);
   }
-  throw new Error("There is no form for this request.");
+  if (!found.length) throw new Error("There is no form for this request.");
+  return found;
+}
+
+/** Is this a reviewer's own question? */
+function worded(part) {
+  return part.questionnaire.url.includes("/reviewer-question-");
 }
 
 /** The questionnaire with all answers to choose from; large value sets are fetched, as an EHR would. */
@@ -138,10 +148,18 @@ async function submit(response) {
   return answer.entry.find((entry) => entry.resource.resourceType === "ClaimResponse").resource.id;
 }
 
-async function send(questionnaire, draft) {
-  const response = completed(questionnaire, draft, values(questionnaire), new Date().toISOString(), form.dataset.npi === "unknown" ? undefined : form.dataset.npi);
+/** The responses that say something; the first one if none does. */
+function answeredOnly(responses) {
+  const said = responses.filter((each) => each.item);
+  return said.length ? said : responses.slice(0, 1);
+}
+
+async function send(parts) {
+  const now = new Date().toISOString();
+  const author = form.dataset.npi === "unknown" ? undefined : form.dataset.npi;
+  const responses = parts.map((part) => completed(part.questionnaire, part.draft, values(part.questionnaire), now, author));
   if (form.dataset.order) {
-    const decided = await submit(response);
+    const decided = await submit(responses[0]);
     window.localStorage.removeItem(draftKey());
     window.location.assign(`/explain/${encodeURIComponent(decided)}`);
     return;
@@ -153,7 +171,7 @@ async function send(questionnaire, draft) {
     { name: "AttachTo", valueCode: "preauthorization" },
     identifier("MemberId", memberSystem, member),
     identifier("ProviderId", "http://hl7.org/fhir/sid/us-npi", npi),
-    { name: "Attachment", part: [{ name: "LineItem", valueString: line }, { name: "Content", resource: response }] },
+    ...answeredOnly(responses).map((response) => ({ name: "Attachment", part: [{ name: "LineItem", valueString: line }, { name: "Content", resource: response }] })),
   ]);
   window.localStorage.removeItem(draftKey());
   window.location.assign(`/explain/${encodeURIComponent(caseNumber)}`);
@@ -168,10 +186,14 @@ async function chart() {
 }
 
 async function start() {
-  const { questionnaire: sent, draft: empty, sets } = unpack(await post("/fhir/Questionnaire/$questionnaire-package", [{ name: "context", valueString: form.dataset.context }]));
-  const questionnaire = await chooseable(sent, sets);
-  const draft = form.dataset.order ? prefilled(questionnaire, empty, await chart()) : empty;
-  const before = answered(draft);
+  const packages = unpack(await post("/fhir/Questionnaire/$questionnaire-package", [{ name: "context", valueString: form.dataset.context }]));
+  const parts = [];
+  for (const { questionnaire: sent, draft: empty, sets } of packages) {
+    const questionnaire = await chooseable(sent, sets);
+    parts.push({ questionnaire, draft: form.dataset.order ? prefilled(questionnaire, empty, await chart()) : empty });
+  }
+  const before = new Map(parts.flatMap((part) => [...answered(part.draft)]));
+  const questionnaire = { item: parts.flatMap((part) => part.questionnaire.item) }; // all of them, for showing and checking
   document.getElementById("items").replaceChildren(...questionnaire.item.map((item) => section(item, before)));
   restore(questionnaire);
   follow(questionnaire);
@@ -191,7 +213,7 @@ async function start() {
     event.preventDefault();
     if (!check(follow(questionnaire))) return;
     status.textContent = "Sending …";
-    await send(questionnaire, draft).catch((error) => {
+    await send(parts).catch((error) => {
       status.textContent = `Not accepted: ${error.message}`;
     });
   });

@@ -1,35 +1,33 @@
-"""Where outgoing calls may go: public addresses only, checked on the address that is connected to.
+"""An HTTP client for addresses that somebody else names: every call passes the guard (:mod:`precert.security.outbound`).
 
-The name is resolved here, every address is looked at, and the connection goes to the address that was checked, so that a
-name cannot point elsewhere a moment later. Each host has its own connection pool: a TLS connection made for one name is
-never used for another.
+The connection goes to the address that was checked, so that a name cannot point elsewhere a moment later. Each host has its
+own connection pool: a TLS connection made for one name is never used for another.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import ssl
 from collections import OrderedDict
 
 import httpx
 
-from precert.security.addresses import is_public
 from precert.security.jwt import TRUSTED_ADDRESS
+from precert.security.outbound import (
+    PooledResolver,
+    ResolvedTarget,
+    Resolver,
+    TargetRefused,
+    TargetUnresolved,
+    check_target,
+)
 
 _HOSTS_KEPT = 64
+_LOOKUPS = 16  # names that are looked up at once; one that hangs takes up a thread
 _PER_HOST = httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=30.0)
 
 
 class Refused(httpx.TransportError):
     """The address is not one that this server calls."""
-
-
-async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a host, in the system's order. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -39,8 +37,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     exempted, so it is not held back.
     """
 
-    def __init__(self, *, allow_private: bool = False) -> None:
+    def __init__(self, *, allow_private: bool = False, resolve: Resolver | None = None) -> None:
         self.allow_private = allow_private
+        self._pool = PooledResolver(_LOOKUPS)
+        self._resolve: Resolver = resolve or self._pool
         self._tls = ssl.create_default_context()
         self._hosts: OrderedDict[tuple[str, str, int], httpx.AsyncHTTPTransport] = OrderedDict()
 
@@ -51,20 +51,19 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise Refused(f"{url.scheme} is not allowed; use https", request=request)
         port = url.port or (443 if url.scheme == "https" else 80)
         if not anything:
-            address = await self._checked(request, url.host, port)
-            request.extensions = {**request.extensions, "sni_hostname": url.host}
-            request.url = url.copy_with(host=address)  # the Host header is set already and keeps the name
+            target = await self._checked(request)
+            request.extensions = {**request.extensions, "sni_hostname": target.host}
+            request.url = target.at(target.addresses[0])  # the Host header is set already and keeps the name
         transport = await self._transport(url.scheme, url.host, port)
         return await transport.handle_async_request(request)
 
-    async def _checked(self, request: httpx.Request, host: str, port: int) -> str:
+    async def _checked(self, request: httpx.Request) -> ResolvedTarget:
         try:
-            addresses = await resolve(host, port)
-        except (OSError, UnicodeError) as error:
+            return await check_target(str(request.url), self.allow_private, self._resolve)
+        except TargetUnresolved as error:
             raise httpx.ConnectError("the host name cannot be resolved", request=request) from error
-        if not addresses or not all(is_public(address) for address in addresses):
-            raise Refused("the address is loopback, private or link-local", request=request)
-        return addresses[0]
+        except TargetRefused as error:
+            raise Refused(str(error), request=request) from error
 
     async def _transport(self, scheme: str, host: str, port: int) -> httpx.AsyncHTTPTransport:
         key = (scheme, host, port)
@@ -81,12 +80,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         for transport in self._hosts.values():
             await transport.aclose()
         self._hosts.clear()
+        self._pool.close()
 
 
-def http_client(*, allow_private: bool = False) -> httpx.AsyncClient:
+def http_client(*, allow_private: bool = False, resolve: Resolver | None = None) -> httpx.AsyncClient:
     """A client for calls to addresses that somebody else names. It follows no redirects and takes no proxy settings."""
     return httpx.AsyncClient(
-        transport=GuardedTransport(allow_private=allow_private),
+        transport=GuardedTransport(allow_private=allow_private, resolve=resolve),
         timeout=httpx.Timeout(1.5, connect=1.0),
         follow_redirects=False,
         trust_env=False,

@@ -1,14 +1,16 @@
-"""Which questions hang on which: ``enableWhen`` and ``required``, worked out from the criteria.
+"""Which questions hang on which, worked out from the criteria: when each can still matter, and without which no yes is possible.
 
-A question is guarded by an earlier one when some answers to that one make it pointless, whatever everything else turns
-out to be; the policy engine's own test decides that (:func:`precert.policy.questions.relevant`). Two kinds of guards:
+A question hangs on an earlier one when some answers to that one make it pointless, whatever everything else turns out to
+be; the search for open questions decides that (:func:`precert.policy.questions.relevant`). An earlier question counts in
+one of two ways:
 
-* one that only the form can answer and without which nothing can be approved: the later question waits for it, and
-  several of them count together (``all``);
-* any other: unanswered it hides nothing, because the chart or the payer may know (``any``, with "not answered" first).
-  Only the first such guard counts: a later one may itself be hidden, and would then show what the first one hid.
+* only the form can answer it, and nothing can be approved without it: the later question waits for it, and several of
+  them count together (``all``);
+* the chart or the payer may know it, too: unanswered it hides nothing (``any``, with "not answered" first). Only one of
+  this kind counts, the one that hides most: a later one may itself be hidden, and would then show what the first one hid.
 
-The conditions may show too much and never hide what could still matter. Source: DTR spec-17, SDC "enableWhen".
+The conditions may show too much and never hide what could still matter. A DTR form writes them as ``enableWhen`` and
+``required``. Source: DTR 2.2.0 spec-17, FHIR R4 Questionnaire.item.enableWhen; docs/dtr.md.
 """
 
 from __future__ import annotations
@@ -26,11 +28,13 @@ from precert.policy.questions import comparisons, relevant
 
 Operator = Literal["exists", "=", ">", "<", ">=", "<="]
 _BUDGET = 4_000
+"""Combinations of answers that are tried for one criterion; beyond that it is taken as possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One ``enableWhen``: the earlier question, the operator and the plain answer."""
+    """What an earlier question has to be answered with: the question, the operator and the plain value (with ``exists``:
+    whether it is answered at all)."""
 
     question: str
     operator: Operator
@@ -45,35 +49,35 @@ class Shown:
     conditions: tuple[Condition, ...]
 
 
-def guards(policy: CompiledPolicy, order: Sequence[str]) -> dict[str, Shown]:
+def shown_when(policy: CompiledPolicy, order: Sequence[str]) -> dict[str, Shown]:
     """For each question that earlier ones can make pointless: when it is shown.
 
-    In: the askable facts in the order in which the form asks them.
+    In: the askable facts in the order in which they are asked.
     """
     tree = policy.whole
     if tree is None:
         return {}
     free = list(policy.facts)
-    decisive = needed(policy)
+    decisive = required_facts(policy)
     strict: dict[str, list[Condition]] = {}
     soft: dict[str, tuple[float, tuple[Condition, ...]]] = {}
-    for position, guard in enumerate(order):
-        values = policy.probe.values[guard][1:]
+    for position, earlier in enumerate(order):
+        values = policy.probe.values[earlier][1:]
         later = order[position + 1 :]
         if len(values) < 2 or not later:
             continue
-        waits = guard in decisive and not policy.fact_models[guard].sources
-        others = [name for name in free if name != guard]
+        waits = earlier in decisive and not policy.fact_models[earlier].sources
+        others = [name for name in free if name != earlier]
         nothing: dict[str, Any] = dict.fromkeys(free)
-        shown = [frozenset(relevant(tree, {**nothing, guard: value}, others, policy.probe)) for value in values]
+        shown = [frozenset(relevant(tree, {**nothing, earlier: value}, others, policy.probe)) for value in values]
         for name in later:
             enabled = [name in found for found in shown]
             hides = enabled.count(False) / len(values)
             if not hides:
                 continue
-            if waits and (conditions := _conditions(policy, guard, values, enabled, together=True)):
+            if waits and (conditions := _conditions(policy, earlier, values, enabled, together=True)):
                 strict.setdefault(name, []).extend(conditions)
-            conditions = (Condition(guard, "exists", False), *_conditions(policy, guard, values, enabled))
+            conditions = (Condition(earlier, "exists", False), *_conditions(policy, earlier, values, enabled))
             if (len(conditions) > 1 or hides == 1) and hides > soft.get(name, (0.0, ()))[0]:
                 soft[name] = hides, conditions
     found = {name: Shown("any", conditions) for name, (_, conditions) in soft.items()}
@@ -81,20 +85,20 @@ def guards(policy: CompiledPolicy, order: Sequence[str]) -> dict[str, Shown]:
 
 
 def _conditions(
-    policy: CompiledPolicy, guard: str, values: Sequence[Any], enabled: Sequence[bool], *, together: bool = False
+    policy: CompiledPolicy, earlier: str, values: Sequence[Any], enabled: Sequence[bool], *, together: bool = False
 ) -> tuple[Condition, ...]:
     """Conditions for the enabled values, to be read with ``any`` (or with ``all``: ``together``); none: cannot be said."""
     if not any(enabled):
         return ()
-    ask = policy.fact_models[guard].ask
+    ask = policy.fact_models[earlier].ask
     kind = ask.type if ask is not None else ""
     if kind in ("boolean", "choice"):
         wanted = [value for value, shown in zip(values, enabled, strict=True) if shown]
-        return () if together and len(wanted) > 1 else tuple(Condition(guard, "=", value) for value in wanted)
+        return () if together and len(wanted) > 1 else tuple(Condition(earlier, "=", value) for value in wanted)
     if kind not in ("decimal", "integer"):
         return ()
     ordered = sorted(zip(values, enabled, strict=True))
-    ranges = _Ranges(guard, [v for v, _ in ordered], [e for _, e in ordered], _literals(policy, guard))
+    ranges = _Ranges(earlier, [v for v, _ in ordered], [e for _, e in ordered], _literals(policy, earlier))
     return ranges.together() if together else ranges.either()
 
 
@@ -112,7 +116,7 @@ def _literals(policy: CompiledPolicy, name: str) -> set[Decimal]:
 class _Ranges:
     """Sampled numbers in order, which of them show the question, and at which of them the criteria change."""
 
-    guard: str
+    earlier: str
     values: Sequence[Any]
     enabled: Sequence[bool]
     literals: set[Decimal]
@@ -123,13 +127,13 @@ class _Ranges:
 
     def below(self, last: int) -> Condition:
         if self.values[last + 1] in self.literals:
-            return Condition(self.guard, "<", self.values[last + 1])
-        return Condition(self.guard, "<=", self.values[last])
+            return Condition(self.earlier, "<", self.values[last + 1])
+        return Condition(self.earlier, "<=", self.values[last])
 
     def above(self, first: int) -> Condition:
         if self.values[first - 1] in self.literals and self.values[first] not in self.literals:
-            return Condition(self.guard, ">", self.values[first - 1])
-        return Condition(self.guard, ">=", self.values[first])
+            return Condition(self.earlier, ">", self.values[first - 1])
+        return Condition(self.earlier, ">=", self.values[first])
 
     def together(self) -> tuple[Condition, ...]:
         """The smallest range that holds all enabled values, as conditions that must all hold."""
@@ -141,7 +145,7 @@ class _Ranges:
         """Conditions of which at least one holds for every enabled value; a bounded range is widened to one side."""
         first, last = self.ends
         if first == last and self.values[first] in self.literals:
-            return (Condition(self.guard, "=", self.values[first]),)
+            return (Condition(self.earlier, "=", self.values[first]),)
         gap = [at for at in range(first, last) if not self.enabled[at]]
         if first == 0 and last == len(self.values) - 1:
             whole = gap == list(range(gap[0], gap[-1] + 1))
@@ -153,18 +157,18 @@ class _Ranges:
         return (self.below(last),)
 
 
-def needed(policy: CompiledPolicy) -> frozenset[str]:
-    """The facts without which the request can never be approved: their questions are ``required``."""
-    return _needed(policy, policy.whole, True) if policy.whole is not None else frozenset()
+def required_facts(policy: CompiledPolicy) -> frozenset[str]:
+    """The facts without which the request can never be approved: whoever asks has to get an answer."""
+    return _required(policy, policy.whole, True) if policy.whole is not None else frozenset()
 
 
-def _needed(policy: CompiledPolicy, tree: Tree, truth: bool) -> frozenset[str]:
+def _required(policy: CompiledPolicy, tree: Tree, truth: bool) -> frozenset[str]:
     if isinstance(tree, Leaf):
         return frozenset(name for name in tree.facts if not _reaches(policy, tree, truth, name))
     if tree.operator == "at_least":
         return frozenset()
     inner = truth if tree.operator != "none" else not truth
-    parts = [_needed(policy, child, inner) for child in tree.children]
+    parts = [_required(policy, child, inner) for child in tree.children]
     together = (tree.operator == "all") is truth if tree.operator != "none" else truth
     return frozenset[str]().union(*parts) if together else parts[0].intersection(*parts[1:])
 

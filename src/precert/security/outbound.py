@@ -1,4 +1,7 @@
-"""Where this server may send to: never into its own network, whatever a client writes or a name resolves to.
+"""Where this server may call or send to: never into its own network, whatever a client writes or a name resolves to.
+
+The one guard for all calls to addresses that somebody else names: notifications (:mod:`precert.subscriptions.sender`), and
+through :mod:`precert.security.outbound_http` prefetch from EHRs and key sets.
 
 A name is resolved here, every address it has is checked, and the caller connects to a checked *address*: resolving again
 at connect time would let the name's owner change the answer in between (DNS rebinding).
@@ -21,7 +24,7 @@ from precert.security.addresses import Address, is_public
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host name for a port, as text. Raises OSError (socket.gaierror) if it has none."""
 
-LONGEST_URL = 2048
+LONGEST_URL = 8192  # of what is called: a search for many resources by id is long; less is accepted from subscribers
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -83,10 +86,10 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
     return [str(info[4][0]) for info in found]
 
 
-def read_target(url: str, allow_private: bool) -> httpx.URL:
+def read_target(url: str, allow_private: bool, longest: int = LONGEST_URL) -> httpx.URL:
     """Check what can be checked without asking the network. Raises TargetRefused."""
-    if len(url) > LONGEST_URL:
-        raise TargetRefused(f"the URL is longer than {LONGEST_URL} characters")
+    if len(url) > longest:
+        raise TargetRefused(f"the URL is longer than {longest} characters")
     if any(ord(letter) <= 0x20 or ord(letter) == 0x7F for letter in url):
         raise TargetRefused("the URL has spaces or control characters in it; percent-encode them")
     try:
@@ -97,11 +100,11 @@ def read_target(url: str, allow_private: bool) -> httpx.URL:
     if parsed.scheme not in _PORTS:
         raise TargetRefused("only https URLs are supported")
     if parsed.scheme == "http" and not allow_private:
-        raise TargetRefused("notifications carry health data and are sent over https only")
+        raise TargetRefused("health data are sent over https only")
     if not parsed.host:
         raise TargetRefused("the URL names no host")
     if parsed.userinfo:
-        raise TargetRefused("the URL holds credentials; send them in channel.header (Authorization: …) instead")
+        raise TargetRefused("the URL holds credentials; send them in a header (Authorization: …) instead")
     if parsed.fragment:
         raise TargetRefused("the URL has a #fragment, which HTTP does not transmit; leave it out")
     if port is not None and not 0 < port < 65536:
