@@ -39,6 +39,7 @@ _OPEN = {
     "Encounter": ("planned", "arrived", "triaged", "in-progress", "onleave"),
 }
 _OPEN_ORDER = ("draft", "active")
+_GIVEN_UP = ("revoked", "cancelled", "entered-in-error", "noshow")
 _WITHOUT_INTENT = ("Appointment", "Encounter", "VisionPrescription", "CommunicationRequest")
 _CODE_REFERENCES = {
     "DeviceRequest": ("codeReference", "type"),
@@ -78,6 +79,12 @@ class Order:
             and (bool(self.requesters) or self.entry.type in ("Appointment", "Encounter"))
             and not self.performer_unknown
         )
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the order says itself that nothing will be done on it."""
+        resource = self.entry.resource
+        return resource.get("doNotPerform") is True or resource.get("status") in _GIVEN_UP
 
     @property
     def reference(self) -> str:

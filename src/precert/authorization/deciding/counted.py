@@ -47,11 +47,17 @@ class CountedLines:
     def and_(self, more: CountedLines) -> CountedLines:
         """Both together."""
         complete = self.complete and more.complete
-        return CountedLines((*self.lines, *more.lines), complete, self.numbers | more.numbers) if more.lines else self
+        if not more.lines and complete is self.complete:
+            return self
+        return CountedLines((*self.lines, *more.lines), complete, self.numbers | more.numbers)
 
     def beside(self, others: Iterable[Ask], received: date) -> CountedLines:
         """The same with the other lines of the request, or the other orders of the call."""
-        asked = tuple(_asked(other, received) for other in others if other.line.request != "cancel")
+        asked = tuple(
+            of_ask(other, received, f"line {other.line.sequence} of this request", same_request=True)
+            for other in others
+            if other.line.request != "cancel"
+        )
         return CountedLines((*self.lines, *asked), self.complete, self.numbers) if asked else self
 
 
@@ -96,17 +102,21 @@ def _recorded(case: Case, line: Line) -> Counted:
     )
 
 
-def _asked(ask: Ask, received: date) -> Counted:
+def of_ask(
+    ask: Ask, received: date, reference: str, *, same_request: bool = False, order: str | None = None
+) -> Counted:
+    """What is asked for, as it counts beside others; ``reference`` names it for people, ``order`` is its key."""
     service = kept(ask.line)
     return Counted(
-        reference=f"line {ask.line.sequence} of this request",
+        reference=reference,
         codes=service.codes,
         modifiers=service.modifiers,
         since=received,
         start=service_day(ask.line, received),
         end=ask.line.service_end,
         quantity=_amount(ask.line),
-        same_request=True,
+        same_request=same_request,
+        order=order,
     )
 
 

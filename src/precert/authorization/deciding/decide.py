@@ -43,6 +43,7 @@ _RENEWING = ("renewal", "extension")
 _RENEWABLE = timedelta(days=731)
 _NARROW = "The request says what kind of service it is, but not by a code that is billed which service."
 _UNLISTED = "No coverage policy names this service; the plan has a nurse look at such requests."
+_UNCOUNTED = "The plan has no record of this member, so what a limit leaves cannot be counted; a person does."
 _NOTHING_TO_RENEW = "Nothing of this service is on record that this {kind} could continue: reviewed as a first request."
 
 
@@ -103,11 +104,18 @@ def decide(
         decision = _unknown(service)
     elif decision.outcome is Outcome.NOT_APPLICABLE and who.plan is not None and who.plan.unlisted == "review":
         decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNLISTED, reason_code="unlisted")
+    elif decision.outcome is Outcome.NO_AUTH and who.member is None and _by_limit(decision):
+        decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNCOUNTED, reason_code="amount")
     elif not on_record and ask.line.request in _RENEWING:
         decision = replace(decision, remarks=(_NOTHING_TO_RENEW.format(kind=ask.line.request),))
     if decision.outcome is Outcome.APPROVE:
         doubts = who.uncertain(ask.line, received, _granted_end(ask, decision, day))
     return Decided(day, who, service, _behind(doubted(decision, doubts), ask.doubts), on_record=on_record)
+
+
+def _by_limit(decision: Decision) -> bool:
+    """Whether a limit that is not reached is among what frees from authorization."""
+    return any(evaluation.role == "limit" for evaluation in decision.applied)
 
 
 def _granted_end(ask: Ask, decision: Decision, day: date) -> date | None:
