@@ -126,8 +126,11 @@ def _granted_end(ask: Ask, decision: Decision, day: date) -> date | None:
 
 
 def service_of(ask: Ask, rules: Rules, day: date) -> Service:
-    """The service asked for, as of ``day`` (of service): by its codes, the crosswalk, and what the policies name."""
-    return identify(ask.line.item, rules.directory.crosswalk, day).named_by(rules.catalogue.names)
+    """The service asked for, as of ``day`` (of service): by its codes, the crosswalk, what the policies name, and
+    the lists of codes that the plan gives."""
+    directory = rules.directory
+    found = identify(ask.line.item, directory.crosswalk, day).named_by(rules.catalogue.names)
+    return found.on_lists(directory.code_lists, day)
 
 
 def _continues(member: Member | None, codes: Sequence[Code], day: date, counted: CountedLines) -> bool:
