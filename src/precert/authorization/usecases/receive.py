@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from precert.authorization.deciding import judge
 from precert.authorization.deciding.people import after_people
 from precert.authorization.record.case import Case, Recorder, fold
+from precert.authorization.usecases.changed_evidence import changed_evidence, standing_lines
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
 from precert.authorization.usecases.duplicates import Doubts, approved, doubts, handed_over
 from precert.authorization.usecases.metering import exchange
@@ -75,13 +76,21 @@ async def _filed(
     service: AuthorizationService, case: Case, received: ReceivedEvidence
 ) -> tuple[Case, Sequence[str], Sequence[str], Sequence[Put]]:
     """(the record with what arrived, numbers drawn, names to be reserved, what is stored with a grant)."""
-    whole = with_attachment(await service.submission_of(case), received.raw)
+    was = await service.submission_of(case)
+    whole = with_attachment(was, received.raw)
     seen = await on_record(service, whole, own=case)
     after, numbers = _apply(service, case, received, whole, seen, Doubts())
     doubt = await doubts(service, whole, after, approved(after.events[len(case.events) :]))
     if doubt.reasons:
         seen.taken.clear()
         after, numbers = _apply(service, case, received, whole, seen, doubt)
+    now = service.runtime.now()
+    lines = standing_lines(case, after)
+    if news := changed_evidence(service, lines, case, (was, whole), service.who(whole, now), seen, now):
+        recorder = Recorder(after.events)
+        for event in news:
+            recorder.append(event)
+        after = fold(recorder.events)
     return after, numbers, doubt.places, seen.record.granting(after, numbers)
 
 
