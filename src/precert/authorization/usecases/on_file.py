@@ -44,12 +44,13 @@ class Contents:
 
 
 def filed(case: Case) -> list[str]:
-    """The ids of the bundles on file, oldest first: versions of the request, and attachments."""
+    """The ids of the bundles on file that the rules may read, oldest first: versions of the request, and attachments but for
+    those of senders whom nobody knows."""
     found = [case.opened.submission]
     for event in case.events:
         if event.updated is not None:
             found.append(event.updated.submission)
-        elif event.ev == "evidence" and "bundle" in event.detail:
+        elif event.ev == "evidence" and "bundle" in event.detail and "unknownSender" not in event.detail:
             found.append(str(event.detail["bundle"]))
     return list(dict.fromkeys(found))
 

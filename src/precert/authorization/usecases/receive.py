@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from precert.authorization.deciding import judge
-from precert.authorization.deciding.people import after_people
+from precert.authorization.deciding.people import after_people, unread
 from precert.authorization.record.case import Case, Recorder, fold
 from precert.authorization.usecases.changed_evidence import changed_evidence, standing_lines
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
@@ -28,7 +28,8 @@ from precert.store.port import Audit, Idempotency, Put
 class ReceivedEvidence:
     """What arrived: a Bundle of the resources that could be read (its id and bytes), from whom, and for which lines.
 
-    ``key`` makes a repetition harmless. An empty ``lines`` means every waiting line.
+    ``key`` makes a repetition harmless. An empty ``lines`` means every waiting line. ``known_sender``: a party of the case sent
+    it, or somebody who was asked. What anybody else sends is kept for a person; the rules never read it.
     """
 
     bundle: str
@@ -37,6 +38,7 @@ class ReceivedEvidence:
     key: Idempotency
     lines: Sequence[int] = ()
     detail: Element | None = None
+    known_sender: bool = True
 
 
 async def receive(service: AuthorizationService, case_id: str, received: ReceivedEvidence) -> Case:
@@ -72,12 +74,15 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
     return stored[0]
 
 
+_STRANGER = "Something was sent by who is no party of the case and was not asked; a reviewer looks at it."
+
+
 async def _filed(
     service: AuthorizationService, case: Case, received: ReceivedEvidence
 ) -> tuple[Case, Sequence[str], Sequence[str], Sequence[Put]]:
     """(the record with what arrived, numbers drawn, names to be reserved, what is stored with a grant)."""
     was = await service.submission_of(case)
-    whole = with_attachment(was, received.raw)
+    whole = with_attachment(was, received.raw) if received.known_sender else was
     seen = await on_record(service, whole, own=case)
     after, numbers = _apply(service, case, received, whole, seen, Doubts())
     doubt = await doubts(service, whole, after, approved(after.events[len(case.events) :]))
@@ -105,6 +110,8 @@ def _apply(
     now = service.runtime.now()
     recorder = Recorder(case.events)
     detail: Element = {"bundle": received.bundle, **(received.detail or {})}
+    if not received.known_sender:
+        detail["unknownSender"] = True
     recorder.append(provider_event("evidence", now, received.sender, detail=detail))
     who = service.who(whole, now)
     numbers: list[str] = []
@@ -129,6 +136,8 @@ def _apply(
         under_review = judge.LineUnderReview(
             line.requested, service.runtime, now, state="auto_review", reference=line.reference
         )
+        if not received.known_sender:
+            judged = unread(under_review, judged, _STRANGER)
         judged = after_people(under_review, judged, recorder.events)
         numbers.extend(judged.numbers)
         for event in judged.events:
