@@ -147,6 +147,21 @@ async def test_no_alarm_when_it_is_borne_as_before_or_gone(driver: Driver, edit:
     assert rows == []
 
 
+async def test_an_older_version_that_comes_late_brings_nothing_back(driver: Driver) -> None:
+    """The study was entered in error; an EHR's queue sends an earlier version of it afterwards."""
+    first = studied()
+    resource(first, "Observation").update({"status": "entered-in-error", "meta": {"lastUpdated": "2026-11-10T10:00:00Z"}})
+    assert actions(await driver.submit(first)) == {1: "A4"}
+
+    def final(body: Json, at: str) -> None:
+        resource(body, "Observation").update({"status": "final", "meta": {"lastUpdated": at}})
+
+    second = later(first, lambda body: final(body, "2026-11-09T10:00:00Z"))
+    assert actions(await driver.submit(second)) == {1: "A4"}
+    third = later(second, lambda body: final(body, "2026-11-11T10:00:00Z"), "third")
+    assert actions(await driver.submit(third)) == {1: "A1"}
+
+
 async def test_nobody_is_told_twice_and_a_review_settles_it(driver: Driver) -> None:
     first = studied()
     case = case_of(await driver.submit(first))

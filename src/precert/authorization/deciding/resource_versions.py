@@ -39,7 +39,7 @@ def current(entries: Sequence[Entry]) -> Iterator[tuple[Entry, bool]]:
                     continue
                 if _same(first, second):
                     gone.add(other)
-                elif (later := _newer(first, second)) is not None:
+                elif (later := newer(first, second)) is not None:
                     gone.add(other if later else one)
                 else:
                     contested |= {one, other}
@@ -76,7 +76,7 @@ def _same(one: Resource, other: Resource) -> bool:
     }
 
 
-def _newer(one: Resource, other: Resource) -> bool | None:
+def newer(one: Resource, other: Resource) -> bool | None:
     """Whether ``one`` is the newer version; ``None`` when nothing tells, or the two signs disagree."""
     mine, theirs = _meta(one), _meta(other)
     signs: set[bool] = set()
