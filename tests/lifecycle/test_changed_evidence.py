@@ -150,7 +150,9 @@ async def test_no_alarm_when_it_is_borne_as_before_or_gone(driver: Driver, edit:
 async def test_an_older_version_that_comes_late_brings_nothing_back(driver: Driver) -> None:
     """The study was entered in error; an EHR's queue sends an earlier version of it afterwards."""
     first = studied()
-    resource(first, "Observation").update({"status": "entered-in-error", "meta": {"lastUpdated": "2026-11-10T10:00:00Z"}})
+    resource(first, "Observation").update(
+        {"status": "entered-in-error", "meta": {"lastUpdated": "2026-11-10T10:00:00Z"}}
+    )
     assert actions(await driver.submit(first)) == {1: "A4"}
 
     def final(body: Json, at: str) -> None:

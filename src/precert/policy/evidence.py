@@ -118,12 +118,7 @@ class Evidence:
 
     def ahead(self, day: date) -> str | None:
         """Which of the elements that say when it was, ended or was recorded lies after ``day``; ``None`` if none does."""
-        rule = EVIDENCE_TYPES.get(self.kind)
-        for path in rule.past if rule is not None else ():
-            at = Moment.parse(_at(self.resource, path))
-            if at is not None and at.not_before > day:
-                return path
-        return None
+        return ahead_of(self.resource, self.kind, day)
 
     @property
     def refuted(self) -> bool:
@@ -138,6 +133,16 @@ class Evidence:
         if isinstance(self._rejection, bool):
             self._rejection = rejection_of(self.resource, self.kind)
         return self._rejection
+
+
+def ahead_of(resource: Resource, kind: str, day: date) -> str | None:
+    """As :meth:`Evidence.ahead`, of a resource of this type."""
+    rule = EVIDENCE_TYPES.get(kind)
+    for path in rule.past if rule is not None else ():
+        at = Moment.parse(_at(resource, path))
+        if at is not None and at.not_before > day:
+            return path
+    return None
 
 
 def rejection_of(resource: Resource, kind: str, read: Collection[str] = ()) -> Rejection | None:

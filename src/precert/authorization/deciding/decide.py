@@ -24,9 +24,11 @@ from precert.eligibility.directory import Directory
 from precert.eligibility.model import Member
 from precert.fhir.coding import Code, CodePattern
 from precert.fhir.dates import parse_date
-from precert.fhir.types import Element
+from precert.fhir.moments import Moment
+from precert.fhir.types import Element, Resource
 from precert.policy.catalogue import Catalogue
 from precert.policy.codeset import normal
+from precert.policy.evidence import ahead_of
 from precert.policy.types import Decision, LineContext, Outcome
 
 SERVICE_UNKNOWN = "service-unknown"
@@ -179,7 +181,7 @@ def line_context(
         patient=patient_view(who.member.patient if who.member else subject.patient, day),
         coverage=who.coverage,
         requester=_requester(ask, rules.directory, item),
-        diagnoses=ask.line.diagnoses,
+        diagnoses=_diagnoses(ask, subject, received),
         evidence=[*subject.evidence, *payer_evidence(who.member, received, counted.numbers), *counted.evidence()],
         answers=subject.answers,
         bound=bound or {},
@@ -188,6 +190,18 @@ def line_context(
         counted_complete=counted.complete,
         on_record=on_record,
     )
+
+
+def _diagnoses(ask: Ask, subject: Subject, received: date) -> list[Element]:
+    """The diagnoses of the line, but for those that were made or recorded after the receipt by what their Condition says."""
+    said = (item.resource for item in subject.evidence if item.source == "request")
+    ahead = [condition.get("code") for condition in said if _ahead(condition, received)]
+    return [concept for concept in ask.line.diagnoses if concept not in ahead] if ahead else list(ask.line.diagnoses)
+
+
+def _ahead(condition: Resource, received: date) -> bool:
+    began = Moment.parse(condition.get("onsetDateTime"))
+    return ahead_of(condition, "Condition", received) is not None or (began is not None and began.not_before > received)
 
 
 def _requester(ask: Ask, directory: Directory, item: Element) -> Element:

@@ -65,13 +65,12 @@ def established(types: object) -> bool:
     return said <= DIAGNOSIS_TYPES
 
 
+_STATE = ("verificationStatus", "clinicalStatus", "modifierExtension", "recordedDate")
+
+
 def diagnosis_state(condition: Resource) -> Element:
-    """What a Condition that a diagnosis refers to says of how certain and how current it is."""
-    return {
-        key: value
-        for key, value in condition.items()
-        if key in ("verificationStatus", "clinicalStatus", "modifierExtension") or key.startswith("abatement")
-    }
+    """What a Condition that a diagnosis refers to says of how certain and how current it is, and of when."""
+    return {key: value for key, value in condition.items() if key in _STATE or key.startswith(("abatement", "onset"))}
 
 
 def holds(condition: Resource) -> bool:

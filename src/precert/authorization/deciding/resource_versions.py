@@ -48,6 +48,16 @@ def current(entries: Sequence[Entry]) -> Iterator[tuple[Entry, bool]]:
             yield entry, place in contested
 
 
+def counting(entry: Entry, versions: Sequence[Entry]) -> Entry | None:
+    """The version that counts of the resource ``entry``, ``versions`` being all that is called so; ``None`` when they are contested."""
+    kept = list(current(versions))
+    own = next((contested for each, contested in kept if each is entry), None)
+    if own is None:  # it was replaced by a newer one, or is a copy of one
+        own = any(contested for _, contested in kept)
+        entry = kept[0][0] if kept else entry
+    return None if own else entry
+
+
 def _keys(entry: Entry) -> Iterable[Hashable]:
     resource = entry.resource
     if entry.id:
