@@ -49,6 +49,8 @@ WELL_FORMED = [
     (CPT, "0001m", CPT, "0001M"),
     (CPT, "1000F", CPT, "1000F"),
     (CPT, "0001A", CPT, "0001A"),
+    *((CPT, code, CPT, code) for code in ("00100", "01996", "10004", "69990", "70010", "80047", "90281", "99607")),
+    (CDT, "D0100", HCPCS, "D0100"),
     (ICD10PCS, "0dtj4zz", ICD10PCS, "0DTJ4ZZ"),
     ("http://hl7.org/fhir/sid/icd-10-pcs", "XW033E5", ICD10PCS, "XW033E5"),
     (CDT, "D0120", HCPCS, "D0120"),
@@ -74,6 +76,13 @@ MALFORMED = [
         for code in ("E06O1", "E601", "E06011", "I0601", "O0601", "N0601", "W0601", "F0601", "E 0601", "", "0")
     ),
     *((CPT, code) for code in ("XXXXX", "7214", "721488", "7214X", "0042B", "72148:", "72148:G", "７2148", "ſ9131")),
+    *(
+        (CPT, code)
+        for code in ("00000", "00099", "02000", "09999", "10003", "69991", "70009", "89400", "90280", "99608", "99999")
+    ),
+    *((CPT, f"0000{letter}") for letter in "AFMTU"),
+    *((HCPCS, f"{letter}0601") for letter in "FINOWXYZ"),  # no section of HCPCS level II begins so
+    *((CDT, code) for code in ("D0000", "D0099")),
     *((ICD10PCS, code) for code in ("0DTJ4ZI", "0DTJ4ZO", "0DTJ4Z", "0DTJ4ZZZ", "I48.91", "ADTJ4ZZ")),
     *((CDT, code) for code in ("E0601", "D012", "72148")),
     *((NDC, code) for code in ("57894-30-1", "123", "57894003", "57894-030-01-1", "57894_030_01", "1234-123-1")),

@@ -298,3 +298,73 @@ async def test_an_update_reads_what_was_attached_ahead_too(driver: Driver) -> No
     assert decided.action == "A1"
     case = await driver.app.state.service.find_case(decided.number)
     assert len(case.attachments) == 1
+
+
+NPI_SYSTEM = "http://hl7.org/fhir/sid/us-npi"
+STRANGERS: dict[str, Json] = {
+    "another provider": {"ProviderId": identifier("ProviderId", "1245319599", NPI_SYSTEM)},
+    "an organization": {"ProviderId": None, "OrganizationId": identifier("OrganizationId", "1003000126", NPI_SYSTEM)},
+    "a number of its own": {"ProviderId": identifier("ProviderId", "1992817498", "urn:lab:staff")},
+    "the payer": {"ProviderId": identifier("ProviderId", "1234567893", NPI_SYSTEM)},
+}
+
+
+@pytest.mark.parametrize("number", ["case", "reference"])
+@pytest.mark.parametrize("sender", STRANGERS.values(), ids=STRANGERS)
+async def test_what_a_stranger_sends_is_for_a_person(driver: Driver, pended: Pended, number: str, sender: Json) -> None:
+    """Neither a party of the case nor asked: filed and said so; no machine decides on it, now or later."""
+    sent = parameters(getattr(pended, number), attachment(answered()), **sender)
+    response = await driver.attach(sent)
+    assert response.status_code == 200
+    told = {issue["details"]["coding"][0]["code"]: issue for issue in json.loads(response.content)["issue"]}
+    assert told.keys() == {"attachment-filed", "attachment-sender"}
+    assert told["attachment-sender"]["severity"] == "warning"
+    assert await driver.inquire(pended.case) == ["nurse_review"]
+    case = await driver.app.state.service.find_case(pended.case)
+    assert len(case.attachments) == 1  # the reviewer sees it
+    assert "ahi" in case.lines[1].determination.trace["missing"]  # and what is open by the rules
+    assert (await driver.app.state.service.submission_of(case)).answers == {}
+    assert (await driver.attach(sent)).content == response.content
+
+
+@pytest.mark.parametrize("sender", STRANGERS.values(), ids=STRANGERS)
+async def test_who_was_asked_may_send(driver: Driver, pended: Pended, sender: Json) -> None:
+    """A laboratory that was handed the attachment control number."""
+    await driver.attach(parameters(pended.tracking, attachment(answered()), **sender))
+    assert await driver.inquire(pended.case) == ["active"]
+
+
+@pytest.mark.parametrize("place", ["organization", "rendering", "careTeam", "facility"])
+async def test_who_is_named_in_the_request_may_send(driver: Driver, place: str) -> None:
+    request = asking("named")
+    lab = {
+        "resourceType": "Organization",
+        "id": "lab",
+        "identifier": [{"system": NPI_SYSTEM, "value": "1245319599"}],
+        "active": True,
+        "name": "Sleep Laboratory",
+    }
+    url, claim = "urn:uuid:00000000-0000-4000-8000-0000000000aa", request["entry"][0]["resource"]
+    request["entry"].append({"fullUrl": url, "resource": lab})
+    if place in ("rendering", "careTeam"):
+        claim["careTeam"] = [{"sequence": 1, "provider": {"reference": url}}]
+        claim["item"][0]["careTeamSequence"] = [1]
+    elif place == "facility":
+        claim["facility"] = {"reference": url}
+    answer = await driver.submit(request)
+    reference = decisions(answer)[0].reference
+    assert reference is not None
+    sender = {"ProviderId": identifier("ProviderId", "1245319599", NPI_SYSTEM)}
+    await driver.attach(parameters(reference, attachment(answered()), **sender))
+    assert await driver.inquire(reference) == ["active"]
+
+
+@pytest.mark.parametrize("sender", STRANGERS.values(), ids=STRANGERS)
+async def test_what_a_stranger_sent_ahead_decides_nothing(driver: Driver, sender: Json) -> None:
+    tracking = identifier("TrackingId", "late-claim", "urn:precert:demo:claim")
+    await driver.attach(parameters("", attachment(answered()), TrackingId=tracking, **sender))
+    (decided,) = decisions(await driver.submit(asking("late")))
+    assert decided.action == "A4"
+    service = driver.app.state.service
+    case = await early_arrivals(service, await service.find_case(decided.reference))
+    assert (len(case.attachments), case.lines[1].state) == (1, "nurse_review")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -526,3 +527,24 @@ async def test_coded_reasons_stand_first(make):
     sent = prefetch("MA-0009", payors=...)
     (info,) = infos(await make().ask(hook(order("E1390", "MA-0009"), member="MA-0009", version="2.2", prefetch=sent)))
     assert ["coding" in reason for reason in info["reason"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("code", "listed", "said"),
+    [
+        ("97597", None, "no-auth"),
+        ("97597", "97597", "no-auth"),
+        ("97597", "97598", "conditional"),
+        ("00000", None, "conditional"),
+    ],
+)
+async def test_a_code_that_is_on_no_list_of_the_plan_names_no_service(make, tmp_path, code, listed, said):
+    """A plan that gives lists of its codes has no order of another told that it needs no authorization."""
+    folder = tmp_path / "eligibility"
+    shutil.copytree(ROOT / "examples" / "eligibility", folder)
+    if listed:
+        (folder / "codes.csv").write_text(f"system,code,start,end\ncpt,{listed},,\n")
+    world = make(directory=load_directory(folder))
+    (info,) = infos(await world.ask(hook(order(code, "COM-0001", system=CPT), member="COM-0001", version="2.2")))
+    assert info["pa-needed"] == said
+    assert (info.get("info-needed") == ["detail-code"]) is (said == "conditional")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from precert.eligibility.crosswalk import COLUMNS, Crosswalk, CrosswalkError, load_crosswalk
+from precert.eligibility.crosswalk import COLUMNS, Crosswalk, load_crosswalk
+from precert.eligibility.table import TableError
 from precert.fhir.coding import HCPCS, NDC, RXNORM, Code
 from support.app import ROOT
 
@@ -57,16 +58,16 @@ def test_sources_are_found_in_any_spelling(tmp_path: Path) -> None:
     ],
 )
 def test_a_faulty_row_is_named_with_its_line(tmp_path: Path, row: str, says: str) -> None:
-    with pytest.raises(CrosswalkError) as refused:
+    with pytest.raises(TableError) as refused:
         crosswalk(tmp_path, row)
     assert "crosswalk.csv:3: " in str(refused.value)
     assert says in str(refused.value)
 
 
 def test_other_columns_and_repetitions_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CrosswalkError, match="first line has to be"):
+    with pytest.raises(TableError, match="first line has to be"):
         crosswalk(tmp_path, header="from,to")
-    with pytest.raises(CrosswalkError, match="twice"):
+    with pytest.raises(TableError, match="twice"):
         crosswalk(tmp_path, "ndc,57894-030-01,hcpcs,J1745,,,", "ndc,57894-0030-01,hcpcs,j1745,,,other words")
 
 

@@ -125,5 +125,6 @@ async def test_a_referral_is_on_the_physicians_page_and_on_the_case(client: http
 
 
 def test_every_state_that_a_person_may_decide_is_in_a_queue() -> None:
-    assert STATES["info"] | STATES["nurse"] | STATES["physician"] == OPEN_STATES == STATES["open"]
+    assert STATES["info"] | STATES["nurse"] | STATES["physician"] == OPEN_STATES
+    assert STATES["open"] == OPEN_STATES | STATES["changed"]  # what changed after a yes is work as well
     assert not STATES["decided"] & OPEN_STATES

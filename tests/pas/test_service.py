@@ -34,6 +34,7 @@ UNKNOWN: list[tuple[str, list[tuple[str, str]], dict[str, Any]]] = [
     ("local", [("urn:ehr:orders", "E0601")], {}),
     ("malformed HCPCS", [(HCPCS, "E06O1")], {}),
     ("malformed CPT", [(CPT, "XXXXX")], {}),
+    ("no CPT", [(CPT, "00000")], {}),
     ("two services", [(HCPCS, "E0601"), (HCPCS, "E0470")], {}),
     ("not applicable", [(ABSENT, "not-applicable")], {}),
     ("detail", [(HCPCS, "E0601")], {"detail": [{"sequence": 1, "productOrService": concept((HCPCS, "K0823"))}]}),

@@ -271,3 +271,47 @@ def test_what_may_still_come_keeps_a_fact_unknown_where_nothing_found_means_no(
 def test_the_types_of_a_claims_diagnosis() -> None:
     assert {"principal", "admitting", "ABK", "ABF"} <= DIAGNOSIS_TYPES
     assert not {"differential", "self", "patientreasonforvisit", "APR", "PR"} & DIAGNOSIS_TYPES
+
+
+def dated(path: str, day: str) -> dict[str, Any]:
+    head, _, below = path.partition(".")
+    return {head: {"start": "2026-10-01", below: day} if below == "end" else {below: day} if below else day}
+
+
+PAST = [(kind, path) for kind, rule in EVIDENCE_TYPES.items() for path in (*rule.times[:1], *rule.past)]
+
+
+@pytest.mark.parametrize(("kind", "path"), [each for each in PAST if not each[0].startswith("Payer")])
+def test_no_time_at_which_something_was_done_or_recorded_lies_ahead(kind: str, path: str) -> None:
+    """Received on 2 November: a result that ends, or a diagnosis that was recorded, afterwards is none."""
+    coding = {"verificationStatus": "confirmed", "clinicalStatus": "active"}
+    systems = {
+        "Condition": (VERIFICATION, CLINICAL),
+        "AllergyIntolerance": tuple(
+            f"http://terminology.hl7.org/CodeSystem/allergyintolerance-{name}" for name in ("verification", "clinical")
+        ),
+    }.get(kind, ())
+    more = {
+        element: {"coding": [{"system": system, "code": code}]}
+        for (element, code), system in zip(coding.items(), systems, strict=False)
+    }
+    for day, counts in (("2026-11-02", True), ("2026-11-03", False), ("2031", False)):
+        found = there(kind, resource(kind, **more, **dated(path, day)), absent=False)
+        assert (found.values == (True,)) is counts, (day, found)
+        assert counts or (found.values == () and found.notes)
+
+
+def test_a_course_that_goes_on_may_end_later() -> None:
+    taken = {"effectivePeriod": {"start": "2026-10-01", "end": "2027-03-01"}, "dateAsserted": "2026-10-15"}
+    assert there("MedicationStatement", resource("MedicationStatement", **taken)).values == (True,)
+
+
+@pytest.mark.parametrize("absent", [{}, {"absent": False}])
+@pytest.mark.parametrize("take", ["exists", "latest", "count"])
+def test_what_came_in_versions_without_an_order_is_a_conflict(take: str, absent: dict[str, Any]) -> None:
+    found = resource("Observation", effectiveDateTime="2026-10-01")
+    item = EvidenceItem(found, "Observation/x", contested=True)
+    policy = fact_policy({"from": "Observation", "code": [CODE], "take": take, **absent})
+    (fact,) = evaluate(policy, line(evidence=[item])).facts
+    assert fact.provenance == "conflict"
+    assert evaluate(policy, line(evidence=[item])).outcome.value == "refer-nurse"

@@ -17,7 +17,7 @@ from precert.authorization.usecases.receive import ReceivedEvidence, receive
 from precert.authorization.usecases.submission import Submission
 from precert.cdex.content import Read, Review, evidence_bundle, read_attachments
 from precert.cdex.holding import Arrival, hold
-from precert.cdex.matching import find_case
+from precert.cdex.matching import find_case, is_party, was_asked
 from precert.cdex.parameters import Sent, read_parameters
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex
@@ -50,14 +50,16 @@ async def attach(service: AuthorizationService, resource: Resource, submitter: s
     if case is None:
         return await _hold(service, call)
     lines, unknown = _lines(sent, case)
-    others = tuple(_of_others(call, await service.submission_of(case)))
-    answer = _filed(call, case, lines, (*_unknown_lines(unknown), *others))
+    submission = await service.submission_of(case)
+    known = was_asked(case, sent) or is_party(submission, sent.senders, service.directory().payer.npi)
+    others = tuple(_of_others(call, submission))
+    answer = _filed(call, case, lines, (*_unknown_lines(unknown), *others), known=known)
     if earlier is None:
-        await _file(service, call, case, lines)
+        await _file(service, call, case, lines, known=known)
     return answer
 
 
-async def _file(service: AuthorizationService, call: _Call, case: Case, lines: tuple[int, ...]) -> None:
+async def _file(service: AuthorizationService, call: _Call, case: Case, lines: tuple[int, ...], *, known: bool) -> None:
     bundle = service.runtime.new_id()
     sent = call.sent
     received = ReceivedEvidence(
@@ -67,6 +69,7 @@ async def _file(service: AuthorizationService, call: _Call, case: Case, lines: t
         key=call.arrival.key,
         lines=lines if sent.final else _NO_LINE,
         detail={"tracking": sent.tracking.value, "final": sent.final, "attachments": list(call.read.names)},
+        known_sender=known,
     )
     await receive(service, case.id, received)
 
@@ -102,13 +105,25 @@ def _unknown_lines(unknown: tuple[str, ...]) -> Iterator[Issue]:
         yield Issue("warning", "not-found", text, "Parameters.parameter", "attachment-line")
 
 
-def _filed(call: _Call, case: Case, lines: tuple[int, ...], warnings: tuple[Issue, ...]) -> bytes:
+_STRANGER = (
+    "Neither OrganizationId nor ProviderId is an NPI of a party of the case, and TrackingId is not the attachment control number under which "
+    "something was asked for. A reviewer looks at what was sent; no machine decides on it. Who was asked sends that number as TrackingId."
+)
+
+
+def _filed(call: _Call, case: Case, lines: tuple[int, ...], warnings: tuple[Issue, ...], *, known: bool) -> bytes:
     where = f", line {', '.join(map(str, lines))}" if lines else ""
-    then = (
-        "Lines that waited for it are decided again."
-        if call.sent.final
-        else "More is to come (Final is false); nothing is decided before the last part."
-    )
+    if not call.sent.final:
+        then = "More is to come (Final is false); nothing is decided before the last part."
+    elif known:
+        then = "Lines that waited for it are decided again."
+    else:
+        then = "Lines that waited for it go to a reviewer."
+    if not known:
+        warnings = (
+            Issue("warning", "business-rule", _STRANGER, "Parameters.parameter", "attachment-sender"),
+            *warnings,
+        )
     text = f"Filed {_listed(call.read.names)} under case {case.number}{where}. {then}"
     issues = [Issue("information", "informational", text, rule="attachment-filed"), *call.read.notes, *warnings]
     return json.dumps(operation_outcome(issues))

@@ -18,7 +18,7 @@ from precert.authorization.usecases.dependencies import AuthorizationService, Ea
 from precert.authorization.usecases.receive import ReceivedEvidence, receive
 from precert.authorization.usecases.submission import Submission
 from precert.cdex.content import evidence_bundle
-from precert.cdex.matching import is_number_of, member_matches, named_beforehand, own_identifiers
+from precert.cdex.matching import is_number_of, is_party, member_matches, named_beforehand, own_identifiers
 from precert.cdex.parameters import Sent
 from precert.eligibility.directory import member_numbers
 from precert.fhir import json
@@ -54,6 +54,7 @@ async def hold(service: AuthorizationService, arrival: Arrival, answer: bytes) -
             "attachTo": sent.attach_to,
             "submitter": arrival.submitter,
             "lines": list(arrival.lines),
+            "senders": list(sent.senders),
             "entry": list(arrival.entries),
         }
     )
@@ -76,7 +77,8 @@ async def held_for(service: AuthorizationService, submission: Submission) -> lis
     names = named_beforehand(submission.identifiers, submission.lines)
     early = []
     async for document, held in _held(service, names, submission.submitter):
-        if is_number_of(known, held["member"]):
+        # what a stranger sent ahead is filed afterwards, for a person
+        if is_number_of(known, held["member"]) and _known_sender(service, submission, held):
             bundle = service.runtime.new_id()
             raw = json.dumps(evidence_bundle(bundle, held["entry"]))
             early.append(Early(bundle, raw, held["submitter"], _origin(document, held), _no_longer(document, held)))
@@ -111,6 +113,10 @@ async def _held(
             yield document, held
 
 
+def _known_sender(service: AuthorizationService, submission: Submission, held: Element) -> bool:
+    return is_party(submission, held.get("senders", ()), service.directory().payer.npi)
+
+
 def _origin(document: Document, held: Element) -> Element:
     return {"held": document.id, "tracking": held["tracking"]["value"]}
 
@@ -131,6 +137,7 @@ async def _file(service: AuthorizationService, case: Case, document: Document, h
         key=key,
         lines=held["lines"],
         detail=_origin(document, held),
+        known_sender=_known_sender(service, await service.submission_of(case), held),
     )
     case = await receive(service, case.id, received)
     try:

@@ -12,9 +12,12 @@ from collections.abc import Iterable
 
 from precert.authorization.record.case import Case, LineRequest, decode, fold, traced
 from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.submission import Submission
 from precert.cdex.parameters import Sent
+from precert.eligibility.directory import npis
 from precert.fhir.coding import system_url
 from precert.fhir.outcome import FhirError, Issue
+from precert.fhir.types import Resource, elements
 from precert.store.port import Param
 
 
@@ -56,6 +59,31 @@ def check(service: AuthorizationService, case: Case, sent: Sent) -> None:
         ours = {value for system, value in service.directory().payer.identifiers if system in same_system}
         if ours and payer.value not in ours:
             _mismatch("PayerId names another payer.", payer.path, "payer")
+
+
+def is_party(submission: Submission, senders: Iterable[str], payer: str) -> bool:
+    """Whether one of ``senders`` (NPIs) is a party of the request: who asks, orders, renders or is named in it in any way as a
+    provider. ``payer`` is our own NPI, which anybody may write."""
+    orders = (npi for order in submission.orders.values() for npi in order.npis)
+    rendering = (line.provider.npi for line in submission.lines if line.provider is not None and line.provider.npi)
+    entries = [each for each in elements(_resources(submission.bundle)) if each.get("resourceType") in _PROVIDERS]
+    named = (npi for each in entries for npi in npis(each))
+    known = {*submission.requester_npis, *submission.care_team_npis, *orders, *rendering, *named} - {payer}
+    return not known.isdisjoint(senders)
+
+
+def was_asked(case: Case, sent: Sent) -> bool:
+    """Whether the sender knows the attachment control number under which something was asked for on the case: only who was
+    asked, and who reads the case, is told it."""
+    control = {event.questions.id for event in case.events if event.questions is not None}
+    return sent.tracking.value in control
+
+
+_PROVIDERS = ("Organization", "Practitioner", "PractitionerRole", "Location")
+
+
+def _resources(bundle: Resource) -> list[object]:
+    return [entry.get("resource") for entry in elements(bundle.get("entry"))]
 
 
 def _mismatch(text: str, path: str, what: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from precert.fhir.coding import Code, codes
+from precert.fhir.coding import NPI, Code, codes, system_url
 from precert.fhir.dates import parse_date
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element, Resource, elements, text
@@ -54,6 +54,12 @@ class Sent:
     provider: Token | None = None
     service_date: str | None = None
     final: bool = True
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """The NPIs of who sends: OrganizationId and ProviderId, where they are NPIs."""
+        named = [token for token in (self.organization, self.provider) if token is not None]
+        return tuple(token.value for token in named if system_url(token.system) == NPI or not token.system)
 
 
 @dataclass(slots=True)

@@ -66,7 +66,8 @@ class Decider:
     root: str
     client: str = ""
     unsolicited: Unsolicited | None = None
-    records: dict[str, MemberRecord] = field(default_factory=dict)
+    records: dict[str, MemberRecord] = field(default_factory=dict)  # by coverage
+    members: dict[str, MemberRecord] = field(default_factory=dict)  # by member
 
     async def decide(self, orders: list[Order], insured: list[Insured]) -> list[AnsweredOrder]:
         """One answer per order and coverage, and a second look when the client's system could fill what is missing."""
@@ -80,7 +81,24 @@ class Decider:
                 answered = await self._once(orders, insured)
         if self.unsolicited is not None and self.call.authorizes:
             answered = [await self._authorized(one, insured, self.unsolicited) for one in answered]
+        if self.call.authorizes:
+            self._told_free(answered, insured)
         return _whole([await self._repeated(one) for one in answered])
+
+    def _told_free(self, answered: list[AnsweredOrder], insured: list[Insured]) -> None:
+        """Note which orders are said to need no authorization, where a limit counts their service (docs/crd.md)."""
+        known = {one.reference: self.consult.identify(self.inquiry(one)) for one in insured}
+        limited, today = self.consult.catalogue().limited, self.consult.today()
+        said: dict[str, bool] = {}
+        for one in answered:
+            record = self.records.get(one.info.coverage)
+            key = self._key(one.order, known[one.info.coverage])
+            if one.consulted.trouble is not None or key is None or record is None or record.free is None:
+                continue
+            if limited(one.consulted.service.codes):
+                # an order of two coverages, or of two appointments, is free if it is said once
+                said[key] = said.get(key, False) or (one.info.pa_needed == "no-auth" and not one.order.given_up)
+                record.free.told(key, one.order.asked, today, free=said[key])
 
     async def _once(self, orders: list[Order], insured: list[Insured]) -> list[AnsweredOrder]:
         people = {one.reference: self.inquiry(one) for one in insured}
@@ -94,16 +112,18 @@ class Decider:
                 at = one.reference
                 subject = _for_order(people[at], order, evidence)
                 record = await self._record(at, known[at], orders)
-                on_record = record.counted if record is not None else CountedLines(complete=False)
-                others = [counted for each, counted in beside if each is not order and counted is not None]
                 key = self._key(order, known[at])
+                on_record = record.beside(key) if record is not None else CountedLines(complete=False)
+                others = [counted for each, counted in beside if each is not order and counted is not None]
                 counted = on_record.without(key).beside(others)
                 consulted = self._ask(order, subject, known[at], counted)
+                shared = _shared_limit(consulted, record, key)
                 if record is None:
                     consulted = consulted.failed(_NO_RECORD) if consulted.needs_authorization else consulted
                 elif order.to_be_done:
                     consulted = consulted.under(record.held, record.used, key, today)
-                info = self._assertion(order, consulted, one.reference, one.note)
+                note = " ".join(said for said in (one.note, shared) if said) or None
+                info = self._assertion(order, consulted, one.reference, note)
                 found.append(AnsweredOrder(order, consulted, info))
         return found
 
@@ -148,18 +168,28 @@ class Decider:
         """What is on record under one coverage, read once per call; ``None`` if it cannot be read, which is our trouble and
         no answer."""
         if coverage not in self.records:
+            member = identified.who.member if identified.who is not None else None
+            known = self.members.get(member.id) if member is not None else None
+            if known is not None:  # two coverages of one member
+                self.records[coverage] = known
+                return known
             try:
                 found = await self.consult.record(identified.who, [order.asked for order in orders])
             except (StoreError, BrokenRecord):
                 log.exception("the record cannot be read")
                 return None
             self.records[coverage] = found
+            if member is not None:
+                self.members[member.id] = found
         return self.records[coverage]
 
     def uses(self) -> list[Put]:
         """What to store for the units that the orders of this call take, if it places them."""
-        records = self.records.values() if self.call.authorizes else ()
-        return [put for record in records for put in record.moved_on()]
+        if not self.call.authorizes:
+            return []
+        # under two coverages of one member the record is the same
+        records = {id(record): record for record in self.records.values()}.values()
+        return [put for record in records for put in record.moved_on(self.consult.today())]
 
     def _key(self, order: Order, identified: Identified) -> str | None:
         member = identified.who.member.id if identified.who is not None and identified.who.member is not None else None
@@ -278,6 +308,15 @@ def _whole(answered: list[AnsweredOrder]) -> list[AnsweredOrder]:
         replace(one, repeated=False) if (id(one.order.target.resource), one.info.coverage) in changed else one
         for one in answered
     ]
+
+
+def _shared_limit(consulted: Consulted, record: MemberRecord | None, key: str | None) -> str | None:
+    """What is said when a limit asks for authorization and other orders, told free before, have their part in it."""
+    decision = consulted.decision
+    if decision is None or record is None or record.free is None or not consulted.needs_authorization:
+        return None
+    limits = any(e.role == "limit" and e.outcome is not Outcome.NO_AUTH for e in decision.applied)
+    return record.free.shared_with(key) if limits else None
 
 
 def _for_order(inquiry: Subject, order: Order, evidence: list[EvidenceItem]) -> Subject:

@@ -18,6 +18,7 @@ from precert.fhir.types import Element
 from precert.policy import units
 from precert.policy.codeset import ValueSets, normal, with_equivalents
 from precert.policy.compiled import CompiledPolicy
+from precert.policy.evidence import DATA_ABSENT
 from precert.policy.evidence_rules import EVIDENCE_TYPES, Allowed
 from precert.policy.model import Fact
 from precert.policy.periods import Window
@@ -195,8 +196,14 @@ class _Template:
         source = _SOURCES[kind]
         conditions = [_counts(allowed) for allowed in EVIDENCE_TYPES[kind].allowed]
         conditions += [expr.not_(expr.exists(expr.path("R", element))) for element in source.absent]
+        conditions.append(expr.is_null(expr.path("R", "implicitRules")))
         if kind == "Observation":
             conditions.append(expr.is_null(expr.path("R", "dataAbsentReason")))
+            conditions += _value_is_there(self.fact)
+            insufficient = expr.exists(
+                expr.query(expr.path("T", "coding"), "X", expr.equal(expr.path("X", "code.value"), expr.text("IE")))
+            )
+            conditions.append(expr.not_(expr.exists(expr.query(expr.path("R", "interpretation"), "T", insufficient))))
             if _asks_whether(self.fact):
                 conditions.append(
                     expr.coalesce([expr.of(expr.cast(expr.path("R", "value"), "boolean"), "value"), expr.TRUE])
@@ -218,6 +225,8 @@ class _Template:
             conditions.append(expr.at_most(at, expr.today()))
         else:  # what has no date, or only a month that is not over, may be from before
             conditions.append(expr.coalesce([expr.at_most(at, expr.today()), expr.TRUE]))
+        for path in EVIDENCE_TYPES[kind].past:  # nothing that ended, or was recorded, after today
+            conditions.append(expr.coalesce([expr.at_most(expr.day(_said_at(path)), expr.today()), expr.TRUE]))
         return expr.all_of(*conditions)
 
     def _about(self, source: _Source) -> list[Expr]:
@@ -263,6 +272,23 @@ class _Template:
             found = expr.cast(expr.path("R", element), whole) if whole else expr.path("R", element)
             days.append(expr.of(found, f"{part}.value" if part else "value"))
         return Expr(f"({expr.coalesce(days).cql})", expr.coalesce(days).elm)
+
+
+def _value_is_there(fact: Fact) -> list[Expr]:
+    """That the value does not say of itself that it is absent (data-absent-reason)."""
+    if _asks_whether(fact):
+        return []
+    quantity = expr.cast(expr.path("R", "value"), "Quantity")
+    absent = expr.equal(expr.path("X", "url.value"), expr.text(DATA_ABSENT))
+    return [expr.not_(expr.exists(expr.query(expr.of(quantity, "extension"), "X", absent)))]
+
+
+def _said_at(path: str) -> Expr:
+    """The time under a path of :mod:`precert.policy.evidence_rules`: an element, or a part of a choice that is a Period."""
+    element, period, part = path.partition("Period.")
+    if not period:
+        return expr.path("R", f"{path}.value")
+    return expr.of(expr.cast(expr.path("R", element), "Period"), f"{part}.value")
 
 
 def _literally(patterns: Sequence[CodePattern]) -> Expr:

@@ -8,22 +8,17 @@ source does not say which of them is billed. Source: docs/policies.md ("Which se
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from precert.eligibility.table import TableError, code_in, days_in, rows
 from precert.fhir.billing import billed, ndc_forms
-from precert.fhir.coding import Code, system_url
-from precert.fhir.dates import parse_date
+from precert.fhir.coding import Code
 from precert.fhir.systems import NDC
 
 COLUMNS = ("from_system", "from_code", "to_system", "to_code", "start", "end", "note")
-
-
-class CrosswalkError(ValueError):
-    """The file cannot be used; the message names the file, the line and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,63 +59,24 @@ def source_key(code: Code) -> Code:
 
 
 def load_crosswalk(path: Path) -> Crosswalk:
-    """Read the file; a folder without one has an empty crosswalk. Raises CrosswalkError."""
+    """Read the file; a folder without one has an empty crosswalk. Raises TableError."""
     if not path.exists():
         return Crosswalk()
     entries: dict[Code, list[Mapped]] = {}
-    try:
-        written = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CrosswalkError(f"{path}: cannot be read: {error}") from error
-    # comments become empty lines, so that the numbers of the lines stay right
-    rows = csv.reader("" if line.startswith("#") else line for line in written)
-    header: list[str] | None = None
-    for row in rows:
-        if not any(cell.strip() for cell in row):
-            continue
-        cells = [cell.strip() for cell in row]
-        where = f"{path}:{rows.line_num}"
-        if header is None:
-            header = cells
-            if tuple(header) != COLUMNS:
-                raise CrosswalkError(f"{where}: the first line has to be {','.join(COLUMNS)}")
-            continue
-        if len(cells) != len(COLUMNS):
-            raise CrosswalkError(f"{where}: {len(cells)} columns instead of {len(COLUMNS)}; quote a note with commas")
-        source, entry = _entry(where, dict(zip(COLUMNS, cells, strict=True)))
+    for where, row in rows(path, COLUMNS):
+        source, entry = _entry(where, row)
         others = entries.setdefault(source, [])
         if entry in others:
-            raise CrosswalkError(f"{where}: the same entry stands there twice")
+            raise TableError(f"{where}: the same entry stands there twice")
         others.append(entry)
     return Crosswalk(entries)
 
 
 def _entry(where: str, row: Mapping[str, str]) -> tuple[Code, Mapped]:
-    source, target = _code(where, row, "from"), _code(where, row, "to")
+    source, target = code_in(where, row, "from_system", "from_code"), code_in(where, row, "to_system", "to_code")
     found = billed(target)
     if found is None or found.modifiers:
-        raise CrosswalkError(f"{where}: {target.code!r} is no billing code of {row['to_system']}")
+        raise TableError(f"{where}: {target.code!r} is no billing code of {row['to_system']}")
     if source.system == NDC and len(ndc_forms(source.code)) != 1:
-        raise CrosswalkError(f"{where}: {source.code!r} is no NDC; write it with hyphens, for example 57894-030-01")
-    start, end = _day(where, row, "start"), _day(where, row, "end")
-    if start is not None and end is not None and end < start:
-        raise CrosswalkError(f"{where}: end is before start")
-    return source_key(source), Mapped(found.code, start, end)
-
-
-def _code(where: str, row: Mapping[str, str], side: str) -> Code:
-    system, code = row[f"{side}_system"], row[f"{side}_code"]
-    url = system_url(system)
-    if "://" not in url and not url.startswith("urn:"):
-        raise CrosswalkError(f"{where}: {side}_system {system!r} is neither a URL nor the short name of a system")
-    if not code:
-        raise CrosswalkError(f"{where}: {side}_code is empty")
-    return Code(url, code)
-
-
-def _day(where: str, row: Mapping[str, str], key: str) -> date | None:
-    written = row[key]
-    day = parse_date(written) if len(written) == len("2026-01-01") else None
-    if written and day is None:
-        raise CrosswalkError(f"{where}: {key} {written!r} is no day; write it as YYYY-MM-DD")
-    return day
+        raise TableError(f"{where}: {source.code!r} is no NDC; write it with hyphens, for example 57894-030-01")
+    return source_key(source), Mapped(found.code, *days_in(where, row))

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 from precert.eligibility import demographics
+from precert.eligibility.code_lists import CodeLists
 from precert.eligibility.crosswalk import Crosswalk
 from precert.eligibility.demographics import Likeness
 from precert.eligibility.member_number import MemberNumber, member_numbers, numbers_of
@@ -77,9 +78,11 @@ class Directory:
         plans: Mapping[str, Plan],
         mode: Mode = "presented",
         crosswalk: Crosswalk | None = None,
+        code_lists: CodeLists | None = None,
     ) -> None:
         self.payer = payer
         self.crosswalk = crosswalk or Crosswalk()
+        self.code_lists = code_lists or CodeLists()
         self.plans = dict(plans)
         self.mode: Mode = mode
         self.members = tuple(members)

@@ -1,5 +1,5 @@
 """Reading the eligibility folder: ``payer.json``, ``plans.yaml``, ``members.json``, ``providers.yaml``, ``history.yaml``,
-``crosswalk.csv``.
+``crosswalk.csv``, ``codes.csv``.
 
 Members and coverages are FHIR (a Bundle of Patient and Coverage); a Coverage names its plan with the ``plan`` class.
 Every fault is an :class:`EligibilityError` that names the file and the entry.
@@ -15,9 +15,11 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from precert.eligibility.crosswalk import CrosswalkError, load_crosswalk
+from precert.eligibility.code_lists import load_code_lists
+from precert.eligibility.crosswalk import load_crosswalk
 from precert.eligibility.directory import Directory, Mode
 from precert.eligibility.model import CoverageRecord, HistoryEntry, Member, Payer, Plan, Provider
+from precert.eligibility.table import TableError
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import NPI, codes
@@ -45,9 +47,10 @@ def load_directory(folder: Path, mode: Mode = "presented") -> Directory:
     providers = _once(folder / "providers.yaml", Provider, "npi").values()
     try:
         crosswalk = load_crosswalk(folder / "crosswalk.csv")
-    except CrosswalkError as error:
+        code_lists = load_code_lists(folder / "codes.csv")
+    except TableError as error:
         raise EligibilityError(str(error)) from error
-    return Directory(payer, members, providers, plans, mode, crosswalk)
+    return Directory(payer, members, providers, plans, mode, crosswalk, code_lists)
 
 
 def _resource(path: Path) -> Resource:

@@ -95,6 +95,9 @@ def codes(concepts: object) -> Iterator[Code]:
 _PROCEDURE = re.compile(
     r"([A-EGHJ-MP-V]\d{4}|\d{4}[0-9AFMTU])((?:[-:, ]?[0-9A-Z]{2})*)", re.ASCII
 )  # HCPCS level II letters; CPT categories I to III, proprietary laboratory (U), administrative (M) and vaccine (A) codes
+_SECTIONS = (("00100", "01999"), ("10004", "69990"), ("70010", "79999"), ("80047", "89399"), ("90281", "99607"))
+"""First and last code of the sections of CPT category I: anesthesia; surgery; radiology; pathology and laboratory; medicine with
+evaluation and management (https://geratools.com/cpt-code-section-reference). Between them there is nothing."""
 _MODIFIER = re.compile("[0-9A-Z]{2}")
 _PROCEDURES = frozenset({HCPCS, CPT, CDT})
 
@@ -103,7 +106,7 @@ def procedure(code: Code) -> tuple[Code, tuple[str, ...]] | None:
     """A HCPCS, CPT or CDT code as the code of its own level and its modifiers; ``None`` if it has not the form of one.
 
     HCPCS level I is CPT and its D codes are CDT, so senders write either system; a code with a letter in front comes back as
-    HCPCS, one of digits as CPT. Modifiers follow the code: ``97110:GP`` (CRD), ``97110-GP``, ``97110GP``.
+    HCPCS, one of digits as CPT. A number outside of all sections is none either. Modifiers follow the code: ``97110:GP`` (CRD), ``97110-GP``, ``97110GP``.
     Source: CMS "HCPCS General Information" (a letter A to V and four digits).
     """
     if code.system not in _PROCEDURES or not code.code.isascii():
@@ -112,9 +115,16 @@ def procedure(code: Code) -> tuple[Code, tuple[str, ...]] | None:
     if found is None:
         return None
     base, behind = found.groups()
-    if code.system == CDT and base[0] != "D":
+    if (code.system == CDT and base[0] != "D") or not _in_a_section(base):
         return None
     return Code(HCPCS if base[0].isalpha() else CPT, base), tuple(_MODIFIER.findall(behind))
+
+
+def _in_a_section(base: str) -> bool:
+    """Whether there is a section that the code could stand in. CDT begins with D0100, the lettered codes of CPT with 0001."""
+    if base.isdigit():
+        return any(first <= base <= last for first, last in _SECTIONS)
+    return base >= "D0100" if base[0] == "D" else base[:4] != "0000"
 
 
 class CodePattern(NamedTuple):

@@ -23,6 +23,7 @@ from precert.authorization.deciding.evidence import (
 )
 from precert.authorization.deciding.parties import party, provider_npis
 from precert.authorization.deciding.person import Patient
+from precert.authorization.deciding.resource_versions import counting
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.record.case import Party
 from precert.authorization.usecases.on_file import taken, withdrawn
@@ -182,8 +183,11 @@ def _diagnoses(index: BundleIndex, claim: Entry, whose: Patient | None, found: F
         if not isinstance(concept, dict):
             condition = index.resolve(diagnosis.get("diagnosisReference"), claim)
             own = condition is not None and whose is not None and whose.has(condition, index) is True
-            concept = condition.resource.get("code") if condition is not None and own else None
-            state = diagnosis_state(condition.resource) if condition is not None and own else {}
+            if condition is not None and own:
+                known = counting(condition, index.called("Condition", condition.id) if condition.id else [condition])
+                concept = (known or condition).resource.get("code")
+                # of versions that differ nobody knows which is meant
+                state = diagnosis_state(known.resource) if known else {"verificationStatus": UNESTABLISHED}
             if condition is not None and not own:
                 path = f"{claim.path}.diagnosis[{position}].diagnosisReference"
                 text_ = "The Condition is not about the patient of the Claim; the diagnosis is not used."

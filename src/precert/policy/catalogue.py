@@ -126,6 +126,11 @@ class Catalogue:
                     found |= listed
         return frozenset(found)
 
+    def limited(self, services: Iterable[Code]) -> bool:
+        """Whether a limit counts any of ``services``, be it with others."""
+        candidates = self._index.candidates(tuple(map(normal, services)))
+        return any(policy.model.role == "limit" for each in candidates for policy in self.versions(each))
+
     def upheld(self, evaluation: Evaluation, context: LineContext) -> Evaluation:
         """One policy's view of the line, or a person's matter when rules about the line or that policy are not to be had."""
         lacking = self.lacking(service_codes(context.item), context)

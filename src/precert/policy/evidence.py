@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection, Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -22,7 +23,8 @@ from precert.policy.model import PAYER_SOURCES
 from precert.policy.types import EvidenceItem, LineContext
 
 _MEDICATION = frozenset({"MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement"})
-_DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+"""The extension by which an element says that its value is not there."""
 _SHORT = 400
 """An attachment of so few characters is decoded to see whether anything is in it."""
 _NOT_SHARED = ("value", "dataAbsentReason", "code", "component", "interpretation", "_value")
@@ -114,6 +116,10 @@ class Evidence:
             self._moment = next((found for path in times if (found := Moment.parse(_at(self.resource, path)))), None)
         return self._moment
 
+    def ahead(self, day: date) -> str | None:
+        """Which of the elements that say when it was, ended or was recorded lies after ``day``; ``None`` if none does."""
+        return ahead_of(self.resource, self.kind, day)
+
     @property
     def refuted(self) -> bool:
         """Whether somebody has found that the patient does *not* have it (Condition, AllergyIntolerance)."""
@@ -127,6 +133,16 @@ class Evidence:
         if isinstance(self._rejection, bool):
             self._rejection = rejection_of(self.resource, self.kind)
         return self._rejection
+
+
+def ahead_of(resource: Resource, kind: str, day: date) -> str | None:
+    """As :meth:`Evidence.ahead`, of a resource of this type."""
+    rule = EVIDENCE_TYPES.get(kind)
+    for path in rule.past if rule is not None else ():
+        at = Moment.parse(_at(resource, path))
+        if at is not None and at.not_before > day:
+            return path
+    return None
 
 
 def rejection_of(resource: Resource, kind: str, read: Collection[str] = ()) -> Rejection | None:
@@ -171,7 +187,7 @@ def _absent(value: object) -> bool:
         return False
     below = [member for key, member in value.items() if key.startswith("_")]
     told = [each for one in (value, *below) if isinstance(one, dict) for each in elements(one.get("extension"))]
-    return any(each.get("url") == _DATA_ABSENT for each in told)
+    return any(each.get("url") == DATA_ABSENT for each in told)
 
 
 def _concept_codes(concept: object, systems: Collection[str] | None) -> set[str]:

@@ -36,12 +36,13 @@ class EvidenceType:
     """How one type of resource says what it is, when it was, and whether it counts.
 
     ``codes`` are the elements with its codes, ``times`` those with its clinically relevant time, the first that is
-    there counts.
+    there counts. ``past`` are the other elements that say when it was, ended or was recorded: none of them may lie after the receipt.
     """
 
     codes: tuple[str, ...]
     times: tuple[str, ...]
     allowed: tuple[Allowed, ...] = ()
+    past: tuple[str, ...] = ()
 
 
 def _status(*codes: str, element: str = "status") -> Allowed:
@@ -80,31 +81,47 @@ _MEDICATION = ("medicationCodeableConcept",)
 
 EVIDENCE_TYPES: Mapping[str, EvidenceType] = {
     "Observation": EvidenceType(
-        ("code",), ("effectiveDateTime", "effectivePeriod.start", "effectiveInstant", "issued"), (_RESULT,)
+        ("code",),
+        ("effectiveDateTime", "effectivePeriod.start", "effectiveInstant", "issued"),
+        (_RESULT,),
+        past=("effectivePeriod.end", "issued"),
     ),
     "DiagnosticReport": EvidenceType(
         ("code",),
         ("effectiveDateTime", "effectivePeriod.start", "issued"),
         (_status("final", "amended", "corrected", "appended"),),
+        past=("effectivePeriod.end", "issued"),
     ),
     "Condition": EvidenceType(
         ("code",),
         ("onsetDateTime", "onsetPeriod.start", "recordedDate"),
         (_CONDITION_VERIFICATION, _CONDITION_CLINICAL),
+        past=("onsetPeriod.end", "recordedDate"),
     ),
     "AllergyIntolerance": EvidenceType(
-        ("code",), ("onsetDateTime", "recordedDate"), (_ALLERGY_VERIFICATION, _ALLERGY_CLINICAL)
+        ("code",),
+        ("onsetDateTime", "recordedDate"),
+        (_ALLERGY_VERIFICATION, _ALLERGY_CLINICAL),
+        past=("recordedDate", "lastOccurrence"),
     ),
     "Procedure": EvidenceType(
-        ("code",), ("performedDateTime", "performedPeriod.end", "performedPeriod.start"), (_EVENT,)
+        ("code",),
+        ("performedDateTime", "performedPeriod.end", "performedPeriod.start"),
+        (_EVENT,),
+        past=("performedPeriod.start",),
     ),
     "MedicationRequest": EvidenceType(_MEDICATION, ("authoredOn",), _DONE_ORDERS),
-    "MedicationDispense": EvidenceType(_MEDICATION, ("whenHandedOver", "whenPrepared"), (_EVENT,)),
-    "MedicationAdministration": EvidenceType(_MEDICATION, ("effectiveDateTime", "effectivePeriod.start"), (_EVENT,)),
+    "MedicationDispense": EvidenceType(
+        _MEDICATION, ("whenHandedOver", "whenPrepared"), (_EVENT,), past=("whenPrepared",)
+    ),
+    "MedicationAdministration": EvidenceType(
+        _MEDICATION, ("effectiveDateTime", "effectivePeriod.start"), (_EVENT,), past=("effectivePeriod.end",)
+    ),
     "MedicationStatement": EvidenceType(
         _MEDICATION,
         ("effectiveDateTime", "effectivePeriod.start", "dateAsserted"),
         (_status("active", "completed"),),
+        past=("dateAsserted",),  # a course that goes on ends in the future
     ),
     "DocumentReference": EvidenceType(
         ("type", "category"),
@@ -119,7 +136,7 @@ EVIDENCE_TYPES: Mapping[str, EvidenceType] = {
     ),
     "ServiceRequest": EvidenceType(("code",), ("authoredOn", "occurrenceDateTime"), _DONE_ORDERS),
     "DeviceRequest": EvidenceType(("codeCodeableConcept",), ("authoredOn", "occurrenceDateTime"), _DONE_ORDERS),
-    "Immunization": EvidenceType(("vaccineCode",), ("occurrenceDateTime",), (_EVENT,)),
+    "Immunization": EvidenceType(("vaccineCode",), ("occurrenceDateTime",), (_EVENT,), past=("recorded",)),
     "CarePlan": EvidenceType(
         ("category",),
         ("created", "period.start"),
@@ -128,7 +145,7 @@ EVIDENCE_TYPES: Mapping[str, EvidenceType] = {
     "Goal": EvidenceType(
         ("description",), ("startDate",), (_status("accepted", "active", "completed", element="lifecycleStatus"),)
     ),
-    "ClinicalImpression": EvidenceType(("code",), ("effectiveDateTime", "date"), (_EVENT,)),
+    "ClinicalImpression": EvidenceType(("code",), ("effectiveDateTime", "date"), (_EVENT,), past=("date",)),
     "FamilyMemberHistory": EvidenceType(("condition.code",), ("date",), (_status("completed", "partial"),)),
     # the payer's own data, made by the server from what the plan holds
     "PayerClaim": EvidenceType(("code",), ("date",)),

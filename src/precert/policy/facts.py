@@ -6,13 +6,14 @@ the trace, the criteria see it as unknown, and a person decides. Source: docs/po
 
 The closed world only speaks when nothing was found and nothing was said. Something that was found but cannot be read
 (no date under ``within``, another unit, no value) leaves the fact unknown, and so does an answer that was given and
-cannot be read, is impossible, contradicts itself or does not say when it was given. An answer from another time is none.
+cannot be read, is impossible, contradicts itself or does not say when it was given. Beside a value of the record such an answer is a
+conflict: nobody knows that it says the same. An answer from too long ago is none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from precert.fhir.moments import Moment
@@ -80,14 +81,21 @@ class CompiledFact:
             denied.extend(_denials(search))
             if level is not None:
                 levels.append(level)
+            if search.contested:
+                who = tuple(dict.fromkeys(search.contested))
+                levels.append(_Level((), who, "structured", f"{', '.join(who)}: which version counts is not known"))
         answer = context.answers.get(self.name)
         if answer is not None and self.question is None:
             notes.append(f"{answer.reference}: {self.name} is not asked, so an answer does not count")
         elif answer is not None and self.question is not None:
-            attested, unreadable = _attested(self.question, answer, context, notes)
-            blocked = blocked or unreadable
-            if attested is not None:
-                levels.append(attested)
+            said = _attested(self.question, answer, context, notes)
+            blocked = blocked or said.unreadable
+            if said.level is not None:
+                levels.append(said.level)
+            against = said.against(levels)
+            if against:  # nobody knows what was meant: it may be the opposite of what the record says
+                told = f"{', '.join(against)}: what was answered cannot be taken, so it may say something else"
+                levels.append(_Level((), against, "attested", told))
         if denied and any(level.values != (False,) for level in levels):
             who = tuple(dict.fromkeys(one.reference for one in denied))
             levels.append(_Level((False,), who, "structured", f"{', '.join(who)}: the patient does not have it"))
@@ -104,7 +112,7 @@ class CompiledFact:
         origin = answer.origin if answer is not None else None
         evidence = tuple(reference for level in levels for reference in level.evidence)
         said = [level.disputed for level in levels if level.disputed is not None]
-        other = next((level for level in levels[1:] if not _agree(first.values, level.values)), None)
+        other = next((one for one in levels[1:] if one.values and not _agree(first.values, one.values)), None)
         if said or other is not None:
             notes.extend(said)
             if other is not None:
@@ -200,37 +208,60 @@ def _denials(search: Search) -> list[Found]:
     return [*search.refuted, *(one for one in search.past if one.codes & named)]
 
 
-def _attested(rule: QuestionRule, answer: Answer, context: LineContext, notes: list[str]) -> tuple[_Level | None, bool]:
-    """(what the newest answers say that are from the right time, whether something was said that cannot be taken).
+@dataclass(frozen=True, slots=True)
+class _Attested:
+    """What the answers to one question say: ``level``, if anything. ``spoiled`` are those that cannot be read or contradict themselves,
+    ``undated`` those (with what they say) of which nobody knows from when they are. ``unreadable``: something was said that
+    cannot be taken."""
 
-    ``None`` when there are none or one cannot be read. Answers from another time are as if they had not been given.
-    """
+    level: _Level | None = None
+    unreadable: bool = False
+    spoiled: tuple[str, ...] = ()
+    undated: tuple[tuple[str, Reading], ...] = ()
+
+    def against(self, levels: Sequence[_Level]) -> tuple[str, ...]:
+        """The answers that stand beside what ``levels`` say and may say something else; empty when there is nothing to stand beside."""
+        if not levels:
+            return ()
+        others = (
+            reference
+            for reference, reading in self.undated
+            if reading.fault is not None or any(not _agree(level.values, (reading.value,)) for level in levels)
+        )
+        return tuple(dict.fromkeys((*self.spoiled, *others)))
+
+
+def _attested(rule: QuestionRule, answer: Answer, context: LineContext, notes: list[str]) -> _Attested:
+    """What the newest answers say that are from the right time. Answers from too long ago are as if they had not been given."""
     read: list[tuple[Moment | None, Reading, Answer]] = []
-    unreadable = False
+    undated: list[tuple[str, Reading]] = []
     for one in (answer, *answer.others):
         late = untimely(one.authored, rule.window, rule.within, context.received)
-        if late is not None:
-            notes.append(f"{one.reference}: {late.said}")
-            unreadable = unreadable or late.rule != "answer-too-old"
-        else:
-            read.append((Moment.parse(one.authored), read_answer(rule, element_of(one, rule.kind)), one))
+        reading = read_answer(rule, element_of(one, rule.kind))
+        if late is None:
+            read.append((Moment.parse(one.authored), reading, one))
+            continue
+        notes.append(f"{one.reference}: {late.said}")
+        if late.rule != "answer-too-old":
+            undated.append((one.reference, reading))
+    said = _Attested(None, bool(undated), (), tuple(undated))
     if not read:
-        return None, unreadable
+        return said
     newest = _newest(read, lambda r: r[0])
     faults = [f"{one.reference}: {reading.fault.said}" for _, reading, one in newest if reading.fault is not None]
-    if faults:
-        notes.extend(dict.fromkeys(faults))
-        return None, True
     values = _distinct(reading.value for _, reading, _ in newest)
     references = tuple(dict.fromkeys(one.reference for *_, one in newest))
+    if faults:
+        notes.extend(dict.fromkeys(faults))
+        return replace(said, unreadable=True, spoiled=references)
     twice = [one.reference for *_, one in newest if one.repeated]
     if twice:
         notes.append(f"{twice[0]}: is answered more than once in one response; it takes one answer")
-        return None, True
+        return replace(said, unreadable=True, spoiled=references)
     if len(values) > 1:
         told = f"{', '.join(references)}: was answered in different ways ({_said(values)})"
-        return _Level(values, references, "attested", told, newest[0][2]), True
-    return _Level(values, references, "attested", answer=newest[-1][2]), unreadable
+        return replace(said, unreadable=True, level=_Level(values, references, "attested", told, newest[0][2]))
+    return replace(said, level=_Level(values, references, "attested", answer=newest[-1][2]))
 
 
 def _agree(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:

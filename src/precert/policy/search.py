@@ -43,13 +43,14 @@ class Found:
 @dataclass(slots=True)
 class Search:
     """What the provider's resources, or the payer's, had to offer. ``blocked``: something is there that says neither
-    yes nor no. ``refuted`` and ``past`` are conditions that the patient does not have, or has no more."""
+    yes nor no. ``contested`` are resources that came in versions that differ. ``refuted`` and ``past`` are conditions that the patient does not have, or has no more."""
 
     found: list[Found] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unreadable: list[Found] = field(default_factory=list)
     refuted: list[Found] = field(default_factory=list)
     past: list[Found] = field(default_factory=list)
+    contested: list[str] = field(default_factory=list)
     blocked: bool = False
 
 
@@ -135,6 +136,10 @@ class Searcher:
             return
         if not self._fits(evidence, context, search):
             return
+        if evidence.item.contested:
+            note(f"{name}: came in versions that differ, and none is known to be the newest")
+            search.contested.append(name)
+            return
         if self._only_there:
             if evidence.kind == "Observation" and evidence.resource.get("valueBoolean") is False:
                 note(f"{name}: says false, so it does not show that something is there")
@@ -158,6 +163,10 @@ class Searcher:
     def _timely(self, evidence: Evidence, context: LineContext, search: Search) -> bool:
         """Whether it is from before the service and the receipt, and inside the look-back."""
         name, note, moment = evidence.reference, search.notes.append, evidence.moment
+        if (element := evidence.ahead(context.received)) is not None:
+            note(f"{name}: {element} lies after the day on which the request was received")
+            search.blocked = True  # the date is wrong, the thing may be there
+            return False
         until = context.evidence_until
         own = evidence.kind in PAYER_SOURCES  # what was used up counts, whatever day the service is of
         if moment is None:

@@ -49,6 +49,7 @@ class EvidenceItem(NamedTuple):
     resource: Resource
     reference: str
     source: Literal["structured", "request", "payer"] = "structured"
+    contested: bool = False  # the resource came in versions that differ, and none is known to be the newest
 
 
 @dataclass(frozen=True, slots=True)

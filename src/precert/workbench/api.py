@@ -11,18 +11,19 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from precert.authorization.deciding.determination_rules import (
-    OPEN_STATES,
     Closed,
     Forbidden,
     Incomplete,
     PersonDecides,
     PersonRefers,
+    PersonReviewsEvidence,
 )
 from precert.authorization.record.case import Case, decode, fold
 from precert.authorization.record.explain import explain_case
 from precert.authorization.record.numbers import is_valid
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.determine import Stale, determine, refer
+from precert.authorization.usecases.evidence_review import review_evidence
 from precert.fhir import json
 from precert.fhir.dates import instant
 from precert.fhir.json import Limits
@@ -31,10 +32,10 @@ from precert.fhir.types import Element, JsonValue, elements, text
 from precert.security.identity import OPEN_CLIENT, Client
 from precert.store.port import Document, Param
 from precert.web.http import check_content_type, read_body, wants_pretty
-from precert.workbench.query import AGE_LABELS, SORT_LABELS, STATE_LABELS, TRACK_LABELS, Query
+from precert.workbench.query import AGE_LABELS, SORT_LABELS, STATE_LABELS, STATES, TRACK_LABELS, Query
 from precert.workbench.worklist import Row, worklist
 
-T = TypeVar("T", PersonDecides, PersonRefers)
+T = TypeVar("T", PersonDecides, PersonRefers, PersonReviewsEvidence)
 _ETAG = re.compile(r'(?:W/)?"(\d+)"')
 
 
@@ -63,7 +64,7 @@ def api_router(context: ApiContext) -> APIRouter:
     @router.get("/cases", summary="The worklist: records by state, newest first")
     async def cases(request: Request, state: str = "open", limit: int = 50, page: str | None = None) -> Response:
         context.identify(request)
-        states = sorted(OPEN_STATES) if state == "open" else [] if state == "all" else state.split(",")
+        states = sorted(STATES["open"]) if state == "open" else [] if state == "all" else state.split(",")
         params = [Param("state", states)] if states else []
         found = await service.store.search(service.tenant, "Case", params, limit=max(1, min(limit, 200)), page=page)
         listed = [summary(fold(decode(document.body)), document.version) for document in found.documents]
@@ -127,6 +128,10 @@ def api_router(context: ApiContext) -> APIRouter:
     async def referral(request: Request, case: str, sequence: int) -> Response:
         return await act(request, case, sequence, PersonRefers, refer)
 
+    @router.post("/cases/{case}/lines/{sequence}/evidence-review", summary="A person has looked at changed evidence")
+    async def evidence_review(request: Request, case: str, sequence: int) -> Response:
+        return await act(request, case, sequence, PersonReviewsEvidence, review_evidence)
+
     return router
 
 
@@ -156,7 +161,7 @@ def parse(body: bytes, kind: type[T], client: Client) -> T:
         ) from error
 
 
-def check_person(client: Client, said: PersonDecides | PersonRefers) -> None:
+def check_person(client: Client, said: PersonDecides | PersonRefers | PersonReviewsEvidence) -> None:
     """403 when the login is not this person, or may not act in this role. In open mode everybody says who they are."""
     if client == OPEN_CLIENT:
         return

@@ -29,7 +29,7 @@ from precert.workbench import labels, sentences
 from precert.workbench.documents import DocumentView, distinct, documents, reference_anchor
 from precert.workbench.element_text import say
 from precert.workbench.explain_view import EventView, LineView, event_view, explanation_view
-from precert.workbench.worklist import Row, row
+from precert.workbench.worklist import Row, changes, row
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -61,6 +61,7 @@ class CaseLine:
     quantity: str
     unit: str
     referral: str | None
+    changed: str  # what changed on file since the line was answered with a yes, until somebody has looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ async def case_view(service: AuthorizationService, document: Document, now: date
 
     explanation = explanation_view(explain_case(case, case.number), catalogue, link)
     lines = tuple(
-        _line(line, view, reviewed(catalogue, case, line, now))
+        _line(line, view, reviewed(catalogue, case, line, now), changes(case.to_review.get(line.sequence)))
         for line, view in zip(case.ordered, explanation.lines, strict=True)
     )
     return CaseView(
@@ -215,7 +216,7 @@ def _request(case: Case) -> list[tuple[str, str]]:
     ]
 
 
-def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
+def _line(line: Line, view: LineView, found: Reviewed, changed: str) -> CaseLine:
     asked = line.requested
     quantity = labels.value(asked.quantity) if asked.quantity is not None else ""
     pairs = [
@@ -242,6 +243,7 @@ def _line(line: Line, view: LineView, found: Reviewed) -> CaseLine:
         answer_due=labels.when(questions.due) if questions and questions.due else None,
         choices=tuple(_choices(found, view)),
         referral=_referral(view.raw.get("referral") or {}),
+        changed=changed,
         quantity=quantity,
         unit=asked.unit or "units",
     )

@@ -109,6 +109,8 @@ EVENTS = {
     "narrowed": "The provider asks for less",
     "extend": "The provider asks for more",
     "note": "A note",
+    "evidence_changed": "What is on file does not bear the answer as it did; a person looks at it",
+    "evidence_reviewed": "Somebody looked at what changed on file",
 }
 PROVENANCE = {
     "structured": "from the record",

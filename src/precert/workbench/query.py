@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from precert.authorization.deciding.determination_rules import OPEN_STATES
+from precert.authorization.record.case import EVIDENCE_CHANGED
 from precert.authorization.record.lifecycle import lifecycle
 
-StateFilter = Literal["open", "info", "nurse", "physician", "decided", "all"]
+StateFilter = Literal["open", "info", "nurse", "physician", "changed", "decided", "all"]
 TrackFilter = Literal["all", "standard", "expedited"]
 AgeFilter = Literal["any", "1", "3", "7"]
 Sort = Literal["due", "oldest", "newest", "member"]
 
+# a case stands in the queues of its lines' states, and in "evidence_changed" (Case.queues)
 STATES: dict[StateFilter, frozenset[str]] = {
-    "open": OPEN_STATES,
+    "open": OPEN_STATES | {EVIDENCE_CHANGED},
     "info": frozenset({"pended_info"}),
     "nurse": frozenset({"nurse_review"}),
     "physician": frozenset({"md_review"}),
+    "changed": frozenset({EVIDENCE_CHANGED}),
     "decided": lifecycle().states - OPEN_STATES - {"dismissed"},
     "all": lifecycle().states,
 }
@@ -26,6 +29,7 @@ STATE_LABELS: dict[StateFilter, str] = {
     "info": "Waiting for information",
     "nurse": "With a nurse",
     "physician": "With a physician",
+    "changed": "Approved, and the evidence changed",
     "decided": "Decided",
     "all": "Everything",
 }

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from precert.authorization.deciding.determination_rules import OPEN_STATES
-from precert.authorization.record.case import Case, Line, decode, fold
+from precert.authorization.record.case import EVIDENCE_CHANGED, Case, Event, Line, decode, fold
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.types import Element, elements
 from precert.store.port import Document, Param
@@ -53,6 +53,7 @@ class Row:
     received: datetime
     lines: tuple[LineRow, ...]
     open: bool
+    changed: bool  # a line was answered with a yes, and what is on file changed since
     due: Due
     due_at: str
 
@@ -122,10 +123,12 @@ async def _listed(service: AuthorizationService, query: Query, now: datetime) ->
     """
     found: dict[str, _Entry] = {}
     more = False
-    for state in sorted(STATES[query.state], key=lambda state: state not in OPEN_STATES):
+    # those with an open line first: a case stands in the list once, as what is read of it first
+    for state in sorted(STATES[query.state], key=lambda state: (state not in OPEN_STATES, state != EVIDENCE_CHANGED)):
         is_open = state in OPEN_STATES
-        left = None if is_open else MOST
-        async for document in _documents(service, [Param("state", [state])], newest_first=not is_open):
+        waits = is_open or state == EVIDENCE_CHANGED
+        left = None if waits else MOST
+        async for document in _documents(service, [Param("state", [state])], newest_first=not waits):
             if left == 0:
                 more = True
                 break
@@ -144,7 +147,7 @@ async def _found(service: AuthorizationService, query: Query, now: datetime) -> 
     found: dict[str, _Entry] = {}
     for name in ("number", "member"):
         async for document in _documents(service, [Param(name, spellings)], newest_first=False):
-            states = {line.state for line in fold(decode(document.body)).ordered}
+            states = fold(decode(document.body)).queues
             if states & STATES[query.state]:
                 found[document.id] = _entry(service, document, bool(states & OPEN_STATES), now)
             await asyncio.sleep(0)
@@ -207,8 +210,9 @@ def row(service: AuthorizationService, case: Case, now: datetime) -> Row:
         requester=opened.requester.name or opened.requester.npi or "unknown",
         track=opened.track,
         received=opened.received,
-        lines=tuple(_line(line, zone) for line in case.ordered),
+        lines=tuple(_line(line, zone, case.to_review.get(line.sequence)) for line in case.ordered),
         open=any(line.state in OPEN_STATES for line in case.ordered),
+        changed=bool(case.to_review),
         due=target,
         due_at=written(target.at, zone),
     )
@@ -234,7 +238,14 @@ def _why(line: Line) -> str:
     return labels.reason(made.reason, outcome=made.outcome, code=code, human=made.human, open_questions=len(asked))
 
 
-def _line(line: Line, zone: str) -> LineRow:
+def changes(event: Event | None) -> str:
+    """What changed on file since a line was answered with a yes, in a sentence; empty when nothing did."""
+    if event is None:
+        return ""
+    return f"The evidence changed after the answer: {'; '.join(map(str, event.detail.get('changed', ())))}"
+
+
+def _line(line: Line, zone: str, changed: Event | None) -> LineRow:
     determination = line.determination
     asked = line.questions
     return LineRow(
@@ -243,6 +254,6 @@ def _line(line: Line, zone: str) -> LineRow:
         title=determination.title if determination else None,
         state=labels.state(line.state),
         tone=labels.state_tone(line.state),
-        why=labels.clipped(_why(line)),
+        why=labels.clipped(changes(changed) or _why(line)),
         answer_due=written(asked.due, zone) if asked and asked.due else None,
     )

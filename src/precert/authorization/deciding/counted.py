@@ -49,6 +49,8 @@ class CountedLines:
     def and_(self, more: CountedLines) -> CountedLines:
         """Both together."""
         complete = self.complete and more.complete
+        if not more.lines and complete is self.complete:
+            return self
         return CountedLines((*self.lines, *more.lines), complete, self.numbers | more.numbers)
 
     def beside(self, others: Sequence[Counted]) -> CountedLines:
@@ -105,16 +107,24 @@ def asked(ask: Ask, received: date) -> Counted | None:
     """A line of the request, or an order of the call, as it counts beside the others: ``None`` for one that is given up."""
     if ask.line.request == "cancel":
         return None
+    return of_ask(ask, received, f"line {ask.line.sequence} of this request", same_request=True)
+
+
+def of_ask(
+    ask: Ask, received: date, reference: str, *, same_request: bool = False, order: str | None = None
+) -> Counted:
+    """What is asked for, as it counts beside others; ``reference`` names it for people, ``order`` is its key."""
     service = kept(ask.line)
     return Counted(
-        reference=f"line {ask.line.sequence} of this request",
+        reference=reference,
         codes=service.codes,
         modifiers=service.modifiers,
         since=received,
         start=service_day(ask.line, received),
         end=ask.line.service_end,
         quantity=_amount(ask.line),
-        same_request=True,
+        same_request=same_request,
+        order=order,
     )
 
 

@@ -25,9 +25,11 @@ from precert.eligibility.directory import Directory
 from precert.eligibility.model import Member
 from precert.fhir.coding import Code, CodePattern
 from precert.fhir.dates import parse_date
-from precert.fhir.types import Element
+from precert.fhir.moments import Moment
+from precert.fhir.types import Element, Resource
 from precert.policy.catalogue import Catalogue
 from precert.policy.codeset import normal
+from precert.policy.evidence import ahead_of
 from precert.policy.types import Decision, LineContext, Outcome
 
 SERVICE_UNKNOWN = "service-unknown"
@@ -45,6 +47,7 @@ _RENEWING = ("renewal", "extension")
 _RENEWABLE = timedelta(days=731)
 _NARROW = "The request says what kind of service it is, but not by a code that is billed which service."
 _UNLISTED = "No coverage policy names this service; the plan has a nurse look at such requests."
+_UNCOUNTED = "The plan has no record of this member, so what a limit leaves cannot be counted; a person does."
 _NOTHING_TO_RENEW = "Nothing of this service is on record that this {kind} could continue: reviewed as a first request."
 
 
@@ -105,6 +108,8 @@ def decide(
         decision = _unknown(service)
     elif decision.outcome is Outcome.NOT_APPLICABLE and who.plan is not None and who.plan.unlisted == "review":
         decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNLISTED, reason_code="unlisted")
+    elif decision.outcome is Outcome.NO_AUTH and who.member is None and _by_limit(decision):
+        decision = replace(decision, outcome=Outcome.REFER_NURSE, reason=_UNCOUNTED, reason_code="amount")
     elif not on_record and ask.line.request in _RENEWING:
         decision = replace(decision, remarks=(_NOTHING_TO_RENEW.format(kind=ask.line.request),))
     if decision.outcome is Outcome.APPROVE:
@@ -116,6 +121,11 @@ def decide(
     return Decided(day, who, service, _behind(doubted(decision, doubts), about_order), on_record=on_record)
 
 
+def _by_limit(decision: Decision) -> bool:
+    """Whether a limit that is not reached is among what frees from authorization."""
+    return any(evaluation.role == "limit" for evaluation in decision.applied)
+
+
 def _granted_end(ask: Ask, decision: Decision, day: date) -> date | None:
     """The last day of the policy's grant, which is what is authorized when no more than the first day was asked for."""
     grant = decision.governing.grant if decision.governing is not None else None
@@ -124,8 +134,11 @@ def _granted_end(ask: Ask, decision: Decision, day: date) -> date | None:
 
 
 def service_of(ask: Ask, rules: Rules, day: date) -> Service:
-    """The service asked for, as of ``day`` (of service): by its codes, the crosswalk, and what the policies name."""
-    return identify(ask.line.item, rules.directory.crosswalk, day).named_by(rules.catalogue.names)
+    """The service asked for, as of ``day`` (of service): by its codes, the crosswalk, what the policies name, and
+    the lists of codes that the plan gives."""
+    directory = rules.directory
+    found = identify(ask.line.item, directory.crosswalk, day).named_by(rules.catalogue.names)
+    return found.on_lists(directory.code_lists, day)
 
 
 def _continues(member: Member | None, codes: Sequence[Code], day: date, counted: CountedLines) -> bool:
@@ -174,7 +187,7 @@ def line_context(
         patient=patient_view(who.member.patient if who.member else subject.patient, day),
         coverage=who.coverage,
         requester=_requester(ask, rules.directory, item),
-        diagnoses=ask.line.diagnoses,
+        diagnoses=_diagnoses(ask, subject, received),
         evidence=[*subject.evidence, *payer_evidence(who.member, received, counted.numbers), *counted.evidence()],
         answers=subject.answers,
         bound=bound or {},
@@ -183,6 +196,18 @@ def line_context(
         counted_complete=counted.complete,
         on_record=on_record,
     )
+
+
+def _diagnoses(ask: Ask, subject: Subject, received: date) -> list[Element]:
+    """The diagnoses of the line, but for those that were made or recorded after the receipt by what their Condition says."""
+    said = (item.resource for item in subject.evidence if item.source == "request")
+    ahead = [condition.get("code") for condition in said if _ahead(condition, received)]
+    return [concept for concept in ask.line.diagnoses if concept not in ahead] if ahead else list(ask.line.diagnoses)
+
+
+def _ahead(condition: Resource, received: date) -> bool:
+    began = Moment.parse(condition.get("onsetDateTime"))
+    return ahead_of(condition, "Condition", received) is not None or (began is not None and began.not_before > received)
 
 
 def _requester(ask: Ask, directory: Directory, item: Element) -> Element:

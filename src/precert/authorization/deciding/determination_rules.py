@@ -73,6 +73,17 @@ class PersonRefers(BaseModel):
     question: Text | None = None
 
 
+class PersonReviewsEvidence(BaseModel):
+    """The body of a review of changed evidence: who looked at it, and what they make of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Text
+    role: Text
+    npi: Npi | None = None
+    reason: Text
+
+
 class Forbidden(Exception):
     """This person may not do this. ``rule`` is a stable short id, the message the rule in words."""
 
@@ -165,13 +176,24 @@ def check_referral(refers: PersonRefers, reviewed: Reviewed) -> None:
         raise Incomplete("reason", "Say in a few words why a physician has to decide.", "rationale")
 
 
+def check_evidence_review(reviews: PersonReviewsEvidence, reviewed: Reviewed, changed: bool) -> None:
+    """Raise Closed, Forbidden or Incomplete unless this person may say that they have looked at what ``changed`` on file."""
+    if not changed:
+        raise Closed("Nothing changed on file that this line has to be looked at for.")
+    if reviews.role not in (NURSE, PHYSICIAN):
+        raise Forbidden("role-may-not-review", "A nurse or a physician reviews what changed.")
+    _no_conflict(reviews, reviewed)
+    if not _speaks(reviews.reason, REASON_LENGTH, REASON_WORDS):
+        raise Incomplete("reason", "Say in a few words what you make of the change.", "rationale")
+
+
 _ADVERSE = (
     "Only a physician may deny a request or grant less than was asked (42 CFR 422.566(d), 438.210(b)(3)). "
     "Ask for what is missing, or refer it to a physician (POST .../referral)."
 )
 
 
-def _no_conflict(person: PersonDecides | PersonRefers, reviewed: Reviewed) -> None:
+def _no_conflict(person: PersonDecides | PersonRefers | PersonReviewsEvidence, reviewed: Reviewed) -> None:
     licensed = person.license if isinstance(person, PersonDecides) else None
     for name, said in (("npi", person.npi), ("by", person.by), ("license", licensed)):
         if said is not None and plain_name(said) in reviewed.parties:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
+from precert.authorization.deciding.resource_versions import current
 from precert.authorization.deciding.response_versions import CONTEXT
 from precert.authorization.record.numbers import NumberKind, is_valid
 from precert.fhir.bundle import BundleIndex, Entry
@@ -45,11 +46,12 @@ _MOST_ASSERTIONS = 20
 
 
 def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
-    """The resources that facts may read, named as ``Type/id`` (or by their place when they have no id)."""
+    """The resources that facts may read, named as ``Type/id`` (or by their place when they have no id). Of several versions of one
+    resource the newest (:mod:`.resource_versions`)."""
+    clinical = [entry for entry in entries if entry.type and entry.type not in ADMINISTRATIVE]
     return [
-        EvidenceItem(entry.resource, f"{entry.type}/{entry.id}" if entry.id else entry.path)
-        for entry in entries
-        if entry.type and entry.type not in ADMINISTRATIVE
+        EvidenceItem(entry.resource, f"{entry.type}/{entry.id}" if entry.id else entry.path, contested=contested)
+        for entry, contested in current(clinical)
     ]
 
 
@@ -63,13 +65,12 @@ def established(types: object) -> bool:
     return said <= DIAGNOSIS_TYPES
 
 
+_STATE = ("verificationStatus", "clinicalStatus", "modifierExtension", "recordedDate")
+
+
 def diagnosis_state(condition: Resource) -> Element:
-    """What a Condition that a diagnosis refers to says of how certain and how current it is."""
-    return {
-        key: value
-        for key, value in condition.items()
-        if key in ("verificationStatus", "clinicalStatus", "modifierExtension") or key.startswith("abatement")
-    }
+    """What a Condition that a diagnosis refers to says of how certain and how current it is, and of when."""
+    return {key: value for key, value in condition.items() if key in _STATE or key.startswith(("abatement", "onset"))}
 
 
 def holds(condition: Resource) -> bool:

@@ -31,6 +31,7 @@ BILLING_OPTIONS = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-bi
 _NO_ORDERS = ("Appointment", "Encounter")
 """What is asked about and is no order, so that it says otherwise how far it is to be done."""
 _WITHOUT_SUBJECT = ("Appointment", "SupplyRequest")
+_GIVEN_UP = ("revoked", "cancelled", "entered-in-error", "noshow")
 _ANOTHERS = "The order is for another patient than the call; nothing is said about it."
 _NOBODYS = "The order does not say whom it is for; nothing is said about it. Name the patient in its subject."
 
@@ -65,6 +66,12 @@ class Order:
             and (self.entry.type in _NO_ORDERS or (self.requester is not None and not self.requester.unknown))
             and not self.performer_unknown
         )
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the order says itself that nothing will be done on it."""
+        resource = self.entry.resource
+        return resource.get("doNotPerform") is True or resource.get("status") in _GIVEN_UP
 
     @property
     def reference(self) -> str:

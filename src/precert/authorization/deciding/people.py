@@ -54,3 +54,14 @@ def after_people(under_review: LineUnderReview, judged: Judged, events: Iterable
             met = msgspec.structs.replace(event.determination, outcome=outcome.value, reason=reason)
             return hand_over(under_review, met)
     return judged
+
+
+def unread(under_review: LineUnderReview, judged: Judged, why: str) -> Judged:
+    """``judged`` for a person, who finds something on file that the rules did not read; ``why`` says what."""
+    for event in judged.events:
+        if event.determination is not None:
+            made = event.determination
+            outcome = made.outcome if event.ev == "hand_over" else Outcome.REFER_NURSE.value
+            reason = f"{why} {made.reason}".strip()
+            return hand_over(under_review, msgspec.structs.replace(made, outcome=outcome, reason=reason))
+    return judged

@@ -22,6 +22,7 @@ from datetime import date
 from typing import Final
 
 from precert.authorization.record.case import LineRequest
+from precert.eligibility.code_lists import CodeLists
 from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.billing import SYSTEMS_READ, billed
 from precert.fhir.coding import Code, codes
@@ -71,6 +72,17 @@ class Service:
         weak = (code for code in self.weak if not (unlisted and code.system in _CATEGORIES))
         found = () if self.codes else tuple(code for code in (*self.vague, *weak) if named(code))
         return replace(self, codes=found, trouble="", narrow=True) if found and self.unnamed else self
+
+    def on_lists(self, lists: CodeLists, day: date) -> Service:
+        """The same, unknown where one of its codes is not on the plan's list of its system on ``day`` (of service)."""
+        missing = [code for code in self.codes if lists.lacks(code, day)]
+        if not missing:
+            return self
+        trouble = (
+            f"{_named(missing)} is not on the plan's list of codes on {day.isoformat()}. Correct it, or send the code that is "
+            "billed on that day."
+        )
+        return Service(modifiers=self.modifiers, trouble=trouble)
 
 
 @dataclass(slots=True)

@@ -23,6 +23,10 @@ REPEATS = "authorized_already"
 """The event of a line that asks for what is authorized; ``detail`` names the case, its line and the number."""
 
 
+EVIDENCE_CHANGED, EVIDENCE_REVIEWED = "evidence_changed", "evidence_reviewed"
+"""What is on file does not bear the line's yes as it did (``detail.changed`` says why); a person has looked at that."""
+
+
 ASKED_BY_PEOPLE = frozenset({"ask_more", "ask_more_md"})
 """The events by which a reviewer asks for more; their ``questions`` are what was asked."""
 
@@ -219,6 +223,25 @@ class Case(msgspec.Struct, kw_only=True):
         return bool(self.lines) and all(line.rests_on is not None for line in self.ordered)
 
     @property
+    def to_review(self) -> dict[int, Event]:
+        """The lines whose yes a person has to look at, since what is on file changed: by sequence, the newest such event. Who
+        decides the line anew, or cancels it, has settled that."""
+        found: dict[int, Event] = {}
+        for event in self.events:
+            if event.line is None:
+                continue
+            if event.ev == EVIDENCE_CHANGED:
+                found[event.line] = event
+            elif event.ev in (EVIDENCE_REVIEWED, "cancel") or event.determination is not None:
+                found.pop(event.line, None)
+        return found
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """The states of its lines, and ``evidence_changed`` when a person has to look at a yes: where the worklist finds it."""
+        return frozenset({line.state for line in self.ordered} | ({EVIDENCE_CHANGED} if self.to_review else set()))
+
+    @property
     def claim_identifiers(self) -> tuple[str, ...]:
         """``system|value`` of every identifier that the client's requests carried."""
         updates = (event.updated.identifiers for event in self.events if event.updated is not None)
@@ -251,7 +274,7 @@ class Case(msgspec.Struct, kw_only=True):
             "named": sorted({self.number, *(token.rpartition("|")[2] for token in self.claim_identifiers)}),
             "claim": sorted(claim for claim in claims if claim),
             "member": sorted({n for n in (self.opened.member, *self.opened.member_numbers) if n}),
-            "state": sorted({line.state for line in self.ordered}),
+            "state": sorted(self.queues),
             "code": sorted({line.requested.code for line in self.ordered}),
             "submitter": [self.opened.submitter],
             "track": [self.opened.track],
@@ -298,7 +321,12 @@ class Recorder:
             self._states[event.line] = rule.to
 
 
-CASE_EVENTS = frozenset({"opened", "requested", "updated", "answered", "resubmitted", "evidence", "note"})
+CASE_EVENTS = frozenset(
+    {
+        *("opened", "requested", "updated", "answered", "resubmitted", "evidence", "note"),
+        *(EVIDENCE_CHANGED, EVIDENCE_REVIEWED),
+    }
+)
 """Events that record something without moving a line."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from precert.authorization.record.case import ASKED_BY_PEOPLE, Case, Determination, Event, Line
+from precert.authorization.record.case import (
+    ASKED_BY_PEOPLE,
+    EVIDENCE_CHANGED,
+    EVIDENCE_REVIEWED,
+    Case,
+    Determination,
+    Event,
+    Line,
+)
 from precert.authorization.record.codes import code_table
 from precert.fhir.dates import instant
 from precert.fhir.types import Element
@@ -64,6 +72,8 @@ def explain_line(line: Line, events: Sequence[Event]) -> Element:
         }
     if referred := _referral(events, line.sequence):
         explained["referral"] = referred
+    if changed := _changed_evidence(events, line.sequence):
+        explained["evidence_changed"] = changed
     if line.reference:
         explained["reference"] = line.reference
     explained["events"] = [explain_event(event) for event in events if event.line == line.sequence]
@@ -101,6 +111,19 @@ def _referral(events: Sequence[Event], sequence: int) -> Element | None:
         return None
     last = referred[-1]
     return {"by": last.by, "role": last.actor, "at": instant(last.at), **last.detail}
+
+
+def _changed_evidence(events: Sequence[Event], sequence: int) -> Element | None:
+    """What changed on file after the line was answered with a yes, and who has looked at it since, with what they said."""
+    own = [event for event in events if event.line == sequence and event.ev in (EVIDENCE_CHANGED, EVIDENCE_REVIEWED)]
+    if not own:
+        return None
+    last = next(event for event in reversed(own) if event.ev == EVIDENCE_CHANGED)
+    told: Element = {"at": instant(last.at), "changed": list(last.detail.get("changed", ()))}
+    if own[-1].ev == EVIDENCE_REVIEWED:
+        seen = own[-1]
+        told["reviewed"] = {"at": instant(seen.at), "by": seen.by, "role": seen.actor, **seen.detail}
+    return told
 
 
 def explain_event(event: Event) -> Element:

@@ -76,7 +76,7 @@ async def determine(
         return _events(service, reviewed, decides, terms, numbers), numbers
 
     audit = (f"determination-{decides.outcome}", decides.by, decides.role, client)
-    return await _change(service, document, sequence, step, audit)
+    return await change_line(service, document, sequence, step, audit)
 
 
 async def refer(
@@ -92,16 +92,19 @@ async def refer(
         events[-1] = msgspec.structs.replace(events[-1], detail=detail)
         return events, []
 
-    return await _change(service, document, sequence, step, ("referral", refers.by, refers.role, client))
+    return await change_line(service, document, sequence, step, ("referral", refers.by, refers.role, client))
 
 
-async def _change(
+async def change_line(
     service: AuthorizationService,
     document: Document,
     sequence: int,
     step: Callable[[Reviewed], tuple[list[Event], list[str]]],
     audit: tuple[str, str, str, str],
 ) -> tuple[Case, int]:
+    """What a person does to one line of the record in ``document``: ``step`` makes the events and the numbers that they use,
+    ``audit`` is the action, who, in which role and through which client. Returns and raises as :func:`determine` does."""
+
     async def decided() -> Case:
         unit = await _unit(service, document, sequence, step, audit)
         try:

@@ -2,7 +2,7 @@
 
 A provider who updates a request need not send again what the payer has (PAS spec-68: an update names what changed). So what
 arrived earlier counts until something newer replaces it: a resource with the same type and id, or the same resource
-under another id, as EHRs render them anew; a QuestionnaireResponse with the same id or identifier, whole, even if the newer one was
+under another id, as EHRs render them anew (but an older version, by its ``meta``, that comes late brings nothing back); a QuestionnaireResponse with the same id or identifier, whole, even if the newer one was
 withdrawn; an answer to the same question of the same form. Diagnoses on the Claim are those
 of its newest version, because each version states all of them. What a version marks as taken back
 (``supportingInfo`` with infoCancelled, PAS spec-69) counts no more.
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from precert.authorization.deciding.answers import answers, merged
 from precert.authorization.deciding.evidence import about_somebody_else, clinical_evidence, unpacked
 from precert.authorization.deciding.person import Patient
+from precert.authorization.deciding.resource_versions import newer
 from precert.authorization.deciding.response_versions import Version, response_versions
 from precert.authorization.record.case import Case
 from precert.authorization.usecases.submission import Submission
@@ -28,6 +29,7 @@ from precert.policy.types import Answer, EvidenceItem
 _CANCELLED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/modifierextension-infoCancelled"
 _ON_CLAIM = "Claim.diagnosis["
 """Where evidence stands that is a diagnosis on the Claim itself."""
+_BY_ID = "id|"
 _RENDERED = frozenset({"id", "meta", "text", "reference", "fullUrl", "identifier"})
 """What an EHR may render anew though the content is the same."""
 
@@ -44,12 +46,13 @@ class Contents:
 
 
 def filed(case: Case) -> list[str]:
-    """The ids of the bundles on file, oldest first: versions of the request, and attachments."""
+    """The ids of the bundles on file that the rules may read, oldest first: versions of the request, and attachments but for
+    those of senders whom nobody knows."""
     found = [case.opened.submission]
     for event in case.events:
         if event.updated is not None:
             found.append(event.updated.submission)
-        elif event.ev == "evidence" and "bundle" in event.detail:
+        elif event.ev == "evidence" and "bundle" in event.detail and "unknownSender" not in event.detail:
             found.append(str(event.detail["bundle"]))
     return list(dict.fromkeys(found))
 
@@ -84,11 +87,18 @@ def with_files(newest: Submission, files: Sequence[Contents]) -> Submission:
     pool: list[tuple[frozenset[str], EvidenceItem]] = []
     for file in files:
         arrived = [item for item in file.evidence if not item.reference.startswith(_ON_CLAIM)]
+        known = {key: item.resource for keys, item in pool for key in keys if key.startswith(_BY_ID)}
         coming = [(_keys(item.resource), item) for item in arrived]
+        coming = [(keys, item) for keys, item in coming if not _late(keys, item.resource, known)]
         replaced = file.withdrawn.union(*(keys for keys, _ in coming))
         pool = [(keys, item) for keys, item in pool if not keys & replaced] + coming
     own = [item for item in newest.evidence if item.reference.startswith(_ON_CLAIM)]
     return replace(newest, evidence=[*(item for _, item in pool), *own], answers=told_by(files))
+
+
+def _late(keys: frozenset[str], resource: Resource, known: Mapping[str, Resource]) -> bool:
+    """Whether it is an older version of something on file, by what both say of themselves; it brings nothing back."""
+    return any(key in known and newer(known[key], resource) is True for key in keys)
 
 
 def told_by(files: Sequence[Contents]) -> dict[str, Answer]:
@@ -156,7 +166,7 @@ def _foreign(index: BundleIndex, whose: Patient) -> list[tuple[Entry, bool]]:
 def _keys(resource: Resource) -> frozenset[str]:
     """By what a resource is known again: its type and id, and its content."""
     id = resource.get("id")
-    own = [f"id|{resource.get('resourceType')}/{id}"] if id else []
+    own = [f"{_BY_ID}{resource.get('resourceType')}/{id}"] if id else []
     return frozenset([*own, content_key(resource)])
 
 

@@ -29,6 +29,7 @@ from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest, decode, fold
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases.dependencies import AuthorizationService
+from precert.authorization.usecases.free_orders import FreeOrders, free_orders
 from precert.authorization.usecases.submission import ReferencedOrder, Submission
 from precert.authorization.usecases.turn import Turn, turn_of
 from precert.fhir import json
@@ -61,14 +62,20 @@ class MemberRecord:
     used: Used = field(default_factory=Used)
     versions: Mapping[str, int] = field(default_factory=dict)
     turn: Turn | None = None
+    free: FreeOrders | None = None  # where a limit counts one of the services
+
+    def beside(self, order: str | None) -> CountedLines:
+        """What counts beside the line or order with this key: the lines, and other orders that hooks told free."""
+        return self.free.beside(order, self.counted) if self.free is not None else self.counted
 
     def granting(self, case: Case, numbers: Iterable[str]) -> list[Put]:
         """What to store with ``case`` if one of ``numbers``, which were issued on it, is an authorization (:mod:`.turn`)."""
         return self.turn.granting(case, numbers) if self.turn is not None else []
 
-    def moved_on(self) -> list[Put]:
-        """What to store for the uses that are new; of two calls that take the same units only one can store its own."""
-        return [
+    def moved_on(self, today: date) -> list[Put]:
+        """What to store for the uses and the free orders that are new; of two calls that take the same units only one can
+        store its own."""
+        uses = [
             Put(
                 _USED,
                 number,
@@ -77,6 +84,7 @@ class MemberRecord:
             )
             for number, uses in self.used.new.items()
         ]
+        return [*uses, *self.free.moved_on(today)] if self.free is not None else uses
 
 
 async def member_record(
@@ -90,6 +98,7 @@ async def member_record(
     wanted = frozenset(services)
     if not wanted:
         return MemberRecord(turn=turn)
+    free = await free_orders(store, tenant, member) if catalogue.limited(wanted) else None
     params = [Param("member", [member]), Param("state", sorted(COUNTS))]
     counted_with = catalogue.counted_with(wanted)
     if counted_with is not None:
@@ -105,7 +114,7 @@ async def member_record(
         if (found := Held.of(case, line)) is not None
     ]
     uses, versions = await _uses(store, tenant, [each.place for each in held])
-    return MemberRecord(counted, tuple(held), Used(uses), versions, turn)
+    return MemberRecord(counted, tuple(held), Used(uses), versions, turn, free)
 
 
 async def _uses(store: Store, tenant: str, numbers: Iterable[str]) -> tuple[dict[str, tuple[Use, ...]], dict[str, int]]:
@@ -188,6 +197,8 @@ class OnRecord:
 
     def counted(self, line: LineRequest) -> CountedLines:
         """What counts beside ``line`` under limits and maxima: the other lines of the request, and what is on record."""
+        order = self.submission.orders.get(line.sequence, ReferencedOrder()).reference
+        on_record = self.record.beside(order_key(self.submission.submitter, self._member, order))
         if self._beside is None:
             counted = {each.sequence: asked(self.submission.ask(each), self.today) for each in self.submission.lines}
             # lines of the case that this version of the request does not repeat are granted as they were
@@ -195,9 +206,9 @@ class OnRecord:
                 [(self.own, known) for known in self.own.ordered if known.sequence not in counted] if self.own else []
             )
             told = [(sequence, each) for sequence, each in counted.items() if each is not None]
-            self._beside = self.record.counted.and_(counted_on_record(kept)), told
-        on_record, lines = self._beside
-        return on_record.beside([each for sequence, each in lines if sequence != line.sequence])
+            self._beside = counted_on_record(kept), told
+        own, lines = self._beside
+        return on_record.and_(own).beside([each for sequence, each in lines if sequence != line.sequence])
 
     @property
     def _member(self) -> str | None:

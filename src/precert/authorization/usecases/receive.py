@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from precert.authorization.deciding import judge
 from precert.authorization.deciding.due import decide_by
-from precert.authorization.deciding.people import after_people
+from precert.authorization.deciding.people import after_people, unread
 from precert.authorization.record.case import Case, Recorder, fold
+from precert.authorization.usecases.changed_evidence import changed_evidence, standing_lines
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
 from precert.authorization.usecases.duplicates import Doubts, approved, doubts, handed_over
 from precert.authorization.usecases.metering import exchange
@@ -28,7 +29,8 @@ from precert.store.port import Audit, Idempotency, Put
 class ReceivedEvidence:
     """What arrived: a Bundle of the resources that could be read (its id and bytes), from whom, and for which lines.
 
-    ``key`` makes a repetition harmless. An empty ``lines`` means every waiting line.
+    ``key`` makes a repetition harmless. An empty ``lines`` means every waiting line. ``known_sender``: a party of the case sent
+    it, or somebody who was asked. What anybody else sends is kept for a person; the rules never read it.
     """
 
     bundle: str
@@ -37,6 +39,7 @@ class ReceivedEvidence:
     key: Idempotency
     lines: Sequence[int] = ()
     detail: Element | None = None
+    known_sender: bool = True
 
 
 async def receive(service: AuthorizationService, case_id: str, received: ReceivedEvidence) -> Case:
@@ -72,17 +75,28 @@ async def receive(service: AuthorizationService, case_id: str, received: Receive
     return stored[0]
 
 
+_STRANGER = "Something was sent by who is no party of the case and was not asked; a reviewer looks at it."
+
+
 async def _filed(
     service: AuthorizationService, case: Case, received: ReceivedEvidence
 ) -> tuple[Case, Sequence[str], Sequence[str], Sequence[Put]]:
     """(the record with what arrived, numbers drawn, names to be reserved, what is stored with a grant)."""
-    whole = with_attachment(await service.submission_of(case), received.raw)
+    was = await service.submission_of(case)
+    whole = with_attachment(was, received.raw) if received.known_sender else was
     seen = await on_record(service, whole, own=case)
     after, numbers = _apply(service, case, received, whole, seen, Doubts())
     doubt = await doubts(service, whole, after, approved(after.events[len(case.events) :]))
     if doubt.reasons:
         seen.taken.clear()
         after, numbers = _apply(service, case, received, whole, seen, doubt)
+    now = service.runtime.now()
+    lines = standing_lines(case, after)
+    if news := changed_evidence(service, lines, case, (was, whole), service.who(whole, now), seen, now):
+        recorder = Recorder(after.events)
+        for event in news:
+            recorder.append(event)
+        after = fold(recorder.events)
     return after, numbers, doubt.places, seen.record.granting(after, numbers)
 
 
@@ -97,6 +111,8 @@ def _apply(
     now = service.runtime.now()
     recorder = Recorder(case.events)
     detail: Element = {"bundle": received.bundle, **(received.detail or {})}
+    if not received.known_sender:
+        detail["unknownSender"] = True
     recorder.append(provider_event("evidence", now, received.sender, detail=detail))
     who = service.who(whole, now)
     numbers: list[str] = []
@@ -122,6 +138,8 @@ def _apply(
         under_review = judge.LineUnderReview(
             line.requested, service.runtime, now, state="auto_review", reference=line.reference
         )
+        if not received.known_sender:
+            judged = unread(under_review, judged, _STRANGER)
         judged = after_people(under_review, judged, recorder.events)
         numbers.extend(judged.numbers)
         for event in judged.events:

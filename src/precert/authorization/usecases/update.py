@@ -31,6 +31,7 @@ from precert.authorization.record.case import (
 )
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases import on_file
+from precert.authorization.usecases.changed_evidence import changed_evidence, standing_lines
 from precert.authorization.usecases.dependencies import (
     AuthorizationService,
     Early,
@@ -134,6 +135,11 @@ async def continued(
     if change.doubt.reasons:
         change.seen.taken.clear()
         after = apply(service, case, change)
+    if lines := standing_lines(case, after):
+        was = await service.submission_of(case)
+        news = changed_evidence(service, lines, case, (was, change.whole), who, change.seen, now)
+        change.record(news)
+        after = fold(change.recorder.events)
     places = change.doubt.places
     granting = change.seen.record.granting(after, change.numbers)
     names = (change.numbers, places)

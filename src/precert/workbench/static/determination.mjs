@@ -118,6 +118,33 @@ async function send(event) {
   says.textContent = "";
 }
 
+/** Somebody has looked at evidence that changed after a yes: nothing is decided, it leaves the worklist. */
+async function reviewed(event) {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const { case: number, line, version } = form.dataset;
+  const box = form.querySelector(".form-error");
+  let said;
+  try {
+    const response = await fetch(`/api/cases/${encodeURIComponent(number)}/lines/${line}/evidence-review`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json", "If-Match": `W/"${version}"` },
+      body: JSON.stringify(Object.fromEntries([...new FormData(form)].filter(([, value]) => String(value).trim()))),
+    });
+    if (response.ok) {
+      window.location.reload();
+      return;
+    }
+    const answer = await response.json().catch(() => ({}));
+    said = (answer.issue ?? []).map((issue) => issue.details?.text ?? issue.code).join(" ") || `The server answered ${response.status}.`;
+  } catch (error) {
+    said = `No answer: ${error.message}`;
+  }
+  box.textContent = said;
+  box.hidden = false;
+  box.focus();
+}
+
 /** Evidence links lead into closed boxes: open what is around the target. */
 function reveal() {
   const target = window.location.hash && document.getElementById(decodeURIComponent(window.location.hash.slice(1)));
@@ -131,6 +158,7 @@ for (const form of document.querySelectorAll("form.determination")) {
   form.addEventListener("submit", send);
   follow(form);
 }
+for (const form of document.querySelectorAll("form.evidence-review")) form.addEventListener("submit", reviewed);
 window.addEventListener("hashchange", reveal);
 reveal();
 document.getElementById("decided")?.focus();
