@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from precert.authorization.deciding.standing import Standing
-from precert.authorization.record.case import Case, Event, Party, Recorder, fold
+from precert.authorization.record.case import Case, Event, Party
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.usecases.belonging import (
     OTHER_MEMBER,
     OTHER_PAYER,

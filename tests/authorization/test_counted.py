@@ -10,7 +10,8 @@ import pytest
 from authorization.test_repetition import granted
 from precert.authorization.deciding.counted import MOST_BESIDE, NOTHING_COUNTED, CountedLines, asked, on_record
 from precert.authorization.deciding.request import Ask
-from precert.authorization.record.case import Case, Event, LineRequest, Party, Recorder, fold
+from precert.authorization.record.case import Case, Event, LineRequest, Party
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.record.lifecycle import lifecycle
 from precert.fhir.coding import HCPCS
 from support.records import AT, opened

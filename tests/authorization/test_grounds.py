@@ -12,15 +12,8 @@ import pytest
 from policy.support import policy
 from precert.authorization.deciding.grounds import Ground, engine_determination, grounds
 from precert.authorization.deciding.judge import determine
-from precert.authorization.record.case import (
-    Case,
-    Determination,
-    Event,
-    LineRequest,
-    OpenQuestions,
-    Recorder,
-    fold,
-)
+from precert.authorization.record.case import Case, Determination, Event, LineRequest, OpenQuestions
+from precert.authorization.record.chain import Recorder, fold
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.evaluate import evaluate
 from precert.policy.library import PolicyLibrary

@@ -21,7 +21,8 @@ from precert.authorization.deciding.judge import (
     judge,
     not_eligible,
 )
-from precert.authorization.record.case import Event, Line, LineRequest, Recorder, fold
+from precert.authorization.record.case import Event, Line, LineRequest
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.record.codes import code_table
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.record.numbers import is_valid

@@ -10,15 +10,8 @@ import pytest
 from authorization.test_judge import AT, OPENED, decision, under_review
 from precert.authorization.deciding.judge import Repeated, authorized_already, judge
 from precert.authorization.deciding.people import after_people
-from precert.authorization.record.case import (
-    Authorization,
-    Determination,
-    Event,
-    Line,
-    OpenQuestions,
-    Recorder,
-    fold,
-)
+from precert.authorization.record.case import Authorization, Determination, Event, Line, OpenQuestions
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.record.explain import explain_line
 from precert.policy.types import Outcome
 

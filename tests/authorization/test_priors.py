@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from precert.authorization.record.case import Case, CaseUpdated, Event, Recorder, fold
+from precert.authorization.record.case import Case, CaseUpdated, Event
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.usecases import priors
 from precert.authorization.usecases.priors import Found, find_prior
 from precert.authorization.usecases.submission import Prior

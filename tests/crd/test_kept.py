@@ -14,17 +14,8 @@ import pytest
 
 from crd.building import CPT, EXTENSION, configured, hook, infos, mri, order, prefetch, searchset
 from crd.conftest import World
-from precert.authorization.record.case import (
-    Authorization,
-    Determination,
-    Event,
-    LineRequest,
-    Party,
-    Recorder,
-    decode,
-    encode,
-    fold,
-)
+from precert.authorization.record.case import Authorization, Determination, Event, LineRequest, Party
+from precert.authorization.record.chain import Recorder, decode, encode, fold
 from precert.authorization.usecases import on_record
 from precert.fhir import json
 from precert.store.port import Busy, Commit, Param, Put, StorageFull

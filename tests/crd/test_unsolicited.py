@@ -24,7 +24,8 @@ from crd.building import (
     told,
 )
 from crd.conftest import World
-from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.record.case import Case
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.crd import deciding
 from precert.eligibility.directory import Directory

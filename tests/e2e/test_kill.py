@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from e2e.killable import Killable
-from precert.authorization.record.case import decode, fold
+from precert.authorization.record.chain import decode, fold
 from precert.fhir import json
 from precert.store.embedded import EmbeddedStore
 from support.answers import claim_response, decisions

@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from tools.make_examples import SLEEP_STUDY, answered
 from tools.requests import SD, item, request_bundle, uid
 
-from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.record.case import Case
+from precert.authorization.record.chain import decode, fold
 from precert.fhir import json
 from support.answers import Decided, bundle, claim_response, decisions
 from support.app import FrozenClock

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pages.requests_sent import Submit
 from pages.test_public import page
-from precert.authorization.record.case import CASE_EVENTS
+from precert.authorization.record.chain import CASE_EVENTS
 from precert.authorization.record.codes import code_table
 from precert.authorization.record.lifecycle import lifecycle
 from precert.policy.model import Fact

@@ -15,7 +15,8 @@ from pages.requests_sent import Submit
 from pages.test_public import page
 from pages.test_workbench import order
 from precert.authorization.deciding.determination_rules import OPEN_STATES
-from precert.authorization.record.case import Event, Recorder, encode, fold
+from precert.authorization.record.case import Event
+from precert.authorization.record.chain import Recorder, encode, fold
 from precert.store.port import Commit, Put
 from precert.workbench.query import STATES
 from precert.workbench.worklist import PAGE

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from tools.make_examples import examples
 
-from precert.authorization.record.case import decode, fold
+from precert.authorization.record.chain import decode, fold
 from precert.fhir import json
 from precert.store.port import Busy, Param, StorageFull
 from support.answers import bundle, claim_response, decisions, only_fault

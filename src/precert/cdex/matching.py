@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from precert.authorization.record.case import Case, LineRequest, decode, fold, traced
+from precert.authorization.record.case import Case, LineRequest, traced
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission
 from precert.cdex.parameters import Sent

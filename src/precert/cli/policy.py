@@ -19,7 +19,8 @@ from rich.table import Table
 
 from precert.app import create_app
 from precert.authorization.deciding.decide import Rules, decide, line_context
-from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.record.case import Case
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.usecases.dependencies import who_asks
 from precert.eligibility.directory import Directory
 from precert.eligibility.load import load_directory

@@ -17,7 +17,7 @@ from precert.authorization.deciding.orders import Order
 from precert.authorization.deciding.person import named_as
 from precert.authorization.deciding.request import Subject
 from precert.authorization.deciding.standing import standing
-from precert.authorization.record.case import BrokenRecord
+from precert.authorization.record.chain import BrokenRecord
 from precert.authorization.usecases.ask import Consulted, ConsultService, Identified
 from precert.authorization.usecases.on_record import MemberRecord
 from precert.authorization.usecases.unsolicited import OrderRequest, Unsolicited

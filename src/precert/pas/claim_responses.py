@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 
-from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.record.case import Case
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.usecases.answers import Version, versions
 from precert.fhir import json
 from precert.fhir.dates import instant

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from precert.authorization.record.case import Case, fold
+from precert.authorization.record.case import Case
+from precert.authorization.record.chain import fold
 from precert.authorization.usecases.answers import rejection_of, versions
 from precert.authorization.usecases.dependencies import Rejection, Rendered, Renderer
 from precert.authorization.usecases.submission import Submission

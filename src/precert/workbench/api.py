@@ -18,7 +18,8 @@ from precert.authorization.deciding.determination_rules import (
     PersonRefers,
     PersonReviewsEvidence,
 )
-from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.record.case import Case
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.record.explain import explain_case
 from precert.authorization.record.numbers import is_valid
 from precert.authorization.usecases.dependencies import AuthorizationService

@@ -7,16 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from precert.authorization.deciding.determination_rules import OPEN_STATES, Reviewed
-from precert.authorization.record.case import (
-    REVIEWER_FORM,
-    REVIEWER_LINK,
-    Case,
-    Line,
-    OpenQuestions,
-    decode,
-    fold,
-    is_note,
-)
+from precert.authorization.record.case import REVIEWER_FORM, REVIEWER_LINK, Case, Line, OpenQuestions, is_note
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.record.explain import explain_case, explain_event
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.determine import reviewed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from precert.authorization.record.case import decode, fold
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.record.explain import explain_case
 from precert.authorization.record.numbers import is_valid
 from precert.authorization.usecases.dependencies import AuthorizationService

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from precert.authorization.record.case import decode, fold
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from precert.authorization.deciding.determination_rules import OPEN_STATES
-from precert.authorization.record.case import EVIDENCE_CHANGED, Case, Event, Line, decode, fold
+from precert.authorization.record.case import EVIDENCE_CHANGED, Case, Event, Line
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.fhir.types import Element, elements
 from precert.store.port import Document, Param

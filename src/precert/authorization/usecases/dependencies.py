@@ -18,7 +18,8 @@ from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.decide import Rules, decide
 from precert.authorization.deciding.person import Patient, Person, identify
 from precert.authorization.deciding.standing import Standing, service_day, standing
-from precert.authorization.record.case import Case, LineRequest, decode, fold
+from precert.authorization.record.case import Case, LineRequest
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.record.codes import Reject, code_table
 from precert.authorization.usecases import on_file
 from precert.authorization.usecases.submission import Submission

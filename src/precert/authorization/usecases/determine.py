@@ -29,17 +29,8 @@ from precert.authorization.deciding.names import plain_name
 from precert.authorization.deciding.parties import human_names
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.deciding.terms import Measure, Terms
-from precert.authorization.record.case import (
-    NOTE,
-    Authorization,
-    Case,
-    Determination,
-    Event,
-    Line,
-    OpenQuestions,
-    Recorder,
-    fold,
-)
+from precert.authorization.record.case import NOTE, Authorization, Case, Determination, Event, Line, OpenQuestions
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.record.numbers import NumberKind, issue
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission

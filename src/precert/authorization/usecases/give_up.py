@@ -16,7 +16,8 @@ from datetime import datetime
 import msgspec
 
 from precert.authorization.deciding.standing import Standing
-from precert.authorization.record.case import Case, Determination, Event, Line, Recorder, fold
+from precert.authorization.record.case import Case, Determination, Event, Line
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.usecases.belonging import foreign
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.priors import line_numbered, records

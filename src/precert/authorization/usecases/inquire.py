@@ -13,7 +13,8 @@ from datetime import date
 import msgspec
 
 from precert.authorization.deciding.person import Trouble, identify
-from precert.authorization.record.case import Case, Line, decode, fold
+from precert.authorization.record.case import Case, Line
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases.dependencies import AuthorizationService, Rejection
 from precert.authorization.usecases.submission import Submission

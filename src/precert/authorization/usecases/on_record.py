@@ -26,7 +26,8 @@ from precert.authorization.deciding.judge import Repeated
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import Standing
-from precert.authorization.record.case import Case, LineRequest, decode, fold
+from precert.authorization.record.case import Case, LineRequest
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.free_orders import FreeOrders, free_orders

@@ -12,7 +12,8 @@ from precert.authorization.deciding.counted import NOTHING_COUNTED
 from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.person import Trouble, identify
 from precert.authorization.deciding.standing import Standing
-from precert.authorization.record.case import Case, CaseOpened, Recorder, encode, fold
+from precert.authorization.record.case import Case, CaseOpened
+from precert.authorization.record.chain import Recorder, encode, fold
 from precert.authorization.record.numbers import NumberKind, issue
 from precert.authorization.usecases.belonging import OTHER_MEMBER, OTHER_PAYER, OTHER_REQUESTER, parties_told
 from precert.authorization.usecases.dependencies import (

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from precert.authorization.deciding.standing import Standing
-from precert.authorization.record.case import Case, Line, decode, fold, traced
+from precert.authorization.record.case import Case, Line, traced
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.usecases.belonging import foreign
 from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.submission import Submission

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from precert.authorization.deciding import judge
 from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.people import after_people, unread
-from precert.authorization.record.case import Case, Recorder, fold
+from precert.authorization.record.case import Case
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.usecases.changed_evidence import changed_evidence, standing_lines
 from precert.authorization.usecases.dependencies import AuthorizationService, bound_versions, with_attachment
 from precert.authorization.usecases.duplicates import Doubts, approved, doubts, handed_over

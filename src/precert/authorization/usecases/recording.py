@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from precert.authorization.record.case import Case, CaseOpened, Event, LineRequest, Recorder, encode, fold
+from precert.authorization.record.case import Case, CaseOpened, Event, LineRequest
+from precert.authorization.record.chain import Recorder, encode, fold
 from precert.authorization.usecases.dependencies import Early, Rendered
 from precert.authorization.usecases.submission import Submission
 from precert.fhir.types import Element

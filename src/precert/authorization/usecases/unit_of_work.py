@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import structlog
 
-from precert.authorization.record.case import Case, decode, fold
+from precert.authorization.record.case import Case
+from precert.authorization.record.chain import decode, fold
 from precert.authorization.record.numbers import reservation
 from precert.authorization.usecases.dependencies import AuthorizationService, Rejection, Rendered
 from precert.authorization.usecases.recording import record_put

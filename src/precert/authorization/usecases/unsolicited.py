@@ -16,7 +16,8 @@ import structlog
 from precert.authorization.deciding.authorized import Held, covers
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.service import coded
-from precert.authorization.record.case import Case, LineRequest, Recorder, fold
+from precert.authorization.record.case import Case, LineRequest
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.usecases.ask import ConsultService, Identified
 from precert.authorization.usecases.dependencies import AuthorizationService, Renderer
 from precert.authorization.usecases.on_record import MemberRecord, on_record

@@ -19,16 +19,8 @@ from precert.authorization.deciding.due import decide_by
 from precert.authorization.deciding.people import after_people
 from precert.authorization.deciding.service import RANGE_END
 from precert.authorization.deciding.standing import Standing
-from precert.authorization.record.case import (
-    Authorization,
-    Case,
-    CaseUpdated,
-    Event,
-    Line,
-    LineRequest,
-    Recorder,
-    fold,
-)
+from precert.authorization.record.case import Authorization, Case, CaseUpdated, Event, Line, LineRequest
+from precert.authorization.record.chain import Recorder, fold
 from precert.authorization.record.lifecycle import lifecycle
 from precert.authorization.usecases import on_file
 from precert.authorization.usecases.changed_evidence import changed_evidence, standing_lines

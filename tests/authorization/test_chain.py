@@ -11,20 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.authorization.record.case import (
-    GENESIS,
-    Authorization,
-    BrokenRecord,
-    Determination,
-    Event,
-    LineRequest,
-    Party,
-    Recorder,
-    decode,
-    digest,
-    encode,
-    fold,
-)
+from precert.authorization.record.case import GENESIS, Authorization, Determination, Event, LineRequest, Party
+from precert.authorization.record.chain import BrokenRecord, Recorder, decode, digest, encode, fold
 from precert.authorization.record.lifecycle import NotAllowed, lifecycle
 from precert.fhir import json
 from support.records import AT, opened
