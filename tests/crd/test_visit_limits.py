@@ -47,9 +47,7 @@ COUNTED: dict[str, Json] = {
     "another code of the limit": therapy(12, "o0", "G0283", HCPCS),
     "another modifier": therapy(12, "o0", "97110:GP"),
     "with its day": therapy(12, "o0", occurrenceDateTime="2026-12-20"),
-    "a plan": therapy(12, "o0", intent="plan"),
     "without a requester": therapy(12, "o0", requester=None),
-    "on hold": therapy(12, "o0", status="on-hold"),
 }
 
 
@@ -62,6 +60,8 @@ async def test_whatever_was_said_to_be_free_counts(world, first):
 NOT_COUNTED: dict[str, Json] = {
     "the order itself": therapy(12),
     "what shall not be done": therapy(12, "o0", doNotPerform=True),
+    "what is a plan only": therapy(12, "o0", intent="plan"),
+    "what is on hold": therapy(12, "o0", status="on-hold"),
     "what is revoked": therapy(12, "o0", status="revoked"),
     "what needs an authorization": therapy(40, "o0"),
     "what no limit counts": therapy(12, "o0", "97597"),
