@@ -3,13 +3,13 @@
 Hundreds of tests start an app of their own. Most of the time of a start goes into reading the shipped policies, running
 the tests inside them, and the machine's list of trusted certificates; nothing changes any of these. Shared are pure
 results: a policy file by its bytes, which the library compiles anew for each app, what the lint says of it with the same
-value sets, and a TLS context that only its defaults made.
+value sets, which of its questions hang on which, and a TLS context that only its defaults made.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -17,10 +17,12 @@ from typing import Any
 import httpx
 import pytest
 
+from precert.dtr import form
 from precert.policy import library, load
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
 from precert.policy.load import PolicyFile, Problem
+from precert.policy.question_conditions import Shown
 
 
 @contextmanager
@@ -46,8 +48,18 @@ def shared_starts() -> Iterator[None]:
             linted[key] = policy.file, lint(policy, value_sets)
         return linted[key][1]
 
+    conditions: dict[tuple[int, tuple[str, ...]], tuple[PolicyFile, dict[str, Shown]]] = {}
+    work_out = form.shown_when
+
+    def shown_when(policy: CompiledPolicy, order: Sequence[str]) -> dict[str, Shown]:
+        key = id(policy.file), tuple(order)
+        if key not in conditions:
+            conditions[key] = policy.file, work_out(policy, order)
+        return dict(conditions[key][1])
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(library, "blocking", blocking)
+        patch.setattr(form, "shown_when", shown_when)
         patch.setattr(load, "load_text", cache(load.load_text))
         patch.setattr(ssl, "create_default_context", context)
         patch.setattr("httpx._transports.default.create_ssl_context", trusting)
