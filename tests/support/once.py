@@ -3,7 +3,7 @@
 Hundreds of tests start an app of their own. Most of the time of a start goes into reading the shipped policies, running
 the tests inside them, and the machine's list of trusted certificates; nothing changes any of these. Shared are pure
 results: a policy file by its bytes, which the library compiles anew for each app, what the lint says of it with the same
-value sets, which of its questions hang on which, and a TLS context that only its defaults made.
+value sets, which of its questions hang on which, the trees of the profiles, and a TLS context that only its defaults made.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from precert.dtr import form
+from precert.fhir.validation.validator import Validator
 from precert.policy import library, load
 from precert.policy.codeset import ValueSets
 from precert.policy.compiled import CompiledPolicy
@@ -60,6 +61,7 @@ def shared_starts() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(library, "blocking", blocking)
         patch.setattr(form, "shown_when", shown_when)
+        patch.setattr(Validator, "load", cache(Validator.load))
         patch.setattr(load, "load_text", cache(load.load_text))
         patch.setattr(ssl, "create_default_context", context)
         patch.setattr("httpx._transports.default.create_ssl_context", trusting)
