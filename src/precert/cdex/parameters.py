@@ -11,6 +11,7 @@ from typing import Any
 
 from precert.fhir.coding import NPI, Code, codes, system_url
 from precert.fhir.dates import parse_date
+from precert.fhir.hidden import refusals
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Element, Resource, elements, text
 
@@ -130,6 +131,7 @@ def read_parameters(resource: Resource) -> Sent:
     final = _final(reader)
     attachments = tuple(_attachments(reader))
     admin, payer = reader.identifier("AdminRefNumber"), reader.identifier("PayerId")
+    reader.faults.extend(refusals(resource, "Parameters"))
     if reader.faults:
         raise FhirError(400, reader.faults)
     assert tracking is not None

@@ -16,6 +16,7 @@ from precert.dtr.form import Form, Item
 from precert.dtr.forms import Forms
 from precert.dtr.reviewer_questions import is_reviewer_form
 from precert.fhir.dates import instant
+from precert.fhir.hidden import refusals
 from precert.fhir.outcome import Issue, quoted
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.answer_reading import read_answer, untimely
@@ -44,7 +45,9 @@ class Judged:
 
 def judge(form: Form, response: Resource, path: str, asked: Mapping[str, object] | None = None) -> Judged:
     """Read a response to ``form``. ``asked`` are the questions it could answer (default: all of the form)."""
-    judged = Judged()
+    judged = Judged(issues=refusals(response, path))
+    if judged.issues:  # nobody can tell what the answers mean
+        return judged
     seen: set[str] = set()
     for item, where in _items(response, path):
         link_id = text(item.get("linkId"))

@@ -14,11 +14,11 @@ from decimal import Decimal
 from precert.dtr import expr
 from precert.dtr.expr import Expr
 from precert.fhir.coding import ICD10CM, SHORT_NAMES, UCUM, Code, CodePattern
+from precert.fhir.hidden import DATA_ABSENT
 from precert.fhir.types import Element
 from precert.policy import units
 from precert.policy.codeset import ValueSets, normal, with_equivalents
 from precert.policy.compiled import CompiledPolicy
-from precert.policy.evidence import DATA_ABSENT
 from precert.policy.evidence_rules import EVIDENCE_TYPES, Allowed
 from precert.policy.model import Fact
 from precert.policy.periods import Window

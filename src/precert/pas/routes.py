@@ -16,6 +16,7 @@ from precert.authorization.usecases.inquire import refused as refuse_inquiry
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.submit import submit as submit_request
 from precert.fhir.bundle import BundleIndex
+from precert.fhir.hidden import MODIFIER, refusals
 from precert.fhir.json import Limits
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource
@@ -72,10 +73,9 @@ class PasContext:
         except FhirError as error:
             if _HOPELESS & {issue.rule for issue in error.issues}:
                 raise
-            refused, _ = self.gate.check(bundle, shape.CONTEXT, [profile])
-            raise combined(error, [issue for issue in refused if issue.rule not in _READ]) from error
-        refused, warnings = self.gate.check(bundle, shape.CONTEXT, [profile])
-        refused = [issue for issue in refused if issue.rule not in _READ]
+            refused, _ = self._checked(bundle, shape, profile)
+            raise combined(error, refused) from error
+        refused, warnings = self._checked(bundle, shape, profile)
         if refused:
             raise FhirError(400, refused)
         said = [issue.expression or "" for issue in submission.warnings]
@@ -83,6 +83,13 @@ class PasContext:
         return replace(
             submission, warnings=(*submission.warnings, *more, *self._answers(bundle, [*said, *submission.not_counted]))
         )
+
+    def _checked(self, bundle: Resource, shape: Shape, profile: str) -> tuple[list[Issue], Sequence[Issue]]:
+        """What refuses a request beside what its reader finds, and what is only odd about it."""
+        refused, warnings = self.gate.check(bundle, shape.CONTEXT, [profile])
+        refused = [issue for issue in refused if issue.rule not in _READ]
+        said = {issue.expression for issue in refused if issue.rule == MODIFIER}
+        return [*refused, *(each for each in refusals(bundle, "Bundle") if each.expression not in said)], warnings
 
     def _answers(self, bundle: Resource, said: Collection[str]) -> Iterator[Issue]:
         """What is odd about the answers in a request, unless they are not used anyway."""

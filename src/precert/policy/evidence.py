@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from precert.fhir.coding import Code, codes
+from precert.fhir.hidden import DATA_ABSENT, first_hidden
 from precert.fhir.moments import Moment
 from precert.fhir.types import Element, Resource, as_list, elements, text
 from precert.policy.codecheck import normal_codes
@@ -23,8 +24,6 @@ from precert.policy.model import PAYER_SOURCES
 from precert.policy.types import EvidenceItem, LineContext
 
 _MEDICATION = frozenset({"MedicationRequest", "MedicationDispense", "MedicationAdministration", "MedicationStatement"})
-DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-"""The extension by which an element says that its value is not there."""
 _SHORT = 400
 """An attachment of so few characters is decoded to see whether anything is in it."""
 _NOT_SHARED = ("value", "dataAbsentReason", "code", "component", "interpretation", "_value")
@@ -61,7 +60,7 @@ def number(value: object) -> Decimal | int | None:
 class Evidence:
     """One resource, with its codes and time worked out at most once."""
 
-    __slots__ = ("_codes", "_index", "_moment", "_rejection", "item", "kind", "resource")
+    __slots__ = ("_codes", "_index", "_moment", "_rejection", "_understood", "item", "kind", "resource")
 
     def __init__(self, item: EvidenceItem, index: EvidenceIndex, resource: Resource | None = None) -> None:
         self.item = item
@@ -71,6 +70,7 @@ class Evidence:
         self._codes: tuple[Code, ...] | None = None
         self._moment: Moment | bool | None = False  # False: not looked at yet
         self._rejection: Rejection | bool | None = False
+        self._understood: bool | None = None
 
     @property
     def reference(self) -> str:
@@ -129,7 +129,9 @@ class Evidence:
         """Why the resource does not count, or ``None`` if it does. ``read`` are the elements that the policy looks at
         itself (``where``): about these it decides, only what was entered in error never counts."""
         if read:
-            return rejection_of(self.resource, self.kind, read)
+            if self._understood is None:
+                self._understood = first_hidden(self.resource) is None
+            return rejection_of(self.resource, self.kind, read, understood=self._understood)
         if isinstance(self._rejection, bool):
             self._rejection = rejection_of(self.resource, self.kind)
         return self._rejection
@@ -145,8 +147,13 @@ def ahead_of(resource: Resource, kind: str, day: date) -> str | None:
     return None
 
 
-def rejection_of(resource: Resource, kind: str, read: Collection[str] = ()) -> Rejection | None:
-    """Why a resource of this type does not count as evidence, or ``None`` if it does; see :meth:`Evidence.rejection`."""
+def rejection_of(
+    resource: Resource, kind: str, read: Collection[str] = (), *, understood: bool = False
+) -> Rejection | None:
+    """Why a resource of this type does not count as evidence, or ``None`` if it does; see :meth:`Evidence.rejection`.
+
+    ``understood`` says that nothing in it is hidden (:mod:`precert.fhir.hidden`), for a caller who knows it already.
+    """
     rule = EVIDENCE_TYPES.get(kind)
     if rule is None:
         return Rejection(f"{kind or 'a resource without a type'} is no type that counts as evidence")
@@ -154,8 +161,8 @@ def rejection_of(resource: Resource, kind: str, read: Collection[str] = ()) -> R
         found = _not_allowed(allowed, resource, allowed.element in read)
         if found is not None:
             return found
-    if "modifierExtension" in resource or "implicitRules" in resource:
-        return Rejection("it has a modifierExtension or implicitRules, which may change what it means")
+    if not understood and (concealed := first_hidden(resource)) is not None:
+        return Rejection(f"it has {concealed.phrase}")
     if resource.get("doNotPerform") is True:
         return Rejection("it says not to do it", open=False)
     if kind == "Condition" and "clinicalStatus" not in read and any(k.startswith("abatement") for k in resource):
@@ -289,7 +296,7 @@ class EvidenceIndex:
     def medication(self, resource: Resource) -> Resource:
         """The Medication that ``medicationReference`` names (contained or among the evidence), or an empty one."""
         found = self._medication(resource)
-        return {} if found.get("status") == "entered-in-error" else found
+        return {} if found.get("status") == "entered-in-error" or first_hidden(found) is not None else found
 
     def _medication(self, resource: Resource) -> Resource:
         reference = resource.get("medicationReference")

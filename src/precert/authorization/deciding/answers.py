@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from precert.authorization.deciding.response_versions import current, reference_of
 from precert.fhir.bundle import Entry
 from precert.fhir.extension import extension, extension_value
+from precert.fhir.hidden import first_hidden
 from precert.fhir.types import Element, Resource, elements, text
 from precert.policy.types import Answer, Origin
 
@@ -44,7 +45,7 @@ def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
     found: dict[str, list[Answer]] = {}
     responses = [entry for entry in entries if entry.type == "QuestionnaireResponse"]
     for entry, rivals in current(responses):
-        if text(entry.resource.get("status")) not in DONE:
+        if not _counts(entry.resource):
             continue
         where = reference_of(entry)
         policy, version = policy_named(entry.resource), version_named(entry.resource)
@@ -62,13 +63,18 @@ def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
     return {key: replace(given[0], others=tuple(given[1:])) for key, given in found.items()}
 
 
+def _counts(response: Resource) -> bool:
+    """Whether a response is finished, and nothing in it is hidden (:mod:`precert.fhir.hidden`)."""
+    return text(response.get("status")) in DONE and first_hidden(response) is None
+
+
 def _said_by_all(rivals: Sequence[Resource]) -> frozenset[str] | None:
     """The questions that each of these versions answers; ``None`` when there are no other versions."""
     if not rivals:
         return None
     said = []
     for resource in rivals:
-        done = text(resource.get("status")) in DONE
+        done = _counts(resource)
         policy = policy_named(resource)
         answered = questionnaire_answers(resource, "") if done else ()
         said.append(frozenset(answer_key(policy, link_id) for link_id, _ in answered))

@@ -16,6 +16,7 @@ from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
 from precert.fhir.coding import PLACE_OF_SERVICE, codes
 from precert.fhir.dates import parse_date, parse_last_day
+from precert.fhir.hidden import first_hidden
 from precert.fhir.types import Element, Resource, as_list, elements
 
 REQUESTERS = ("requester", "orderer", "prescriber")
@@ -48,9 +49,9 @@ _NO_DAY = "Its {element} says no day that can be read."
 
 
 def is_open(entry: Entry) -> bool:
-    """Whether an order, appointment or encounter is open by its status, and has no modifier that is not understood."""
+    """Whether an order, appointment or encounter is open by its status, and everything in it is understood."""
     resource = entry.resource
-    return resource.get("status") in _OPEN.get(entry.type, _OPEN_ORDER) and not resource.get("modifierExtension")
+    return resource.get("status") in _OPEN.get(entry.type, _OPEN_ORDER) and first_hidden(resource) is None
 
 
 def intended(entry: Entry) -> bool:
@@ -75,11 +76,16 @@ def doubts(entry: Entry) -> Iterator[str]:
         yield f"Its intent is {str(resource.get('intent'))[:40]!r}, which is no order."
     if resource.get("doNotPerform", False) is not False:
         yield "It says that the service shall not be performed."
-    if resource.get("modifierExtension"):
-        yield "It has a modifierExtension that is not understood."
+    yield from not_understood(entry)
     *_, unread = service_days(resource)
     if unread is not None:
         yield _NO_DAY.format(element=unread)
+
+
+def not_understood(entry: Entry) -> Iterator[str]:
+    """The sentence about something in an order or appointment that is not understood, or contradicts itself."""
+    if (found := first_hidden(entry.resource)) is not None:
+        yield f"It has {found.phrase}."
 
 
 def concepts(entry: Entry, index: BundleIndex) -> list[Element]:
@@ -93,7 +99,7 @@ def concepts(entry: Entry, index: BundleIndex) -> list[Element]:
     if not named and entry.type in _CODE_REFERENCES:
         element, code = _CODE_REFERENCES[entry.type]
         found = index.resolve(resource.get(element), entry)
-        named = elements(found.resource.get(code)) if found else []
+        named = elements(found.resource.get(code)) if found and first_hidden(found.resource) is None else []
     return named
 
 

@@ -24,6 +24,7 @@ from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
 from precert.fhir.coding import codes
 from precert.fhir.extension import extensions, value
+from precert.fhir.hidden import first_hidden
 from precert.fhir.types import Element, elements
 from precert.policy.types import EvidenceItem
 
@@ -137,7 +138,9 @@ def read_order(
             performer_npis=first.npis if first is not None else (),
             performer_known=first is not None,
             communication=entry.type == "CommunicationRequest",
-            doubts=() if entry.type in _NO_ORDERS else tuple(_doubts(entry, requester)),
+            doubts=tuple(
+                order_elements.not_understood(entry) if entry.type in _NO_ORDERS else _doubts(entry, requester)
+            ),
             unsaid=() if entry.type in _NO_ORDERS else tuple(order_elements.unsaid(entry)),
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
@@ -161,6 +164,8 @@ def _doubts(entry: Entry, requester: Named | None) -> Iterator[str]:
         and not elements(who.resource.get("identifier"))
     ):
         yield NOBODY_ASKS
+    if who is not None and (found := first_hidden(who.resource)) is not None:
+        yield f"Its requester has {found.phrase}."
 
 
 def provider_of(named: Named, index: BundleIndex) -> Party:

@@ -22,6 +22,7 @@ from precert.eligibility.model import Member
 from precert.fhir.bundle import BundleIndex, Entry, absolute, reference_of, type_and_id
 from precert.fhir.coding import system_url
 from precert.fhir.dates import parse_date
+from precert.fhir.hidden import first_hidden
 from precert.fhir.types import Resource, elements, text
 
 CURRENT_COVERAGE = ("active",)
@@ -72,7 +73,7 @@ def identify(subject: Subject, directory: Directory) -> Person | Trouble:
     if subject.is_beneficiary is False:
         return Trouble("other_beneficiary", "Claim.insurance.coverage.beneficiary")
     found = directory.find(subject.patient, subject.coverage, subject.subscriber)
-    odd = tuple(_oddities(subject.patient))
+    odd = (*_oddities(subject.patient), *_not_understood(subject.coverage), *_not_understood(subject.subscriber or {}))
     if isinstance(found, Found):
         doubts = (
             *found.doubts,
@@ -116,6 +117,13 @@ def _oddities(patient: Resource) -> Iterable[str]:
         yield "The Patient record is not active any more (Patient.active is false)."
     if any(link.get("type") == "replaced-by" for link in elements(patient.get("link"))):
         yield "The Patient record was replaced by another (Patient.link)."
+    yield from _not_understood(patient)
+
+
+def _not_understood(resource: Resource) -> Iterable[str]:
+    if (found := first_hidden(resource)) is not None:
+        kind = text(resource.get("resourceType")) or "subscriber"
+        yield f"The {kind[:40]} has {found.phrase}."
 
 
 def _coverage_doubts(subject: Subject, member: Member, directory: Directory) -> Iterable[str]:
@@ -153,11 +161,13 @@ def _presented_doubts(subject: Subject, reason: NoMember, directory: Directory) 
 
 
 def deaths(*patients: Resource) -> tuple[date | None, ...]:
-    """When the patient died, as each record says it; ``None`` for one that gives no readable day."""
+    """When the patient died, as each record says it; ``None`` for one that gives no readable day, or says only that the day,
+    or whether the patient died, is not known (an extension without a value)."""
     found: list[date | None] = []
     for patient in patients:
         when = patient.get("deceasedDateTime")
-        if when is not None or patient.get("deceasedBoolean") not in (None, False):
+        alive = patient.get("deceasedBoolean") is False or not patient.keys() & {"deceasedBoolean", "_deceasedBoolean"}
+        if when is not None or not alive or patient.get("_deceasedDateTime") is not None:
             found.append(parse_date(when))
     return tuple(found)
 
