@@ -31,6 +31,7 @@ Json = dict[str, Any]
 SYSTEM = "urn:precert:demo:member"
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 DAY = dt.date(2026, 11, 20)
+UNKNOWN = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
 PRESENTED = load_directory(EXAMPLES / "eligibility")
 STRICT = load_directory(EXAMPLES / "eligibility", "directory")
 MEMBERS = {member.id: member for member in PRESENTED.members}
@@ -372,6 +373,9 @@ def line(start: str | None = "2026-11-20", end: str | None = None) -> LineReques
         ({"deceasedDateTime": "2026-12-01"}, line("2026-11-01"), False),
         ({"deceasedDateTime": "2026"}, line(), True),
         ({"deceasedDateTime": "yesterday"}, line(), True),
+        ({"_deceasedDateTime": {"extension": [UNKNOWN]}}, line(), True),
+        ({"_deceasedDateTime": {"extension": [UNKNOWN]}, "deceasedBoolean": False}, line(), True),
+        ({"_deceasedBoolean": {"extension": [UNKNOWN]}}, line(), True),
     ],
 )
 @pytest.mark.parametrize("by", ["directory", "request"])

@@ -30,6 +30,7 @@ from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.crd import deciding
 from precert.eligibility.directory import Directory
 from precert.fhir import json
+from precert.fhir.hidden import DATA_ABSENT
 from precert.fhir.validation import Validator
 from precert.store.port import Commit, Conflict, Param, Put
 from support.app import NOW, frozen_runtime
@@ -73,6 +74,9 @@ NOT_TO_BE_DONE: list[dict[str, Any]] = [
     *({"status": s} for s in ("on-hold", "revoked", "completed", "entered-in-error", "unknown", "Active", None)),
     *({"intent": i} for i in ("proposal", "plan", "directive", "option", "Order", None)),
     {"modifierExtension": [{"url": "http://x/not", "valueBoolean": True}]},
+    {"implicitRules": "http://x/rules"},
+    {"_status": {"extension": [{"url": DATA_ABSENT, "valueCode": "unknown"}]}},
+    {"note": [{"text": "x", "extension": [{"url": DATA_ABSENT, "valueCode": "masked"}]}]},
     {"requester": None},
     {"requester": {"reference": "Practitioner/gone"}},
     {"performer": [{"reference": "Practitioner/gone"}]},

@@ -10,6 +10,7 @@ so is in a ClaimResponse an identifier beside it, because answers of this server
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -22,8 +23,9 @@ INFO_CANCELLED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/modifie
 """The one modifier extension that is understood: on what a Claim names, and nowhere else (PAS update requests)."""
 
 _MOST = 50
-_NO_VALUE = frozenset({"id", "extension", "url", "linkId", "definition"})
-"""Members that say which element it is and are no content of it; ``text`` likewise in an item (with ``linkId``)."""
+_NO_VALUE = frozenset({"id", "extension"})
+_LABELS = frozenset({"id", "extension", "linkId", "text", "definition"})
+"""Members that say which element it is and are no content of it: of any element, and of an item of a form."""
 _CHOICES = (
     "value",
     "effective",
@@ -62,19 +64,31 @@ _PHRASES = {
     MODIFIER: "a modifierExtension that is not understood",
     ABSENT: "a value that is said to be absent (data-absent-reason)",
 }
-_SAID = {
-    IMPLICIT: (
-        "not-supported",
-        "No implicitRules are understood here, and they may change what the resource means. Leave them out.",
-    ),
-    MODIFIER: (
-        "extension",
-        "This modifier extension is unknown here and may change the meaning; remove it or agree on it first.",
-    ),
-    ABSENT: (
-        "value",
-        "The element has a value and a data-absent-reason, which says that it has none. Leave one of the two out.",
-    ),
+_ISSUES = {
+    issue.rule: issue
+    for issue in (
+        Issue(
+            "error",
+            "not-supported",
+            "No implicitRules are understood here, and they may change what the resource means. Leave them out.",
+            None,
+            "implicit-rules",
+        ),
+        Issue(
+            "error",
+            "extension",
+            "This modifier extension is unknown here and may change the meaning; remove it or agree on it first.",
+            None,
+            "unknown-modifier-extension",
+        ),
+        Issue(
+            "error",
+            "value",
+            "The element has a value and a data-absent-reason, which says that it has none. Leave one of the two out.",
+            None,
+            "value-and-absent",
+        ),
+    )
 }
 
 _Way = tuple[Any, str]
@@ -87,7 +101,7 @@ def hidden(value: object, path: str) -> Iterator[Hidden]:
     while stack:
         element, way, kind = stack.pop()
         kind = element.get("resourceType") or kind
-        if _says_absent(element) and _has_content(element) and kind != "ClaimResponse":
+        if _says_absent(element) and _has_content(element, way[1]) and kind != "ClaimResponse":
             yield Hidden(_path(way), ABSENT)
         for key, member in element.items():
             if key == "implicitRules":
@@ -115,7 +129,7 @@ def refusals(value: object, path: str) -> list[Issue]:
     """The errors with which a request that holds such a thing is refused, the first fifty."""
     found = islice(hidden(value, path), _MOST)
     return [
-        Issue("error", _SAID[rule][0], _SAID[rule][1], where, rule, f"url: {url[:200]}" if url else None)
+        replace(_ISSUES[rule], expression=where, diagnostics=f"url: {url[:200]}" if url else None)
         for where, rule, url in found
     ]
 
@@ -134,9 +148,13 @@ def _says_absent(element: Element) -> bool:
     return told is not None and any(one.get("url") == DATA_ABSENT for one in elements(told))
 
 
-def _has_content(element: Element) -> bool:
-    label = "linkId" in element
-    return any(key not in _NO_VALUE and not (label and key == "text") for key in element)
+def _has_content(element: Element, step: str) -> bool:
+    """Whether an element with a data-absent-reason holds anything. ``step`` leads to it: an extension has its url in any
+    case, and the extensions inside are its content."""
+    if step.startswith((".extension[", ".modifierExtension[")):
+        inside = elements(element.get("extension"))
+        return not element.keys() <= {"url", *_NO_VALUE} or any(one.get("url") != DATA_ABSENT for one in inside)
+    return not element.keys() <= (_LABELS if "linkId" in element else _NO_VALUE)
 
 
 def _contradicted(owner: Element, key: str, member: Element, way: _Way) -> Iterator[Hidden]:
@@ -145,7 +163,7 @@ def _contradicted(owner: Element, key: str, member: Element, way: _Way) -> Itera
     if name != key and owner.get(name) is not None:
         yield Hidden(_path((way, f".{name}")), ABSENT)
         return
-    if name == key and _has_content(member):
+    if name == key and _has_content(member, name):
         return  # found when the element itself is looked at
     stem = next(
         (stem for stem in _CHOICES if name.startswith(stem) and name[len(stem) : len(stem) + 1].isupper()), None
