@@ -123,6 +123,86 @@ async def test_held_until_the_request_arrives(driver: Driver) -> None:
     assert len(again.attachments) == 1
 
 
+TRACE = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-itemTraceNumber"
+
+
+def traced(
+    name: str, *, claims: bool = True, trace: str | None = None, member: str = "MA-0002", **changed: Any
+) -> Json:
+    """A request whose item carries a trace number of the sender's; ``claims``: the Claim has an identifier, too."""
+    made = copy.deepcopy(asking(name, member))
+    claim = made["entry"][0]["resource"]
+    given = [e for e in claim["item"][0].get("extension", []) if e["url"] != TRACE]
+    number = {"system": "urn:test:trace", "value": trace or f"{name}-trace"}
+    claim["item"][0]["extension"] = [*given, {"url": TRACE, "valueIdentifier": number}]
+    if not claims:
+        del claim["identifier"]
+    claim["item"][0] |= changed
+    return made
+
+
+SENDERS_NUMBERS = [
+    ("urn:test:trace", "{}-trace"),
+    ("urn:precert:demo:claim", "{}-claim"),
+    ("", "{}-trace"),
+    ("", "{}-claim"),
+]
+
+
+@pytest.mark.parametrize("first", ["request", "attachment"])
+async def test_each_of_the_senders_own_numbers_leads_to_the_request(driver: Driver, first: str) -> None:
+    for n, (system, value) in enumerate(SENDERS_NUMBERS):
+        name = f"own{n}"
+        tracking = {"name": "TrackingId", "valueIdentifier": {"value": value.format(name)}}
+        if system:
+            tracking["valueIdentifier"]["system"] = system  # type: ignore[index]
+        sent = parameters("", attachment(answered(f"answers-{n}")), TrackingId=tracking, member=MEMBERS[n])
+        request = traced(name, member=MEMBERS[n])
+        if first == "request":
+            (decided,) = decisions(await driver.submit(request))
+            assert decided.action == "A4", (n, decided)
+            assert only_fault(await driver.attach(sent), 200).rule == "attachment-filed", n
+        else:
+            assert only_fault(await driver.attach(sent), 200).rule == "attachment-held", n
+            (decided,) = decisions(await driver.submit(request))
+        found = await driver.app.state.service.find_case(decided.number or decided.reference)
+        assert len(found.attachments) == 1, n
+        assert [line.state for line in found.ordered] == ["active"], n
+
+
+MEMBERS = ("MA-0001", "MA-0002", "MA-0003", "MA-0005")
+
+
+async def test_a_trace_number_of_another_member_or_system_leads_nowhere(driver: Driver) -> None:
+    number = decisions(await driver.submit(traced("theirs")))[0].reference
+    for system, member in (("urn:test:trace", "MA-0001"), ("urn:other", "MA-0002"), ("", "MA-0001")):
+        tracking = {"name": "TrackingId", "valueIdentifier": {"system": system, "value": "theirs-trace"}}
+        if not system:
+            del tracking["valueIdentifier"]["system"]  # type: ignore[attr-defined]
+        sent = parameters("", attachment(answered()), TrackingId=tracking, member=member)
+        assert only_fault(await driver.attach(sent), 200).rule == "attachment-held"
+    case = await driver.app.state.service.find_case(number)
+    assert (case.attachments, [line.state for line in case.ordered]) == ([], ["pended_info"])
+
+
+async def test_a_number_without_its_system_that_leads_to_several_requests_is_refused(driver: Driver) -> None:
+    for name in ("one", "two"):
+        await driver.submit(traced(name, trace="shared"))
+    tracking = {"name": "TrackingId", "valueIdentifier": {"value": "shared"}}
+    fault = only_fault(await driver.attach(parameters("", attachment(answered()), TrackingId=tracking)), 422)
+    assert (fault.rule, fault.expression) == ("attachment-ambiguous", "Parameters.parameter[0].valueIdentifier")
+
+
+async def test_what_is_for_a_claim_is_not_said_to_be_filed(driver: Driver) -> None:
+    claim = {"name": "AttachTo", "valueCode": "claim"}
+    day = {"name": "ServiceDate", "valueDateTime": "2026-11-01"}
+    fault = only_fault(
+        await driver.attach(parameters("x", attachment(document()), AttachTo=claim, ServiceDate=day)), 200
+    )
+    assert fault.rule == "attachment-held"
+    assert "will be filed" not in fault.text
+
+
 async def test_held_for_somebody_else_stays_held(driver: Driver) -> None:
     tracking = identifier("TrackingId", "other-claim", "urn:precert:demo:claim")
     await driver.attach(parameters("", attachment(answered()), TrackingId=tracking, member="MA-0001"))

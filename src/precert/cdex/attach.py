@@ -76,10 +76,13 @@ async def _file(service: AuthorizationService, call: _Call, case: Case, lines: t
 
 async def _hold(service: AuthorizationService, call: _Call) -> bytes:
     lines = tuple(sorted({int(n) for a in call.sent.attachments for n in a.lines if _is_line(n)}))
-    what = "claim" if call.sent.attach_to == "claim" else "request"
+    if call.sent.attach_to == "claim":
+        what = "kept for people; no claims arrive here, so nothing files it by itself"
+    else:
+        what = "held and will be filed when a request for this member with that number arrives from the same sender"
     text = (
         f"Received {_listed(call.read.names)}. Nothing is known here yet under tracking id "
-        f"{call.sent.tracking.value[:64]!r}; it is held and will be filed when the {what} arrives."
+        f"{call.sent.tracking.value[:64]!r} for this member; it is {what}."
     )
     issues = [Issue("information", "informational", text, rule="attachment-held"), *call.read.notes]
     answer = json.dumps(operation_outcome(issues))

@@ -2,7 +2,8 @@
 
 A solicited attachment carries an id of ours (the question list of a pended line, an administration reference, case or
 authorization number): every number ever given out leads to its record. An unsolicited one carries the sender's own
-claim or bundle identifier, which only counts for the same sender, since nobody guarantees that it is unique.
+claim or bundle identifier, or the trace number of an item, which only counts for the same sender and member, since nobody
+guarantees that it is unique.
 Source: CDex 2.1.0 "submit-attachment", parameters TrackingId and MemberId.
 """
 
@@ -20,6 +21,9 @@ from precert.fhir.coding import system_url
 from precert.fhir.outcome import FhirError, Issue
 from precert.fhir.types import Resource, elements
 from precert.store.port import Param
+
+_MOST = 200
+"""So many records of one sender are looked through for a number."""
 
 
 async def find_case(service: AuthorizationService, sent: Sent, submitter: str) -> Case | None:
@@ -41,9 +45,34 @@ async def _lookup(service: AuthorizationService, number: str) -> Case | None:
 
 
 async def _by_identifier(service: AuthorizationService, sent: Sent, submitter: str) -> Case | None:
-    params = [Param("identifier", [sent.tracking.token]), Param("submitter", [submitter])]
-    page = await service.store.search(service.tenant, "Case", params, limit=1)
-    return fold(decode(page.documents[0].body)) if page.documents else None
+    """The record of the sender's own number: the newest of the member's that carries it. A claim or bundle identifier that
+    leads to another member's record alone is an error of the sender's; a trace number may be anybody's."""
+    if not sent.tracking.system:
+        return await _by_bare_value(service, sent, submitter)
+    token = sent.tracking.token
+    found = await _search(service, Param("identifier", [token, f"trace|{token}"]), submitter)
+    claimed = [case for case in found if token in case.tokens()["identifier"]]
+    own = [case for case in found if member_matches(case, sent.member.value)]
+    by_claim = [case for case in own if case in claimed]
+    return next(iter(by_claim or own or claimed), None)
+
+
+async def _by_bare_value(service: AuthorizationService, sent: Sent, submitter: str) -> Case | None:
+    """The one record of the member that carries the number under any system. Raises FhirError(422) when there are several."""
+    number = sent.member.value.strip()
+    members = list(dict.fromkeys([number, number.upper(), number.lower()]))
+    cases = await _search(service, Param("member", members), submitter)
+    found = [case for case in cases if sent.tracking.value in {value for _, value in own_identifiers(case)}]
+    if len(found) > 1:
+        text = f"TrackingId {sent.tracking.value[:64]!r} leads to {len(found)} requests for this member. Send it with its system."
+        raise FhirError(422, Issue("error", "multiple-matches", text, sent.tracking.path, "attachment-ambiguous"))
+    return found[0] if found else None
+
+
+async def _search(service: AuthorizationService, by: Param, submitter: str) -> list[Case]:
+    """The records of the sender that ``by`` finds, the newest first."""
+    page = await service.store.search(service.tenant, "Case", [by, Param("submitter", [submitter])], limit=_MOST)
+    return [fold(decode(document.body)) for document in page.documents]
 
 
 def check(service: AuthorizationService, case: Case, sent: Sent) -> None:
