@@ -205,6 +205,21 @@ def test_an_allergy(more: dict[str, str], counts: bool) -> None:
     assert (there("AllergyIntolerance", found).values == (True,)) is counts
 
 
+PLAN_OF_CARE = {"data": "UGxhbiBvZiBjYXJl", "size": 12, "hash": "vXA4KSo71vDTPqedR676785+06Y="}
+"""An attachment that is what it says."""
+DAMAGED: list[dict[str, Any]] = [
+    {"size": 99999},
+    {"size": 0},
+    {"size": "12"},
+    {"size": True},
+    {"hash": "AAAA"},
+    {"hash": ""},
+    {"hash": 7},
+    {"data": "UGxhbiBvZiBjYXJ"},
+    {"data": "UGxhbiBvZiBjYXJl" * 100},
+]
+
+
 @pytest.mark.parametrize(
     ("kind", "more"),
     [
@@ -223,12 +238,27 @@ def test_an_allergy(more: dict[str, str], counts: bool) -> None:
         ("DocumentReference", {"content": [{"attachment": {"data": "ICAgCg=="}}]}),  # blanks
         ("DocumentReference", {"content": [{"attachment": {"url": "https://ehr.test/1", "size": 0}}]}),
         ("DocumentReference", {"modifierExtension": [{"url": "x"}]}),
+        *(
+            (kind, {element: attachments})
+            for said in DAMAGED
+            for kind, element, attachments in (
+                ("DocumentReference", "content", [{"attachment": PLAN_OF_CARE | said}]),
+                ("DocumentReference", "content", [{"attachment": PLAN_OF_CARE}, {"attachment": PLAN_OF_CARE | said}]),
+                ("DiagnosticReport", "presentedForm", [PLAN_OF_CARE | said]),
+            )
+        ),
     ],
 )
 def test_what_else_keeps_a_resource_from_counting(kind: str, more: dict[str, Any]) -> None:
     found = there(kind, resource(kind, **more))
     assert found.values == ()
     assert found.notes
+
+
+@pytest.mark.parametrize("more", [{}, {"size": None}, {"hash": None}, {"size": None, "hash": None}])
+def test_a_document_that_is_what_it_says_counts(more: dict[str, Any]) -> None:
+    attachment = {key: value for key, value in (PLAN_OF_CARE | more).items() if value is not None}
+    assert there("DocumentReference", resource("DocumentReference", content=[{"attachment": attachment}])).values
 
 
 @pytest.mark.parametrize("data", ["aGk=", "JVBERi0xLjcK" * 100])

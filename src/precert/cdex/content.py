@@ -7,15 +7,13 @@ and clinical resources), FHIR R4 Attachment.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from precert.cdex.parameters import Attachment
 from precert.cdex.signatures import check_signatures
+from precert.fhir.attachments import decoded, misstated
 from precert.fhir.bundle import BundleIndex, bundle_entry
 from precert.fhir.coding import codes
 from precert.fhir.outcome import FhirError, Issue, quoted
@@ -125,31 +123,29 @@ def _documents(resource: Resource, path: str) -> Iterator[Issue]:
         if not isinstance(attachment, dict) or not (text(attachment.get("data")) or text(attachment.get("url"))):
             text_ = "The attachment has neither data nor url. Send the document inline, as base64 in data."
             yield Issue("error", "required", text_, where, "document-empty")
-        elif (data := text(attachment.get("data"))) is None:
+        elif text(attachment.get("data")) is None:
             text_ = (
                 "The attachment is a url only, and this server fetches no documents, so nothing of it was received. "
                 "Send the document inline, as base64 in data."
             )
             yield Issue("error", "not-supported", text_, f"{where}.url", "document-elsewhere")
         else:
-            yield from _document(attachment, data, where)
+            yield from _document(attachment, where)
 
 
-def _document(attachment: Element, data: str, where: str) -> Iterator[Issue]:
-    try:
-        document = base64.b64decode("".join(data.split()), validate=True)
-    except (binascii.Error, ValueError):
+def _document(attachment: Element, where: str) -> Iterator[Issue]:
+    document = decoded(attachment)
+    if document is None:
         text_ = "The document is not base64. Encode its bytes again (RFC 4648, with padding)."
         yield Issue("error", "value", text_, f"{where}.data", "document-encoding")
         return
-    size = attachment.get("size")
-    if isinstance(size, int) and not isinstance(size, bool) and size != len(document):
+    wrong = misstated(attachment, document)
+    if wrong == "size":
+        said = str(attachment.get("size"))[:40]
         text_ = (
-            f"The document has {len(document)} bytes and its size says {size}. It may have been cut off; send it again."
+            f"The document has {len(document)} bytes and its size says {said}. It may have been cut off; send it again."
         )
         yield Issue("error", "value", text_, f"{where}.size", "document-size")
-    stated = text(attachment.get("hash"))
-    actual = hashlib.sha1(document, usedforsecurity=False).digest()  # FHIR R4 defines Attachment.hash as SHA-1
-    if stated is not None and stated != base64.b64encode(actual).decode():
+    if wrong == "hash":
         text_ = "The document does not match its hash (SHA-1, base64). It was damaged on the way; send it again."
         yield Issue("error", "value", text_, f"{where}.hash", "document-hash")

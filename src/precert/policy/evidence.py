@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from precert.fhir.attachments import damaged
 from precert.fhir.coding import Code, codes
 from precert.fhir.hidden import DATA_ABSENT, first_hidden
 from precert.fhir.moments import Moment
@@ -169,6 +170,8 @@ def rejection_of(
         return Rejection("it has an abatement, so it is over", open=False)
     if kind == "Observation":
         return _unobserved(resource)
+    if damaged(resource):
+        return Rejection("an attachment is not what its size or hash says")
     if kind == "DocumentReference" and not any(map(_holds_something, elements(resource.get("content")))):
         return Rejection("the document is empty")
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
+from precert.authorization.deciding.replaced_documents import standing_entries
 from precert.authorization.deciding.resource_versions import current
 from precert.authorization.deciding.response_versions import CONTEXT
 from precert.authorization.record.numbers import NumberKind, is_valid
@@ -47,8 +48,8 @@ _MOST_ASSERTIONS = 20
 
 def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
     """The resources that facts may read, named as ``Type/id`` (or by their place when they have no id). Of several versions of one
-    resource the newest (:mod:`.resource_versions`)."""
-    clinical = [entry for entry in entries if entry.type and entry.type not in ADMINISTRATIVE]
+    resource the newest (:mod:`.resource_versions`); no document that another one replaces (:mod:`.replaced_documents`)."""
+    clinical = standing_entries([entry for entry in entries if entry.type and entry.type not in ADMINISTRATIVE])
     return [
         EvidenceItem(entry.resource, f"{entry.type}/{entry.id}" if entry.id else entry.path, contested=contested)
         for entry, contested in current(clinical)

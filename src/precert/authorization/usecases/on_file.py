@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from precert.authorization.deciding.answers import answers, merged
 from precert.authorization.deciding.evidence import about_somebody_else, clinical_evidence, unpacked
 from precert.authorization.deciding.person import Patient
+from precert.authorization.deciding.replaced_documents import standing_items
 from precert.authorization.deciding.resource_versions import newer
 from precert.authorization.deciding.response_versions import Version, response_versions
 from precert.authorization.record.case import Case
@@ -93,7 +94,7 @@ def with_files(newest: Submission, files: Sequence[Contents]) -> Submission:
         replaced = file.withdrawn.union(*(keys for keys, _ in coming))
         pool = [(keys, item) for keys, item in pool if not keys & replaced] + coming
     own = [item for item in newest.evidence if item.reference.startswith(_ON_CLAIM)]
-    return replace(newest, evidence=[*(item for _, item in pool), *own], answers=told_by(files))
+    return replace(newest, evidence=[*standing_items([item for _, item in pool]), *own], answers=told_by(files))
 
 
 def _late(keys: frozenset[str], resource: Resource, known: Mapping[str, Resource]) -> bool:
