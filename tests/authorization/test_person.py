@@ -106,6 +106,10 @@ TABLE: list[tuple[str, Subject, str]] = [
     ("gender unknown", subject(patient(gender="unknown")), "MA-0001"),
     ("not active any more", subject(patient(active=False)), "MA-0001?"),
     ("replaced", subject(patient(link=[{"type": "replaced-by", "other": {}}])), "MA-0001?"),
+    ("implicit rules", subject(patient(implicitRules="urn:x")), "MA-0001?"),
+    ("a modifier", subject(patient(modifierExtension=[{"url": "urn:x"}])), "MA-0001?"),
+    ("a birth date that is absent", subject(patient(_birthDate={"extension": [UNKNOWN]})), "MA-0001?"),
+    ("implicit rules of the Coverage", subject(patient(), coverage(implicitRules="urn:x")), "MA-0001?"),
     ("see also", subject(patient(link=[{"type": "seealso", "other": {}}])), "MA-0001"),
     # the numbers
     ("number in our system, untyped", subject(patient(identifier=[number("MA-0001", type_=None)])), "MA-0001"),
