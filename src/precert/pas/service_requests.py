@@ -77,6 +77,8 @@ def _doubts(order: Entry, index: BundleIndex, whose: Patient, line: LineRequest,
     if whose.has(order, index) is not True:
         yield "It is not said to be for the patient of the request."
     yield from order_elements.doubts(order)
+    if (where := order_elements.place_doubt(order, index)) is not None:
+        yield where
     if not _same_service(order, index, line, crosswalk):
         yield "It is for another service than the item."
     if not _amount_within(order, line):

@@ -17,6 +17,7 @@ from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
 from precert.fhir.coding import PLACE_OF_SERVICE, codes
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.types import Element, Resource, as_list, elements
+from precert.policy.item import places_doubt
 
 REQUESTERS = ("requester", "orderer", "prescriber")
 PERFORMERS = ("performer", "recipient")
@@ -161,18 +162,27 @@ def _timed(timing: object) -> tuple[date | None, date | None, bool]:
 
 
 def place(entry: Entry, index: BundleIndex) -> Element | None:
-    """Where: the order's own code, or the type of the location that it names."""
-    for concept in elements(entry.resource.get("locationCode")):
-        return concept
+    """Where: the order's own code, or the type of the location that it names; one of CMS's place of service set first."""
+    own, located = elements(entry.resource.get("locationCode")), _located(entry, index)
+    return next((each for each in (*own, *located) if _is_place(each)), next(iter(own), None))
+
+
+def place_doubt(entry: Entry, index: BundleIndex) -> str | None:
+    """Why the codes of CMS's place of service set on an order and its locations name no one place, in a sentence, or ``None``."""
+    return places_doubt([*elements(entry.resource.get("locationCode")), *_located(entry, index)])
+
+
+def _located(entry: Entry, index: BundleIndex) -> list[Element]:
+    """The types of the locations that an order or appointment names."""
     named = [*as_list(entry.resource.get("locationReference"))]
     named += [actor.get("actor") for actor in elements(entry.resource.get("participant"))]
-    for reference in named:
-        found = index.resolve(reference, entry) if isinstance(reference, dict) else None
-        if found is not None and found.type == "Location":
-            for concept in elements(found.resource.get("type")):
-                if any(code.system == PLACE_OF_SERVICE for code in codes(concept)):
-                    return concept
-    return None
+    found = (index.resolve(reference, entry) for reference in named if isinstance(reference, dict))
+    located = (each for each in found if each is not None and each.type == "Location")
+    return [concept for each in located for concept in elements(each.resource.get("type"))]
+
+
+def _is_place(concept: Element) -> bool:
+    return any(code.system == PLACE_OF_SERVICE for code in codes(concept))
 
 
 def reasons(entry: Entry, index: BundleIndex) -> Iterator[tuple[Element, str]]:

@@ -137,7 +137,7 @@ def read_order(
             performer_npis=first.npis if first is not None else (),
             performer_known=first is not None,
             communication=entry.type == "CommunicationRequest",
-            doubts=() if entry.type in _NO_ORDERS else tuple(_doubts(entry, requester)),
+            doubts=tuple(_doubts(entry, index, requester)),
             unsaid=() if entry.type in _NO_ORDERS else tuple(order_elements.unsaid(entry)),
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
@@ -151,7 +151,11 @@ def read_order(
     )
 
 
-def _doubts(entry: Entry, requester: Named | None) -> Iterator[str]:
+def _doubts(entry: Entry, index: BundleIndex, requester: Named | None) -> Iterator[str]:
+    if (where := order_elements.place_doubt(entry, index)) is not None:
+        yield where
+    if entry.type in _NO_ORDERS:
+        return
     yield from order_elements.doubts(entry)
     who = requester.entry if requester is not None else None
     if (

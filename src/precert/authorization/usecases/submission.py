@@ -11,6 +11,7 @@ from precert.authorization.record.case import LineRequest, Party
 from precert.fhir.outcome import Issue
 from precert.fhir.types import Element, Resource
 from precert.fhir.versions import CURRENT
+from precert.policy.item import place_doubt
 from precert.policy.types import Answer, EvidenceItem
 
 
@@ -150,6 +151,13 @@ class Submission:
         doubts = order.doubts
         if not (self.requester_npis or self.requester_ids):
             doubts = (*doubts, NOBODY_ASKS)
+        if (where := place_doubt(line.item)) is not None:
+            doubts = (*doubts, where)
         return Ask(
-            line, self.requester_npis, npis, performer_known=performer is not None, doubts=doubts, unsaid=order.unsaid
+            line,
+            self.requester_npis,
+            npis,
+            performer_known=performer is not None,
+            doubts=tuple(dict.fromkeys(doubts)),
+            unsaid=order.unsaid,
         )
