@@ -20,9 +20,10 @@ from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extension_value
-from precert.fhir.types import Element, elements
+from precert.fhir.types import Element, as_list, elements
 from precert.pas import urls
 from precert.pas.findings import Findings
+from precert.pas.pointers import check_pointers
 
 _LARGEST = 2_147_483_647  # of a FHIR positiveInt
 CANCEL = "3"
@@ -72,6 +73,8 @@ def read_items(
         if not isinstance(item, dict):
             found.fault("structure", "item-shape", where, "An item must be a JSON object.")
             continue
+        if required:
+            check_pointers(item, claim, where, found)
         sequence = _sequence(item, where, sequences, position, found)
         if _names_a_service(item, where, found) and sequence is not None:
             line = _line(index, claim, item, where, sequence, crosswalk or Crosswalk(), diagnoses, found)
@@ -179,8 +182,8 @@ def _kind(item: Element, certification: str | None, where: str, found: Findings)
 
 def _named(item: Element, diagnoses: Mapping[int, Element]) -> list[Element]:
     """The diagnoses the item points to; all of them when it points to none."""
-    wanted = item.get("diagnosisSequence")
-    if not isinstance(wanted, list) or not wanted:
+    wanted = as_list(item.get("diagnosisSequence"))
+    if not wanted:
         return list(diagnoses.values())
     return [concept for sequence, concept in diagnoses.items() if sequence in wanted]
 
@@ -272,10 +275,10 @@ def _quantity(item: Element, where: str, found: Findings) -> tuple[Decimal | Non
 def _performer(index: BundleIndex, claim: Entry, item: Element) -> Named | None:
     """Who shall render the service: the first of the item's care team, or the performer of the requested service. One who is
     named and not here is not passed over for somebody else."""
-    wanted = item.get("careTeamSequence")
+    wanted = as_list(item.get("careTeamSequence"))
     for member in elements(claim.resource.get("careTeam")):
         provider = member.get("provider")
-        if isinstance(wanted, list) and member.get("sequence") in wanted and isinstance(provider, dict):
+        if member.get("sequence") in wanted and isinstance(provider, dict):
             target = index.resolve(provider, claim)
             own = provider_npis(index, target) if target is not None else npis(provider)
             return Named(target, tuple(own), provider)

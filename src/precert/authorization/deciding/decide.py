@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
+from precert.authorization.deciding.evidence import evidence_for
 from precert.authorization.deciding.modifiers import modifier_doubt
 from precert.authorization.deciding.order_amount import amount_doubt
 from precert.authorization.deciding.request import Ask, Subject
@@ -192,7 +193,11 @@ def line_context(
         coverage=who.coverage,
         requester=_requester(ask, rules.directory, item),
         diagnoses=_diagnoses(ask, subject, received),
-        evidence=[*subject.evidence, *payer_evidence(who.member, received, counted.numbers), *counted.evidence()],
+        evidence=[
+            *evidence_for(ask.line, subject.evidence),
+            *payer_evidence(who.member, received, counted.numbers),
+            *counted.evidence(),
+        ],
         answers=subject.answers,
         bound=bound or {},
         service_end=ask.line.service_end if ask.line.service_end != ask.line.service_start else None,
