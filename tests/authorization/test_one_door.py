@@ -154,3 +154,19 @@ def test_an_order_for_several_places_or_for_none_that_is_one_is_for_a_person(
         assert edge.decided is not None
         assert edge.decided.decision is not None
         assert (edge.decided.decision.outcome in YES) is clear
+
+
+@pytest.mark.parametrize(
+    ("written", "clear"),
+    [("2026-11-20", True), ("2026-11-21", False), ("2027-01-01T00:00:00Z", False), ("tomorrow", False)],
+)
+def test_an_order_written_after_it_was_received_is_for_a_person(written: str, clear: bool) -> None:
+    body = ordered([(CPT, "99213")])
+    for entry in body["context"]["draftOrders"]["entry"]:
+        order = entry["resource"]
+        order["resourceType"] = "ServiceRequest"
+        order["code"] = order.pop("codeCodeableConcept", order.get("code"))
+        order["authoredOn"] = written
+    (one,) = read(body)
+    same([one])
+    assert (one.crd.yes, one.pas.yes, one.dtr.yes) == (clear, clear, clear)

@@ -24,6 +24,7 @@ from precert.fhir.types import Element, as_list, elements
 from precert.pas import urls
 from precert.pas.findings import Findings
 from precert.pas.pointers import check_pointers
+from precert.pas.service_requests import requested_services
 
 _LARGEST = 2_147_483_647  # of a FHIR positiveInt
 CANCEL = "3"
@@ -192,11 +193,10 @@ def _dates(
     index: BundleIndex, claim: Entry, item: Element, where: str, found: Findings
 ) -> tuple[date | None, date | None]:
     """The item's own dates, else those of the requested service, else the patient event's, else the Claim's billablePeriod."""
-    requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
     own = _read_dates(item, "serviced", where, found)
     if own is not None:
         return own
-    if requested is not None:
+    for requested in requested_services(index, claim, item):
         start, end, unread = service_days(requested.resource)
         if unread is not None:
             text_ = f"The order's {unread} says no day. Write dates as YYYY-MM-DD."
@@ -282,5 +282,5 @@ def _performer(index: BundleIndex, claim: Entry, item: Element) -> Named | None:
             target = index.resolve(provider, claim)
             own = provider_npis(index, target) if target is not None else npis(provider)
             return Named(target, tuple(own), provider)
-    requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
-    return next(iter(parties(requested, index, PERFORMERS)), None) if requested is not None else None
+    requested = requested_services(index, claim, item)
+    return next((each for order in requested for each in parties(order, index, PERFORMERS)), None)

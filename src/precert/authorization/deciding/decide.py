@@ -119,7 +119,7 @@ def decide(
     if decision.outcome is Outcome.APPROVE:
         doubts = who.uncertain(ask.line, received, _granted_end(ask, decision, day))
     odd_amount = amount_doubt(ask.line.item)
-    about_order = (*ask.doubts, odd_amount) if odd_amount else ask.doubts
+    about_order = (*ask.doubts, *ask.ahead(received), *([odd_amount] if odd_amount else ()))
     if decision.outcome is Outcome.APPROVE:
         about_order = (*about_order, *ask.unsaid)
     decision = _unclear(doubted(decision, doubts), service, rules.catalogue)

@@ -16,7 +16,7 @@ from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
 from precert.fhir.coding import PLACE_OF_SERVICE, codes
 from precert.fhir.dates import parse_date, parse_last_day
-from precert.fhir.types import Element, Resource, as_list, elements
+from precert.fhir.types import Element, JsonValue, Resource, as_list, elements
 from precert.policy.item import places_doubt
 
 REQUESTERS = ("requester", "orderer", "prescriber")
@@ -45,6 +45,7 @@ _WITHOUT_INTENT = frozenset({"Appointment", "Encounter", "SupplyRequest", "Visio
 PROVIDERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 _TEAMS = frozenset({"CareTeam", "HealthcareService"})
 _DATED = ("occurrencePeriod", "requestedPeriod", "period", "occurrenceDateTime", "start", "occurrenceTiming")
+_WRITTEN = ("authoredOn", "dateWritten", "dateTime")  # dateTime: of a NutritionOrder
 _NO_DAY = "Its {element} says no day that can be read."
 
 
@@ -57,6 +58,11 @@ def is_open(entry: Entry) -> bool:
 def intended(entry: Entry) -> bool:
     """Whether it is an order by its intent, and no plan or proposal."""
     return entry.type in _WITHOUT_INTENT or entry.resource.get("intent") in _INTENDED
+
+
+def authored(entry: Entry) -> tuple[JsonValue, ...]:
+    """When it was written, as it says it; empty when it does not say so."""
+    return tuple(entry.resource[key] for key in _WRITTEN if entry.resource.get(key) is not None)
 
 
 def unsaid(entry: Entry) -> Iterator[str]:

@@ -139,6 +139,7 @@ def read_order(
             communication=entry.type == "CommunicationRequest",
             doubts=tuple(_doubts(entry, index, requester)),
             unsaid=() if entry.type in _NO_ORDERS else tuple(order_elements.unsaid(entry)),
+            authored=() if entry.type in _NO_ORDERS else order_elements.authored(entry),
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
         insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),
