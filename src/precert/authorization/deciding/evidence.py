@@ -53,7 +53,12 @@ def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
     resource the newest (:mod:`.resource_versions`)."""
     clinical = [entry for entry in entries if entry.type and entry.type not in ADMINISTRATIVE]
     return [
-        EvidenceItem(entry.resource, f"{entry.type}/{entry.id}" if entry.id else entry.path, contested=contested)
+        EvidenceItem(
+            entry.resource,
+            f"{entry.type}/{entry.id}" if entry.id else entry.path,
+            contested=contested,
+            url=entry.full_url,
+        )
         for entry, contested in current(clinical)
     ]
 
