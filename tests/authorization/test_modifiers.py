@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from policy.support import policy
@@ -12,8 +13,9 @@ from precert.authorization.deciding.modifiers import known_modifiers
 from precert.fhir.coding import CPT, HCPCS
 from precert.policy.catalogue import Catalogue
 from precert.policy.types import Outcome
+from support.answers import bundle, decisions
 from support.deciding import decided
-from support.pas import changed
+from support.pas import changed, submit
 from support.three_edges import YES
 
 OTHERS = [
@@ -77,3 +79,10 @@ def test_a_modifier_that_the_deciding_policy_names_is_known(changes: dict[str, A
     assert (decision.reason_code == ITEM_UNCLEAR) is not known
     beside = decided(bearing("BP", "EY"), policies)
     assert beside.outcome is Outcome.REFER_NURSE or "EY" in str(changes)
+
+
+async def test_the_note_on_the_item_names_the_modifier(client: httpx.AsyncClient) -> None:
+    answer = await submit(client, bearing("RR", "EY"))
+    (line,) = decisions(bundle(answer))
+    assert line.action == "A4"
+    assert "The modifier EY may change" in answer.text
