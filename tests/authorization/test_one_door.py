@@ -17,7 +17,7 @@ from precert.authorization.deciding.decide import Decided
 from precert.fhir import json
 from precert.fhir.coding import CPT, HCPCS, NDC, RXNORM, SNOMED
 from support.app import ROOT
-from support.three_edges import Read, faults, order_calls, read
+from support.three_edges import YES, Read, faults, order_calls, read
 
 EXAMPLES = [p for p in sorted((ROOT / "examples" / "crd").glob("order-*.json")) if "other-payer" not in p.name]
 CASES = sorted((Path(__file__).resolve().parents[3] / "shared" / "cases").glob("*/*.json"))
@@ -115,3 +115,58 @@ def test_a_service_in_any_spelling_is_decided_alike_over_every_edge(sent: list[t
         assert _essence(one.crd.decided) == outcomes(code)
     else:
         assert _essence(one.crd.decided)[3] == "service-unknown"
+
+
+POS = "https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set"
+ROLE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+
+
+def at(*sent: tuple[str, str]) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code} for system, code in sent]}
+
+
+PLACES: list[tuple[list[dict[str, Any]], bool]] = [
+    ([], True),
+    ([at((POS, "12"))], True),
+    ([at((ROLE, "HOSP"))], True),
+    ([at((ROLE, "HOSP"), (POS, "12"))], True),
+    ([{"text": "at home"}], True),
+    ([at((POS, "12"), (POS, "31"))], False),
+    ([at((POS, "12")), at((POS, "31"))], False),
+    ([at((POS, "031"))], False),
+    ([at((ROLE, "HOSP")), at((POS, "12"), (POS, "snf"))], False),
+]
+
+
+@pytest.mark.parametrize(("places", "clear"), PLACES)
+def test_an_order_for_several_places_or_for_none_that_is_one_is_for_a_person(
+    places: list[dict[str, Any]], clear: bool
+) -> None:
+    body = ordered([(CPT, "99213")])
+    for entry in body["context"]["draftOrders"]["entry"]:
+        order = entry["resource"]
+        order["resourceType"] = "ServiceRequest"
+        order["code"] = order.pop("codeCodeableConcept", order.get("code"))
+        order["locationCode"] = places
+    (one,) = read(body)
+    same([one])
+    for edge in (one.crd, one.pas, one.dtr):
+        assert edge.decided is not None
+        assert edge.decided.decision is not None
+        assert (edge.decided.decision.outcome in YES) is clear
+
+
+@pytest.mark.parametrize(
+    ("written", "clear"),
+    [("2026-11-20", True), ("2026-11-21", False), ("2027-01-01T00:00:00Z", False), ("tomorrow", False)],
+)
+def test_an_order_written_after_it_was_received_is_for_a_person(written: str, clear: bool) -> None:
+    body = ordered([(CPT, "99213")])
+    for entry in body["context"]["draftOrders"]["entry"]:
+        order = entry["resource"]
+        order["resourceType"] = "ServiceRequest"
+        order["code"] = order.pop("codeCodeableConcept", order.get("code"))
+        order["authoredOn"] = written
+    (one,) = read(body)
+    same([one])
+    assert (one.crd.yes, one.pas.yes, one.dtr.yes) == (clear, clear, clear)

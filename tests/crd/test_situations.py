@@ -19,6 +19,7 @@ from crd.building import (
     coverage,
     hook,
     infos,
+    mri,
     order,
     patient,
     payer,
@@ -430,6 +431,19 @@ async def test_a_rule_that_reads_the_code_reads_it_without_modifiers(world):
     said = [infos(await world.ask(hook(order(code), version="2.2")))[0] for code in ("E0470", "E0470:RR")]
     questions = [[r["text"] for r in info["reason"]] for info in said]
     assert questions[0] == questions[1]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("written", ["72148:GL", "72148:26:50", "99213:PA"])
+async def test_row_10_a_modifier_that_may_change_what_is_covered(world, version, written):
+    """Neither free nor to be authorized by a machine: a person says what it means, and the reason names it."""
+    (info,) = infos(
+        await world.ask(
+            hook(mri() | {"code": {"coding": [{"system": CPT, "code": written}]}}, member="COM-0001", version=version)
+        )
+    )
+    assert (info["covered"], info["pa-needed"]) == ("conditional", "conditional")
+    assert any(written[-2:] in reason["text"] for reason in info["reason"])
 
 
 # Row 11: more facts from people.

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from policy.support import claim, concept, condition, fact_policy, line, observation
+from precert.authorization.deciding.evidence import clinical_evidence
+from precert.fhir.bundle import BundleIndex
 from precert.policy.evaluate import evaluate
 from precert.policy.types import EvidenceItem, FactValue, LineContext
 
@@ -182,6 +184,67 @@ def test_medication_by_reference() -> None:
     inside = [EvidenceItem({**contained, "contained": [insulin]}, "MedicationRequest/r")]
     assert fact(model, line(evidence=inside)).values == (True,)
     assert fact(model, line(evidence=apart[:1])).provenance == "missing"
+
+
+URN = "urn:uuid:0b6a1c1e-6f2d-4b53-9a55-6f8f4b1d7a01"
+SERVER = "https://ehr.example/fhir/"
+NAMED: list[
+    tuple[str, str, str | None, str, bool]
+] = [  # the reference, the Medication's fullUrl, id, where it stands, found
+    (URN, URN, "m", "", True),
+    (URN, URN, URN.removeprefix("urn:uuid:"), "", True),
+    (URN, URN, None, "", True),
+    (URN.upper().replace("URN:UUID", "urn:uuid"), URN, None, "", True),
+    (URN, URN.upper().replace("URN:UUID", "urn:uuid"), "m", URN, True),
+    ("Medication/m", URN, "m", URN, True),
+    (f"{SERVER}Medication/m", f"{SERVER}Medication/m", None, "", True),
+    (f"{SERVER}Medication/m/_history/2", f"{SERVER}Medication/m", "m", "", True),
+    ("Medication/m", f"{SERVER}Medication/m", None, f"{SERVER}MedicationRequest/r", True),
+    ("Medication/m", f"{SERVER}Medication/m", "other", f"{SERVER}MedicationRequest/r", True),
+    (URN, URN.replace("01", "02"), "m", "", False),
+    (URN, "", "m", "", False),
+    ("Medication/x", URN, "m", "", False),
+    ("#m", URN, "m", "", False),
+]
+
+
+@pytest.mark.parametrize("source", ["MedicationRequest", "MedicationDispense", "MedicationStatement"])
+@pytest.mark.parametrize(("written", "url", "id", "at", "found"), NAMED)
+def test_a_medication_is_found_by_any_name_that_a_bundle_gives_it(
+    source: str, written: str, url: str, id: str | None, at: str, found: bool
+) -> None:
+    status = {"MedicationRequest": "active"}.get(source, "completed")
+    given = {"resourceType": source, "status": status, "intent": "order", "medicationReference": {"reference": written}}
+    insulin = {"resourceType": "Medication", "code": concept("http://rx|1")} | ({"id": id} if id else {})
+    other = {"resourceType": "Medication", "code": concept("http://rx|2"), "id": "another"}
+    model = {"from": source, "code": ["http://rx|1"], "take": "exists"}
+    entries = [
+        {"fullUrl": at, "resource": given},
+        {"fullUrl": "urn:uuid:another", "resource": other},
+        {"fullUrl": url, "resource": insulin},
+    ]
+    evidence = clinical_evidence(BundleIndex({"resourceType": "Bundle", "entry": entries}).entries)
+    assert fact(model, line(evidence=evidence)).values == ((True,) if found else ())
+
+
+def test_a_medication_that_several_could_be_is_none() -> None:
+    given = {
+        "resourceType": "MedicationStatement",
+        "status": "active",
+        "medicationReference": {"reference": "Medication/m"},
+    }
+    kept = [
+        EvidenceItem(
+            {"resourceType": "Medication", "id": "m", "code": concept(f"http://rx|{n}")},
+            "Medication/m",
+            url=f"http://{n}/Medication/m",
+        )
+        for n in (1, 2)
+    ]
+    model = {"from": "MedicationStatement", "code": ["http://rx|1"], "take": "exists"}
+    assert fact(model, line(evidence=[EvidenceItem(given, "MedicationStatement/s"), *kept])).values == ()
+    here = EvidenceItem(given, "MedicationStatement/s", url="http://1/MedicationStatement/s")
+    assert fact(model, line(evidence=[here, *kept])).values == (True,)
 
 
 def test_order_of_trust() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.deciding.decide import ORDER_DIFFERS, PERSON_UNCERTAIN, SERVICE_UNKNOWN
+from precert.authorization.deciding.decide import ITEM_UNCLEAR, ORDER_DIFFERS, PERSON_UNCERTAIN, SERVICE_UNKNOWN
 from precert.authorization.deciding.judge import grant_end
 from precert.authorization.deciding.orders import Order
 from precert.authorization.usecases.ask import Consulted
@@ -80,7 +80,8 @@ def _asserted(
     if decision.reason_code == RULES_UNAVAILABLE:
         return _technical(base, decision.reason, setting)
     unneeded = all(e.outcome is Outcome.NO_AUTH for e in decision.applied)
-    if decision.reason_code == PERSON_UNCERTAIN or (decision.reason_code == ORDER_DIFFERS and unneeded):
+    undecided = decision.reason_code in (PERSON_UNCERTAIN, ITEM_UNCLEAR)
+    if undecided or (decision.reason_code == ORDER_DIFFERS and unneeded):
         reasons = (*base.reasons, Reason(decision.reason))
         return replace(base, covered="conditional", pa_needed="conditional", info_needed=("OTH",), reasons=reasons)
     match decision.outcome:

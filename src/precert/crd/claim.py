@@ -18,7 +18,7 @@ from precert.crd.gather import pointed_to
 from precert.crd.prefetch import Pool
 from precert.fhir.billing import billed
 from precert.fhir.bundle import Entry, bundle_entry, type_and_id
-from precert.fhir.coding import codes
+from precert.fhir.coding import PLACE_OF_SERVICE, codes
 from precert.fhir.dates import instant
 from precert.fhir.types import Element, Resource, elements
 from precert.runtime import Runtime
@@ -181,11 +181,13 @@ def _item(order: Order, request: _Request, trace: str, diagnoses: int) -> Elemen
     if order.entry.type in _REQUESTED:
         reference = {"reference": request.order(order.entry, dated=order.asked.line.service_start is not None)}
         extensions.insert(0, {"url": urls.PAS_REQUESTED_SERVICE, "valueReference": reference})
+    asked = order.asked.line.item
+    nowhere = {"locationCodeableConcept": {"extension": [_UNKNOWN]}}  # what no code of the set says is not known
     item: Element = {
         "extension": extensions,
         "sequence": order.asked.line.sequence,
-        "locationCodeableConcept": {"extension": [_UNKNOWN]},
-        **order.asked.line.item,
+        **asked,
+        **({} if any(c.system == PLACE_OF_SERVICE for c in codes(asked.get("locationCodeableConcept"))) else nowhere),
         "category": _code("https://codesystem.x12.org/005010/1365", "1"),
         "productOrService": _billed_first(order.concept),
     }

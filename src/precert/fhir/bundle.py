@@ -68,7 +68,7 @@ class BundleIndex:
         """Take one more in, from wherever it comes."""
         self.entries.append(entry)
         if entry.full_url:
-            self._by_url.setdefault(_plain(entry.full_url), entry)
+            self._by_url.setdefault(plain_url(entry.full_url), entry)
         own = (entry.type, entry.id)
         if own[0] and own[1]:
             self._by_type_id.setdefault(own, []).append(entry)
@@ -89,13 +89,13 @@ class BundleIndex:
             return None
         if target.startswith("#"):
             return _contained(origin, target[1:]) if origin else None
-        plain = _plain(target)
+        plain = plain_url(target)
         if found := self._by_url.get(plain):
             return found
         key = type_and_id(plain)
         if key is None:
             return None
-        base = _BASE.match(_plain(origin.full_url)) if origin is not None and "://" not in plain else None
+        base = _BASE.match(plain_url(origin.full_url)) if origin is not None and "://" not in plain else None
         if base is not None and (found := self._by_url.get(base.group(1) + plain)):
             return found
         candidates = self._by_type_id.get(key, [])
@@ -112,11 +112,17 @@ class BundleIndex:
 
 def absolute(reference: str, origin: Entry) -> str:
     """A relative reference made absolute with the base of ``origin``'s fullUrl; anything else as it is."""
-    base = _BASE.match(origin.full_url) if "://" not in reference and not reference.startswith(("urn:", "#")) else None
+    return from_base(reference, origin.full_url)
+
+
+def from_base(reference: str, url: str) -> str:
+    """A relative reference made absolute with the base of ``url``, at which it stands; anything else as it is."""
+    base = _BASE.match(url) if "://" not in reference and not reference.startswith(("urn:", "#")) else None
     return base.group(1) + reference if base else reference
 
 
-def _plain(url: str) -> str:
+def plain_url(url: str) -> str:
+    """A URL as it is compared: without a version, URNs in lower case."""
     if "/_history/" in url:
         url = url.partition("/_history/")[0]
     return url.lower() if url.startswith(("urn:uuid:", "urn:oid:", "URN:")) else url

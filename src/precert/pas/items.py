@@ -20,9 +20,11 @@ from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.extension import extension_value
-from precert.fhir.types import Element, elements
+from precert.fhir.types import Element, as_list, elements
 from precert.pas import urls
 from precert.pas.findings import Findings
+from precert.pas.pointers import check_pointers
+from precert.pas.service_requests import requested_services
 
 _LARGEST = 2_147_483_647  # of a FHIR positiveInt
 CANCEL = "3"
@@ -72,6 +74,8 @@ def read_items(
         if not isinstance(item, dict):
             found.fault("structure", "item-shape", where, "An item must be a JSON object.")
             continue
+        if required:
+            check_pointers(item, claim, where, found)
         sequence = _sequence(item, where, sequences, position, found)
         if _names_a_service(item, where, found) and sequence is not None:
             line = _line(index, claim, item, where, sequence, crosswalk or Crosswalk(), diagnoses, found)
@@ -179,8 +183,8 @@ def _kind(item: Element, certification: str | None, where: str, found: Findings)
 
 def _named(item: Element, diagnoses: Mapping[int, Element]) -> list[Element]:
     """The diagnoses the item points to; all of them when it points to none."""
-    wanted = item.get("diagnosisSequence")
-    if not isinstance(wanted, list) or not wanted:
+    wanted = as_list(item.get("diagnosisSequence"))
+    if not wanted:
         return list(diagnoses.values())
     return [concept for sequence, concept in diagnoses.items() if sequence in wanted]
 
@@ -189,11 +193,10 @@ def _dates(
     index: BundleIndex, claim: Entry, item: Element, where: str, found: Findings
 ) -> tuple[date | None, date | None]:
     """The item's own dates, else those of the requested service, else the patient event's, else the Claim's billablePeriod."""
-    requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
     own = _read_dates(item, "serviced", where, found)
     if own is not None:
         return own
-    if requested is not None:
+    for requested in requested_services(index, claim, item):
         start, end, unread = service_days(requested.resource)
         if unread is not None:
             text_ = f"The order's {unread} says no day. Write dates as YYYY-MM-DD."
@@ -272,12 +275,12 @@ def _quantity(item: Element, where: str, found: Findings) -> tuple[Decimal | Non
 def _performer(index: BundleIndex, claim: Entry, item: Element) -> Named | None:
     """Who shall render the service: the first of the item's care team, or the performer of the requested service. One who is
     named and not here is not passed over for somebody else."""
-    wanted = item.get("careTeamSequence")
+    wanted = as_list(item.get("careTeamSequence"))
     for member in elements(claim.resource.get("careTeam")):
         provider = member.get("provider")
-        if isinstance(wanted, list) and member.get("sequence") in wanted and isinstance(provider, dict):
+        if member.get("sequence") in wanted and isinstance(provider, dict):
             target = index.resolve(provider, claim)
             own = provider_npis(index, target) if target is not None else npis(provider)
             return Named(target, tuple(own), provider)
-    requested = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
-    return next(iter(parties(requested, index, PERFORMERS)), None) if requested is not None else None
+    requested = requested_services(index, claim, item)
+    return next((each for order in requested for each in parties(order, index, PERFORMERS)), None)

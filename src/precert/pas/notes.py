@@ -5,7 +5,7 @@ A note never hints at the likely result of a review that has not ended.
 
 from __future__ import annotations
 
-from precert.authorization.deciding.decide import SERVICE_UNKNOWN
+from precert.authorization.deciding.decide import ITEM_UNCLEAR, SERVICE_UNKNOWN
 from precert.authorization.deciding.standing import describe
 from precert.authorization.record.case import Case, Line
 from precert.authorization.record.codes import code_table
@@ -22,7 +22,7 @@ _UNKNOWN_PRIOR = (
     " Nothing was found to update: no earlier request of this member and requester is on file under what the request "
     "names, so it was taken as a new one."
 )
-_SAID = frozenset({SERVICE_UNKNOWN, NO_RULE, RULES_UNAVAILABLE})
+_SAID = frozenset({SERVICE_UNKNOWN, ITEM_UNCLEAR, NO_RULE, RULES_UNAVAILABLE})
 """Reason codes of what is pended for no clinical reason: the note says why, because the provider can mend it."""
 
 

@@ -22,7 +22,7 @@ from precert.authorization.usecases.submission import ReferencedOrder
 from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.dates import parse_date, parse_last_day
-from precert.fhir.extension import extension_value
+from precert.fhir.extension import extension_value, extensions, value
 from precert.fhir.systems import ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE
 from precert.fhir.types import Element, elements
 from precert.pas import urls
@@ -56,20 +56,29 @@ def _ordered(
 ) -> ReferencedOrder:
     numbers = [extension_value(element, urls.AUTHORIZATION_NUMBER) for element in (item, claim.resource)]
     named = ours(numbers, NumberKind.AUTHORIZATION)
-    order = index.resolve(extension_value(item, urls.REQUESTED_SERVICE), claim)
-    if order is None:
-        return ReferencedOrder(named=named)
-    carried, assertions = told_on_order(order.resource)
-    asking = [index.resolve(order.resource.get(element), order) for element in REQUESTERS]
+    orders = requested_services(index, claim, item)
+    told = [told_on_order(order.resource) for order in orders]
+    asking = [index.resolve(order.resource.get(element), order) for order in orders for element in REQUESTERS]
+    first = orders[0] if orders else None
+    doubts = (doubt for order in orders for doubt in _doubts(order, index, whose, line, crosswalk))
+    unsaid = (each for order in orders for each in order_elements.unsaid(order))
     return ReferencedOrder(
-        reference=f"{order.type}/{order.id}" if order.id else None,
+        reference=f"{first.type}/{first.id}" if first is not None and first.id else None,
         npis=tuple(npi for who in asking for npi in provider_npis(index, who)),
         named=named,
-        carried=carried,
-        assertions=assertions,
-        doubts=tuple(_doubts(order, index, whose, line, crosswalk)),
-        unsaid=tuple(order_elements.unsaid(order)),
+        carried=tuple(dict.fromkeys(number for numbers, _ in told for number in numbers)),
+        assertions=tuple(dict.fromkeys(id for _, ids in told for id in ids)),
+        doubts=tuple(dict.fromkeys(doubts)),
+        unsaid=tuple(dict.fromkeys(unsaid)),
+        authored=tuple(time for order in orders for time in order_elements.authored(order)),
     )
+
+
+def requested_services(index: BundleIndex, claim: Entry, item: Element) -> list[Entry]:
+    """The orders behind an item that came along, each once: every one that it names (extension-requestedService)."""
+    named = (value(each) for each in extensions(item, urls.REQUESTED_SERVICE))
+    found = (index.resolve(reference, claim) for reference in named)
+    return list({id(order.resource): order for order in found if order is not None}.values())
 
 
 def _doubts(order: Entry, index: BundleIndex, whose: Patient, line: LineRequest, crosswalk: Crosswalk) -> Iterator[str]:
@@ -77,6 +86,8 @@ def _doubts(order: Entry, index: BundleIndex, whose: Patient, line: LineRequest,
     if whose.has(order, index) is not True:
         yield "It is not said to be for the patient of the request."
     yield from order_elements.doubts(order)
+    if (where := order_elements.place_doubt(order, index)) is not None:
+        yield where
     if not _same_service(order, index, line, crosswalk):
         yield "It is for another service than the item."
     if not _amount_within(order, line):

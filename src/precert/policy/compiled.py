@@ -6,6 +6,7 @@ named must be declared, ids must not repeat.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -76,6 +77,7 @@ class CompiledPolicy:
         self.services = CodeSet(() if any_service else model.applies.services, value_sets)
         self.diagnoses = CodeSet(model.applies.diagnosis, value_sets)
         self.grant = _grant(model)
+        self.modifiers = _modifiers(model)
 
     @property
     def id(self) -> str:
@@ -138,6 +140,23 @@ def _counting_everything(fact: Fact) -> Fact:
     if fact.take != "sum" or "PayerClaim" not in fact.sources:
         return fact
     return fact.model_copy(update={"sources": tuple(dict.fromkeys((*fact.sources, *PAYER_SOURCES)))})
+
+
+_LITERAL = re.compile(r"'([0-9A-Z]{2})'", re.ASCII)
+
+
+def _modifiers(model: Policy) -> frozenset[str]:
+    """The modifiers that the policy names: in the facts that read those of the item, and where its criteria compare these."""
+    reading = {
+        name: f"{fact.value or ''} {fact.where or ''}"
+        for name, fact in model.facts.items()
+        if "Item" in fact.sources and "modifiers" in f"{fact.value} {fact.where}"
+    }
+    if not reading:
+        return frozenset()
+    tests = [node.test for section, root in sections(model) for _, node in nodes(root, (section,)) if node.test]
+    about = [test for test in tests if not reading.keys().isdisjoint(Expression(test, facts_only=True).names)]
+    return frozenset(found for written in (*reading.values(), *about) for found in _LITERAL.findall(written))
 
 
 def _grant(model: Policy) -> Grant | None:

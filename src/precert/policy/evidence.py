@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from precert.fhir.attachments import damaged
+from precert.fhir.bundle import from_base, plain_url, reference_of, type_and_id
 from precert.fhir.coding import Code, codes
 from precert.fhir.hidden import DATA_ABSENT, first_hidden
 from precert.fhir.moments import Moment
@@ -95,7 +96,7 @@ class Evidence:
             for path in rule.codes if rule is not None else ("code",):
                 found.extend(normal_codes(_at(self.resource, path)))
             if self.kind in _MEDICATION and not found:
-                medication = self._index.medication(self.resource)
+                medication = self._index.medication(self.resource, self.item.url)
                 found.extend(normal_codes(medication.get("code")))
                 for ingredient in elements(medication.get("ingredient")):
                     if ingredient.get("isActive") is not False:
@@ -255,14 +256,14 @@ class EvidenceIndex:
     def __init__(self, context: LineContext) -> None:
         self._by_kind: dict[str, list[Evidence]] = {}
         self._by_code: dict[str, dict[Code, list[int]]] = {}
-        self._medications: dict[str, Resource] = {}
+        self._medications: dict[Hashable, list[Resource]] = {}
         for item in context.evidence:
             found = Evidence(item, self)
             if found.kind in PAYER_SOURCES and not found.payer:
                 continue  # the payer's own data cannot come from a sender
             self._by_kind.setdefault(found.kind, []).append(found)
             if found.kind == "Medication":
-                self._medications[item.reference] = item.resource
+                self._name(item)
             elif found.kind == "Observation" and "component" in item.resource:
                 self._by_kind["Observation"].extend(self._components(item))
         for position, concept in enumerate(context.diagnoses, 1):
@@ -296,23 +297,31 @@ class EvidenceIndex:
                     known.setdefault(code, []).append(place)
         return known
 
-    def medication(self, resource: Resource) -> Resource:
-        """The Medication that ``medicationReference`` names (contained or among the evidence), or an empty one."""
-        found = self._medication(resource)
+    def _name(self, medication: EvidenceItem) -> None:
+        """Note by what references may mean a Medication: its fullUrl, and ``Type/id``, its own or that of the fullUrl."""
+        names = {plain_url(medication.url), type_and_id(medication.reference), type_and_id(medication.url)}
+        for name in names - {"", None}:
+            known = self._medications.setdefault(name, [])
+            if medication.resource not in known:
+                known.append(medication.resource)
+
+    def medication(self, resource: Resource, url: str = "") -> Resource:
+        """The Medication that ``medicationReference`` names (contained or among the evidence), or an empty one, also where several
+        could be meant. ``url`` is the fullUrl at which ``resource`` stands. As :meth:`BundleIndex.resolve`, over all that is on
+        file: what was attached later refers to what came with the request."""
+        found = self._medication(resource, url)
         return {} if found.get("status") == "entered-in-error" or first_hidden(found) is not None else found
 
-    def _medication(self, resource: Resource) -> Resource:
-        reference = resource.get("medicationReference")
-        written = text(reference.get("reference")) if isinstance(reference, dict) else None
+    def _medication(self, resource: Resource, url: str) -> Resource:
+        written = reference_of(resource.get("medicationReference"))
         if written is None:
             return {}
-        for contained in elements(resource.get("contained")):
-            if written == f"#{contained.get('id')}":
-                return contained
-        for known, medication in self._medications.items():
-            if known == written or written.endswith(f"/{known}"):
-                return medication
-        return {}
+        if written.startswith("#"):
+            inside = (each for each in elements(resource.get("contained")) if written == f"#{each.get('id')}")
+            return next(inside, {})
+        names = (plain_url(written), plain_url(from_base(written, url)), type_and_id(written))
+        found = next((self._medications[name] for name in names if name in self._medications), [])
+        return found[0] if len(found) == 1 else {}
 
 
 _VALUES = ("valueQuantity", "valueBoolean", "valueInteger", "valueString", "valueDateTime")

@@ -50,6 +50,7 @@ class EvidenceItem(NamedTuple):
     reference: str
     source: Literal["structured", "request", "payer"] = "structured"
     contested: bool = False  # the resource came in versions that differ, and none is known to be the newest
+    url: str = ""  # the fullUrl of its entry, by which others may refer to it
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ def covers(held: Held, ask: Ask, who: Standing, today: date, left: Decimal | Non
         and held.plan == (who.plan.id if who.plan is not None else None)
         and (held.requester is None or not ask.requester_npis or held.requester in ask.requester_npis)
         and not who.uncertain(line, today)
+        and not ask.ahead(today)
         and in_force(held.line, today)
         and same_service(held.line.requested, line)
         and _same_performer(held.line.requested.provider, ask)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
+from precert.authorization.deciding.evidence import evidence_for
+from precert.authorization.deciding.modifiers import modifier_doubt
 from precert.authorization.deciding.order_amount import amount_doubt
 from precert.authorization.deciding.request import Ask, Subject
 from precert.authorization.deciding.service import Service, identify, normalized
@@ -42,6 +44,8 @@ PERSON_UNCERTAIN = "person-uncertain"
 ORDER_DIFFERS = "order-differs"
 """Reason code of a decision that a person must take, because the order behind the line, its amount or who asks is none that it
 can rest on."""
+ITEM_UNCLEAR = "item-unclear"
+"""Reason code of a decision that a person must take, because a modifier may change whether or how much is covered."""
 
 _RENEWING = ("renewal", "extension")
 _RENEWABLE = timedelta(days=731)
@@ -115,10 +119,11 @@ def decide(
     if decision.outcome is Outcome.APPROVE:
         doubts = who.uncertain(ask.line, received, _granted_end(ask, decision, day))
     odd_amount = amount_doubt(ask.line.item)
-    about_order = (*ask.doubts, odd_amount) if odd_amount else ask.doubts
+    about_order = (*ask.doubts, *ask.ahead(received), *([odd_amount] if odd_amount else ()))
     if decision.outcome is Outcome.APPROVE:
         about_order = (*about_order, *ask.unsaid)
-    return Decided(day, who, service, _behind(doubted(decision, doubts), about_order), on_record=on_record)
+    decision = _unclear(doubted(decision, doubts), service, rules.catalogue)
+    return Decided(day, who, service, _behind(decision, about_order), on_record=on_record)
 
 
 def _by_limit(decision: Decision) -> bool:
@@ -188,7 +193,11 @@ def line_context(
         coverage=who.coverage,
         requester=_requester(ask, rules.directory, item),
         diagnoses=_diagnoses(ask, subject, received),
-        evidence=[*subject.evidence, *payer_evidence(who.member, received, counted.numbers), *counted.evidence()],
+        evidence=[
+            *evidence_for(ask.line, subject.evidence),
+            *payer_evidence(who.member, received, counted.numbers),
+            *counted.evidence(),
+        ],
         answers=subject.answers,
         bound=bound or {},
         service_end=ask.line.service_end if ask.line.service_end != ask.line.service_start else None,
@@ -229,6 +238,19 @@ def doubted(decision: Decision, doubts: tuple[str, ...]) -> Decision:
         return decision
     reason = f"A reviewer checks who the member is. {' '.join(doubts)}"
     return replace(decision, outcome=Outcome.REFER_NURSE, reason=reason, reason_code=PERSON_UNCERTAIN)
+
+
+def _unclear(decision: Decision, service: Service, catalogue: Catalogue) -> Decision:
+    """``decision``, unless it is final and the service bears a modifier that neither is known nor named by the policies that
+    decide: then a reviewer takes it."""
+    if not service.modifiers or decision.outcome in (Outcome.PEND_INFO, Outcome.REFER, Outcome.REFER_NURSE):
+        return decision
+    deciding = (catalogue.get(each.policy, each.version) for each in decision.applied)
+    named = [modifier for policy in deciding if policy is not None for modifier in policy.modifiers]
+    doubt = modifier_doubt(service.modifiers, named)
+    if doubt is None:
+        return decision
+    return replace(decision, outcome=Outcome.REFER_NURSE, reason=doubt, reason_code=ITEM_UNCLEAR)
 
 
 def _behind(decision: Decision, doubts: tuple[str, ...]) -> Decision:

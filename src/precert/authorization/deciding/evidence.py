@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
 from precert.authorization.deciding.replaced_documents import standing_entries
 from precert.authorization.deciding.resource_versions import current
 from precert.authorization.deciding.response_versions import CONTEXT
+from precert.authorization.record.case import LineRequest
 from precert.authorization.record.numbers import NumberKind, is_valid
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.coding import codes
 from precert.fhir.coverage_information import COVERAGE_INFORMATION
 from precert.fhir.extension import extension, extension_value, extensions
-from precert.fhir.types import Element, Resource
+from precert.fhir.types import Element, Resource, as_list
 from precert.policy.evidence import rejection_of
 from precert.policy.evidence_rules import DIAGNOSIS_TYPES
 from precert.policy.types import EvidenceItem
@@ -40,6 +41,8 @@ ADMINISTRATIVE = frozenset(
 """Types that are no clinical evidence: who and what a request or a call names."""
 
 
+ON_CLAIM = "Claim.diagnosis["
+"""Where evidence stands that is a diagnosis on the Claim itself."""
 _OF_NOBODY = ADMINISTRATIVE - {"QuestionnaireResponse"} | NO_SUBJECT
 _ASSERTION = "coverage-assertion-id"
 _SATISFIED = "satisfied-pa-id"
@@ -51,7 +54,12 @@ def clinical_evidence(entries: Iterable[Entry]) -> list[EvidenceItem]:
     resource the newest (:mod:`.resource_versions`); no document that another one replaces (:mod:`.replaced_documents`)."""
     clinical = standing_entries([entry for entry in entries if entry.type and entry.type not in ADMINISTRATIVE])
     return [
-        EvidenceItem(entry.resource, f"{entry.type}/{entry.id}" if entry.id else entry.path, contested=contested)
+        EvidenceItem(
+            entry.resource,
+            f"{entry.type}/{entry.id}" if entry.id else entry.path,
+            contested=contested,
+            url=entry.full_url,
+        )
         for entry, contested in current(clinical)
     ]
 
@@ -61,9 +69,29 @@ UNESTABLISHED: Element = {"coding": [{"code": "unconfirmed"}]}
 
 
 def established(types: object) -> bool:
-    """Whether a diagnosis of these types (``Claim.diagnosis.type``) has been made: all of them say so, or there are none."""
-    said = {code.code for code in codes(types)}
-    return said <= DIAGNOSIS_TYPES
+    """Whether a diagnosis of these types (``Claim.diagnosis.type``) has been made: all of them say so, or there are none. A type
+    without a code, or with a coding that has none, can say anything ("rule out")."""
+    listed = as_list(types)
+    codings = [as_list(each.get("coding")) if isinstance(each, dict) else [] for each in listed]
+    read = [[code.code for code in codes({"coding": some})] for some in codings]
+    return all(len(some) == len(told) > 0 for some, told in zip(codings, read, strict=True)) and all(
+        code in DIAGNOSIS_TYPES for told in read for code in told
+    )
+
+
+def evidence_for(line: LineRequest, evidence: Sequence[EvidenceItem]) -> list[EvidenceItem]:
+    """``evidence`` without the diagnoses of the Claim that the line does not name, when it names some by their sequence
+    (``Claim.item.diagnosisSequence``). What does not count as evidence stays, so that the trace can say why; Conditions of the
+    chart are the patient's, whatever a line names."""
+    if not line.item.get("diagnosisSequence"):
+        return list(evidence)
+    return [
+        item
+        for item in evidence
+        if not item.reference.startswith(ON_CLAIM)
+        or item.resource.get("code") in line.diagnoses
+        or not holds(item.resource)
+    ]
 
 
 _STATE = ("verificationStatus", "clinicalStatus", "modifierExtension", "recordedDate")

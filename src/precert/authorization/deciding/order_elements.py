@@ -17,7 +17,8 @@ from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
 from precert.fhir.coding import PLACE_OF_SERVICE, codes
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.hidden import first_hidden
-from precert.fhir.types import Element, Resource, as_list, elements
+from precert.fhir.types import Element, JsonValue, Resource, as_list, elements
+from precert.policy.item import places_doubt
 
 REQUESTERS = ("requester", "orderer", "prescriber")
 PERFORMERS = ("performer", "recipient")
@@ -45,6 +46,7 @@ _WITHOUT_INTENT = frozenset({"Appointment", "Encounter", "SupplyRequest", "Visio
 PROVIDERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 _TEAMS = frozenset({"CareTeam", "HealthcareService"})
 _DATED = ("occurrencePeriod", "requestedPeriod", "period", "occurrenceDateTime", "start", "occurrenceTiming")
+_WRITTEN = ("authoredOn", "dateWritten", "dateTime")  # dateTime: of a NutritionOrder
 _NO_DAY = "Its {element} says no day that can be read."
 
 
@@ -57,6 +59,11 @@ def is_open(entry: Entry) -> bool:
 def intended(entry: Entry) -> bool:
     """Whether it is an order by its intent, and no plan or proposal."""
     return entry.type in _WITHOUT_INTENT or entry.resource.get("intent") in _INTENDED
+
+
+def authored(entry: Entry) -> tuple[JsonValue, ...]:
+    """When it was written, as it says it; empty when it does not say so."""
+    return tuple(entry.resource[key] for key in _WRITTEN if entry.resource.get(key) is not None)
 
 
 def unsaid(entry: Entry) -> Iterator[str]:
@@ -167,18 +174,27 @@ def _timed(timing: object) -> tuple[date | None, date | None, bool]:
 
 
 def place(entry: Entry, index: BundleIndex) -> Element | None:
-    """Where: the order's own code, or the type of the location that it names."""
-    for concept in elements(entry.resource.get("locationCode")):
-        return concept
+    """Where: the order's own code, or the type of the location that it names; one of CMS's place of service set first."""
+    own, located = elements(entry.resource.get("locationCode")), _located(entry, index)
+    return next((each for each in (*own, *located) if _is_place(each)), next(iter(own), None))
+
+
+def place_doubt(entry: Entry, index: BundleIndex) -> str | None:
+    """Why the codes of CMS's place of service set on an order and its locations name no one place, in a sentence, or ``None``."""
+    return places_doubt([*elements(entry.resource.get("locationCode")), *_located(entry, index)])
+
+
+def _located(entry: Entry, index: BundleIndex) -> list[Element]:
+    """The types of the locations that an order or appointment names."""
     named = [*as_list(entry.resource.get("locationReference"))]
     named += [actor.get("actor") for actor in elements(entry.resource.get("participant"))]
-    for reference in named:
-        found = index.resolve(reference, entry) if isinstance(reference, dict) else None
-        if found is not None and found.type == "Location":
-            for concept in elements(found.resource.get("type")):
-                if any(code.system == PLACE_OF_SERVICE for code in codes(concept)):
-                    return concept
-    return None
+    found = (index.resolve(reference, entry) for reference in named if isinstance(reference, dict))
+    located = (each for each in found if each is not None and each.type == "Location")
+    return [concept for each in located for concept in elements(each.resource.get("type"))]
+
+
+def _is_place(concept: Element) -> bool:
+    return any(code.system == PLACE_OF_SERVICE for code in codes(concept))
 
 
 def reasons(entry: Entry, index: BundleIndex) -> Iterator[tuple[Element, str]]:

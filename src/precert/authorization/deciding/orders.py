@@ -138,10 +138,9 @@ def read_order(
             performer_npis=first.npis if first is not None else (),
             performer_known=first is not None,
             communication=entry.type == "CommunicationRequest",
-            doubts=tuple(
-                order_elements.not_understood(entry) if entry.type in _NO_ORDERS else _doubts(entry, requester)
-            ),
+            doubts=tuple(_doubts(entry, index, requester)),
             unsaid=() if entry.type in _NO_ORDERS else tuple(order_elements.unsaid(entry)),
+            authored=() if entry.type in _NO_ORDERS else order_elements.authored(entry),
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
         insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),
@@ -154,7 +153,12 @@ def read_order(
     )
 
 
-def _doubts(entry: Entry, requester: Named | None) -> Iterator[str]:
+def _doubts(entry: Entry, index: BundleIndex, requester: Named | None) -> Iterator[str]:
+    if (where := order_elements.place_doubt(entry, index)) is not None:
+        yield where
+    if entry.type in _NO_ORDERS:
+        yield from order_elements.not_understood(entry)
+        return
     yield from order_elements.doubts(entry)
     who = requester.entry if requester is not None else None
     if (

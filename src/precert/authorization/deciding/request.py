@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from precert.authorization.record.case import LineRequest
-from precert.fhir.types import Resource
+from precert.fhir.moments import Moment
+from precert.fhir.types import JsonValue, Resource
 from precert.policy.types import Answer, EvidenceItem
 
 NOBODY_ASKS = "The requester carries no identifier: nobody is known to ask."
 """A doubt: an identifier is optional in PAS profile-requestor, and an authorization is given to somebody."""
+
+_AHEAD = "Its order is said to be written after the request was received."
+_UNDATED = "Its order is written at no time that can be read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,7 @@ class Ask:
     ``communication``: it asks for a message (a CommunicationRequest), which is no service that anybody bills.
     ``doubts`` say, in sentences, what is wrong with the order behind the line: a person decides then. ``unsaid`` say what an
     order has to say and does not: nothing is approved on it, and a service that needs no authorization needs none all the same.
+    ``authored`` is when the orders behind the line were written, as they say it.
     """
 
     line: LineRequest
@@ -34,6 +40,13 @@ class Ask:
     communication: bool = False
     doubts: tuple[str, ...] = ()
     unsaid: tuple[str, ...] = ()
+    authored: tuple[JsonValue, ...] = ()
+
+    def ahead(self, received: date) -> tuple[str, ...]:
+        """Doubts about when the orders were written, in sentences: later than ``received``, or at no time that can be read."""
+        times = (Moment.parse(each) for each in self.authored)
+        found = (_UNDATED if at is None else _AHEAD if at.not_before > received else None for at in times)
+        return tuple(dict.fromkeys(doubt for doubt in found if doubt is not None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from precert.authorization.deciding.answers import answers, merged
-from precert.authorization.deciding.evidence import about_somebody_else, clinical_evidence, unpacked
+from precert.authorization.deciding.evidence import ON_CLAIM, about_somebody_else, clinical_evidence, unpacked
 from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.replaced_documents import standing_items
 from precert.authorization.deciding.resource_versions import newer
@@ -28,8 +28,6 @@ from precert.fhir.types import Resource, elements
 from precert.policy.types import Answer, EvidenceItem
 
 _CANCELLED = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/modifierextension-infoCancelled"
-_ON_CLAIM = "Claim.diagnosis["
-"""Where evidence stands that is a diagnosis on the Claim itself."""
 _BY_ID = "id|"
 _RENDERED = frozenset({"id", "meta", "text", "reference", "fullUrl", "identifier"})
 """What an EHR may render anew though the content is the same."""
@@ -87,13 +85,13 @@ def with_files(newest: Submission, files: Sequence[Contents]) -> Submission:
     """``newest`` with all of ``files`` (oldest first; its own content is one of them)."""
     pool: list[tuple[frozenset[str], EvidenceItem]] = []
     for file in files:
-        arrived = [item for item in file.evidence if not item.reference.startswith(_ON_CLAIM)]
+        arrived = [item for item in file.evidence if not item.reference.startswith(ON_CLAIM)]
         known = {key: item.resource for keys, item in pool for key in keys if key.startswith(_BY_ID)}
         coming = [(_keys(item.resource), item) for item in arrived]
         coming = [(keys, item) for keys, item in coming if not _late(keys, item.resource, known)]
         replaced = file.withdrawn.union(*(keys for keys, _ in coming))
         pool = [(keys, item) for keys, item in pool if not keys & replaced] + coming
-    own = [item for item in newest.evidence if item.reference.startswith(_ON_CLAIM)]
+    own = [item for item in newest.evidence if item.reference.startswith(ON_CLAIM)]
     return replace(newest, evidence=[*standing_items([item for _, item in pool]), *own], answers=told_by(files))
 
 

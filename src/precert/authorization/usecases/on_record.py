@@ -15,7 +15,7 @@ moved it on, many that name one order would get in each other's way. Who grants 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
@@ -23,7 +23,6 @@ from precert.authorization.deciding.authorized import Held, Use, Used, covers
 from precert.authorization.deciding.counted import COUNTS, CountedLines, asked, order_key
 from precert.authorization.deciding.counted import on_record as counted_on_record
 from precert.authorization.deciding.judge import Repeated
-from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest
@@ -181,7 +180,7 @@ class OnRecord:
         if ask.doubts or ask.unsaid:
             return None
         # who orders may submit, or have their practice do it
-        asking = Ask(line, (*ask.requester_npis, *order.npis), ask.performer_npis, ask.performer_known)
+        asking = replace(ask, requester_npis=(*ask.requester_npis, *order.npis))
         key = order_key(self.submission.submitter, self._member, order.reference)
         for earlier in self.found.get(line.sequence, ()):
             held = earlier.held

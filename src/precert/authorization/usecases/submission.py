@@ -9,8 +9,9 @@ from precert.authorization.deciding.person import Patient, named_as
 from precert.authorization.deciding.request import NOBODY_ASKS, Ask, Subject
 from precert.authorization.record.case import LineRequest, Party
 from precert.fhir.outcome import Issue
-from precert.fhir.types import Element, Resource
+from precert.fhir.types import Element, JsonValue, Resource
 from precert.fhir.versions import CURRENT
+from precert.policy.item import place_doubt
 from precert.policy.types import Answer, EvidenceItem
 
 
@@ -37,11 +38,12 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class ReferencedOrder:
-    """The order behind a line, as far as it tells whether the service is authorized already.
+    """The orders behind a line, as far as they tell whether the service is authorized already; nearly always there is one.
 
-    ``reference`` is its ``Type/id``; ``npis`` are those of who ordered it. ``named`` are the authorization numbers that the
+    ``reference`` is the ``Type/id`` of the first; ``npis`` are those of who ordered. ``named`` are the authorization numbers that the
     request itself gives, ``carried`` those that CRD wrote on the order, ``assertions`` the coverage-assertion-ids there.
-    ``doubts`` say, in sentences, why the line cannot rest on it, ``unsaid`` what it does not say of itself.
+    ``doubts`` say, in sentences, why the line cannot rest on one of them, ``unsaid`` what one does not say of itself,
+    ``authored`` when they were written.
     """
 
     reference: str | None = None
@@ -51,6 +53,7 @@ class ReferencedOrder:
     assertions: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     unsaid: tuple[str, ...] = ()
+    authored: tuple[JsonValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,14 @@ class Submission:
         doubts = order.doubts
         if not (self.requester_npis or self.requester_ids):
             doubts = (*doubts, NOBODY_ASKS)
+        if (where := place_doubt(line.item)) is not None:
+            doubts = (*doubts, where)
         return Ask(
-            line, self.requester_npis, npis, performer_known=performer is not None, doubts=doubts, unsaid=order.unsaid
+            line,
+            self.requester_npis,
+            npis,
+            performer_known=performer is not None,
+            doubts=tuple(dict.fromkeys(doubts)),
+            unsaid=order.unsaid,
+            authored=order.authored,
         )
