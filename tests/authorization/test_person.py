@@ -746,8 +746,17 @@ def test_a_requester_whose_npi_is_in_doubt(identifiers: list[Json], doubted_: bo
         assert contradicts(index, named, {"identifier": npi("1111111112")})
 
 
-@pytest.mark.parametrize(("use", "another"), [("official", False), ("old", True)])
-def test_an_old_number_of_the_insurer_makes_a_doubt(use: str, another: bool) -> None:
+@pytest.mark.parametrize(
+    ("said", "another"),
+    [
+        ({"use": "official"}, False),
+        ({"use": "old"}, True),
+        ({"period": {"end": "2020"}}, True),
+        ({"period": {"end": "2030"}}, False),
+    ],
+)
+def test_a_number_of_the_insurer_that_is_not_in_force_makes_a_doubt(said: Json, another: bool) -> None:
     system, value = PRESENTED.payer.identifiers[0]
-    insurer = {"identifier": [{"system": system, "value": value, "use": use}]}
-    assert PRESENTED.is_another(insurer) is another
+    insurer = {"identifier": [{"system": system, "value": value, **said}]}
+    assert PRESENTED.is_another(insurer, day=DAY) is another
+    assert PRESENTED.shared([(insurer, None)], DAY) is another

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
@@ -148,9 +149,10 @@ class Directory:
         told = [self._is_us((organization or {}).get("identifier")), self._is_us(identifier)]
         return False if False in told else True if True in told else None
 
-    def is_another(self, organization: Resource | None, identifier: object = None) -> bool:
+    def is_another(self, organization: Resource | None, identifier: object = None, day: date | None = None) -> bool:
         """Whether an insurer or payor means somebody else, or somebody else beside us: a number of a system in which we
-        have ours (an NPI, say), and which is not ours, is another's."""
+        have ours (an NPI, say), and which is not ours, is another's. Whose a number is that is not in force on ``day`` (of
+        service) nobody knows."""
         if self.is_us(organization, identifier) is False:
             return True
         systems = {system for system, _ in self._ours}
@@ -158,12 +160,12 @@ class Directory:
         pairs = {(system_url(text(i.get("system")) or ""), (text(i.get("value")) or "").strip()) for i in sent}
         if any(value and system in systems and (system, value) not in self._ours for system, value in pairs):
             return True
-        return not all(in_force(each, None) for each in sent)  # of an old number nobody knows whose it is now
+        return not all(in_force(each, day) for each in sent)
 
-    def shared(self, payors: Sequence[tuple[Resource | None, object]]) -> bool:
+    def shared(self, payors: Sequence[tuple[Resource | None, object]], day: date | None = None) -> bool:
         """Whether a Coverage's payors name, or may name, another payer: one certainly is another, or of several one is not
         known to be this payer. Each is the resource that was sent, if any, and the identifier in the reference to it."""
-        return any(self.is_another(*payor) for payor in payors) or (
+        return any(self.is_another(*payor, day) for payor in payors) or (
             len(payors) > 1 and not all(self.is_us(*payor) for payor in payors)
         )
 

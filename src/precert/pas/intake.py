@@ -171,7 +171,7 @@ def read_request(
         warnings=tuple(found.warnings),
         orders=read_orders(index, claim, whose, lines, directory.crosswalk),
         payor_is_us=payor_is_us(index, coverage, directory) if coverage else None,
-        another_payer=another_payer(index, claim, coverage, directory),
+        another_payer=another_payer(index, claim, coverage, directory, day),
         is_beneficiary=whose.named(coverage.resource.get("beneficiary"), coverage, index) if coverage else None,
         patient_url=patient.full_url,
         not_counted=not_counted,
