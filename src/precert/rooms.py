@@ -214,7 +214,7 @@ def _mount_fhir(
     settings = server.settings
     gate = Gate.of(server.validator, settings.validation, settings.validation_rules)
     forms = server.forms
-    review = answer_review(forms, lambda: server.runtime.now().date())
+    review = answer_review(forms, server.runtime.now)
     pas = PasContext(
         service=service,
         presenter=presenter,

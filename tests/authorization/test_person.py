@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from precert.authorization.deciding.decide import PERSON_UNCERTAIN, doubted
 from precert.authorization.deciding.evidence import about_somebody_else
+from precert.authorization.deciding.parties import contradicts, provider_doubts
 from precert.authorization.deciding.person import Patient, Person, Trouble, holder, identify
 from precert.authorization.deciding.request import Subject
 from precert.authorization.deciding.standing import standing
@@ -653,3 +654,117 @@ def test_a_death_or_an_end_before_the_last_day_that_would_be_granted() -> None:
     assert who.uncertain(asked, DAY) == ()
     assert who.uncertain(asked, DAY, dt.date(2026, 12, 1)) == ()
     assert who.uncertain(asked, DAY, dt.date(2026, 12, 2)) != ()
+
+
+def _odd(sent: Json, cover: Json) -> bool:
+    """Whether a person has to look before a first day of service on :data:`DAY` is answered with a yes."""
+    found = identify(Subject(sent, cover, is_beneficiary=True), PRESENTED)
+    assert isinstance(found, Person)
+    who = standing(PRESENTED, found.member, None, cover, (), patient=sent, doubts=found.doubts)
+    return bool(who.uncertain(LineRequest(sequence=1, code="x", service_start=DAY), DAY))
+
+
+RELATED = "http://terminology.hl7.org/CodeSystem/subscriber-relationship"
+
+
+def related(code: str) -> Json:
+    return {"relationship": {"coding": [{"system": RELATED, "code": code}]}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "cover", "odd"),
+    [
+        (patient(), coverage(), False),
+        (patient(), coverage(dependent="07"), True),
+        (patient(), coverage(dependent="01"), False),
+        (patient(), coverage(**related("child")), True),
+        (patient(), coverage(**related("self")), False),
+        (patient("COM-0001-02"), coverage("COM-0001", dependent="02", **related("child")), False),
+        (patient("COM-0001-02"), coverage("COM-0001", **related("self")), True),
+        (patient("COM-0001-02"), coverage("COM-0001", dependent="07"), True),
+        (patient("COM-0001-02", name=MEMBERS["COM-0001"].patient["name"]), coverage("COM-0001"), True),
+        (patient(identifier=[number("MA-0001", period={"end": "2020-12-31"})]), coverage(), True),
+        (patient(identifier=[number("MA-0001", period={"end": "2030-12-31"})]), coverage(), False),
+        (patient(), coverage(identifier=[number("MA-0001", period={"end": "2020-12-31"})]), True),
+        (patient(identifier=[number("MA-0001", use="old")]), coverage(), True),
+        (patient(identifier=[number("MA-0001", use="old"), number("MA-0001")]), coverage(), True),
+        (patient(identifier=[number("MA-0001", use="usual"), number("OLD-77", use="old")]), coverage(), False),
+        (patient(), coverage(beneficiary={"reference": "urn:uuid:1"}), False),
+    ],
+)
+def test_what_speaks_against_a_member_who_was_found(sent: Json, cover: Json, odd: bool) -> None:
+    assert _odd(sent, cover) is odd
+
+
+@pytest.mark.parametrize(
+    ("full_url", "one_server", "expected"),
+    [
+        ("urn:uuid:5f3c0b52-9d4e-4c1b-8a52-0d6f0f5f0f11", False, None),
+        ("", False, None),
+        ("https://other.example/fhir/Patient/p1", False, True),
+        ("https://ehr.example/fhir/Patient/p1", False, False),
+        ("", True, True),
+    ],
+)
+def test_an_id_of_another_server_is_not_the_patients(full_url: str, one_server: bool, expected: bool | None) -> None:
+    whose = Patient({"resourceType": "Patient", "id": "p1"}, full_url, one_server)
+    assert whose.named({"reference": "https://other.example/fhir/Patient/p1"}) is expected
+    assert whose.named({"reference": "Patient/p1"}) is True
+
+
+def test_a_beneficiary_of_a_server_that_is_not_known_makes_a_doubt_though_the_number_agrees() -> None:
+    cover = coverage(beneficiary={"reference": "https://other.example/fhir/Patient/p1"})
+    found = identify(Subject(patient(), cover), PRESENTED)
+    assert isinstance(found, Person)
+    assert found.doubts
+
+
+NPI_SYSTEM = "http://hl7.org/fhir/sid/us-npi"
+
+
+def npi(value: str = "1992817498", **more: Any) -> Json:
+    return {"system": NPI_SYSTEM, "value": value, **more}
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "doubted_"),
+    [
+        ([npi()], False),
+        ([npi(), {"system": "urn:tax", "value": "7", "use": "old"}], False),
+        ([npi(), npi()], False),
+        ([npi(period={"end": "2030"})], False),
+        ([npi(use="old")], True),
+        ([npi(period={"end": "2020-01-01"})], True),
+        ([npi(), npi("1003000126")], True),
+        ([npi(), npi("1003000126", use="old")], True),
+    ],
+)
+@pytest.mark.parametrize("by", ["itself", "role", "reference"])
+def test_a_requester_whose_npi_is_in_doubt(identifiers: list[Json], doubted_: bool, by: str) -> None:
+    who = {"resourceType": "Organization", "id": "o", "identifier": identifiers}
+    role = {"resourceType": "PractitionerRole", "id": "r", "organization": {"reference": "urn:uuid:o"}}
+    index = BundleIndex(
+        {"entry": [{"fullUrl": "urn:uuid:o", "resource": who}, {"fullUrl": "urn:uuid:r", "resource": role}]}
+    )
+    named = {"itself": index.entries[0], "role": index.entries[1], "reference": None}[by]
+    reference = {"identifier": identifiers} if by == "reference" else {"reference": "urn:uuid:o"}
+    assert bool(provider_doubts(index, named, reference, DAY)) is doubted_
+    if named is not None:
+        assert not contradicts(index, named, {"identifier": identifiers[0]})
+        assert contradicts(index, named, {"identifier": npi("1111111112")})
+
+
+@pytest.mark.parametrize(
+    ("said", "another"),
+    [
+        ({"use": "official"}, False),
+        ({"use": "old"}, True),
+        ({"period": {"end": "2020"}}, True),
+        ({"period": {"end": "2030"}}, False),
+    ],
+)
+def test_a_number_of_the_insurer_that_is_not_in_force_makes_a_doubt(said: Json, another: bool) -> None:
+    system, value = PRESENTED.payer.identifiers[0]
+    insurer = {"identifier": [{"system": system, "value": value, **said}]}
+    assert PRESENTED.is_another(insurer, day=DAY) is another
+    assert PRESENTED.shared([(insurer, None)], DAY) is another

@@ -75,7 +75,7 @@ def mounted(app: FastAPI, client: httpx.AsyncClient) -> Driver:
     forms = Forms(service.catalogue)
     consult = ConsultService(service.store, service.directory, service.catalogue, service.runtime, service.tenant)
     context = DtrContext(service, consult, forms, server.identify, Limits(bytes=2_000_000))
-    review = answer_review(forms, lambda: service.runtime.now().date())
+    review = answer_review(forms, service.runtime.now)
     cdex = CdexContext(service, server.identify, Limits(bytes=2_000_000), review)
     routes = [r for shape in SHAPES for r in dtr_router(context, shape).routes]
     routes += [r for shape in SHAPES for r in cdex_router(cdex, shape.PREFIX).routes]

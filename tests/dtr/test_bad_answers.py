@@ -78,7 +78,7 @@ def test_answers_to_a_version_that_was_replaced_are_said() -> None:
     from precert.policy.load import PolicyFile
 
     catalogue = Catalogue([old, CompiledPolicy(PolicyFile(newer, old.file.source))])
-    review = answer_review(Forms(lambda: catalogue), NOW.date)
+    review = answer_review(Forms(lambda: catalogue), lambda: NOW)
     issues = review(response([{"linkId": "willing", "answer": [{"valueBoolean": True}]}]), "Q")
     assert [(i.severity, i.rule) for i in issues] == [("warning", "form-retired")]
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precert.eligibility.demographics import Likeness, birth_dates, contradict, genders, names, same_person
+from precert.eligibility.demographics import (
+    Likeness,
+    birth_dates,
+    contradict,
+    genders,
+    given_names_differ,
+    names,
+    same_person,
+)
 from support.strategies import JSON_VALUES
 
 SAME, PARTLY, DIFFERENT, UNKNOWN = Likeness.SAME, Likeness.PARTLY, Likeness.DIFFERENT, Likeness.UNKNOWN
@@ -52,6 +60,27 @@ def named(*written: Any) -> dict[str, Any]:
 def test_names(known: str, sent: str, likeness: Likeness) -> None:
     assert names(named(known), named(sent)) is likeness
     assert names(named(sent), named(known)) is likeness
+
+
+@pytest.mark.parametrize(
+    ("known", "sent", "differ"),
+    [
+        ("Reyes|Alma", "Reyes|Dolores", True),
+        ("Reyes|William", "Reyes|Bill", True),  # nicknames are other names: a person looks
+        ("Reyes|Alma", "Reyes, Dolores", True),
+        ("Reyes|Alma", "Reyes|Alma+Maria", False),
+        ("Reyes|Alma Maria", "Reyes|Maria+Alma", False),
+        ("Reyes|Alma", "Reyes|A", False),
+        ("Reyes|Alma", "Reyes|", False),
+        ("Reyes|Alma", "Alma|Reyes", False),
+        ("Reyes|Alma", "Marin|Alma", False),
+        ("Reyes|Alma", "Alma Reyes", False),
+        ("Reyes|Alma", "Reyes", False),
+    ],
+)
+def test_a_given_name_that_contradicts(known: str, sent: str, differ: bool) -> None:
+    assert given_names_differ(named(known), named(sent)) is differ
+    assert given_names_differ(named(sent), named(known)) is differ
 
 
 def test_any_name_of_somebody_counts() -> None:

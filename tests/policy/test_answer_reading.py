@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import permutations
 from typing import Any
 
@@ -265,3 +265,32 @@ def test_an_invalid_answer_never_adds_a_value(
     assert evaluated(NUMBER, *more).outcome.value != "approve"
     before, after = fact(NUMBER, *made), fact(NUMBER, *more)
     assert after.values in (before.values, ())
+
+
+RECEIVED = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("time", "counts"),
+    [
+        ("2026-11-02T09:00:00Z", True),
+        ("2026-11-02T09:04:59Z", True),  # the sender's clock is ahead
+        ("2026-11-02T09:05:01Z", False),
+        ("2026-11-02T14:00:00Z", False),
+        ("2026-11-02T23:59:59Z", False),
+        ("2026-11-02T22:59:00+14:00", True),
+        ("2026-11-03T04:30:00+14:00", False),  # the 2nd in UTC, five and a half hours later
+        ("2026-11-02T04:00:00-05:00", True),
+        ("2026-11-02T09:30:00-05:00", False),
+        ("2026-11-02", True),
+        ("2026-11-03", False),
+    ],
+)
+def test_what_is_dated_after_the_receipt_does_not_count_to_the_instant(time: str, counts: bool) -> None:
+    values = (True,) if counts else ()
+    assert fact(FLAG, response({"valueBoolean": True}, authored=time), instant=RECEIVED).values == values
+    seen = {"from": "Observation", "code": ["loinc|59408-5"], "take": "exists"}
+    for when in ({"day": time}, {"day": "2026-11-01", "issued": time}):
+        pieces = [observation("loinc|59408-5", 1, **when)]
+        (found,) = evaluate(fact_policy(seen), line(evidence=pieces, instant=RECEIVED)).facts
+        assert found.values == values

@@ -9,7 +9,8 @@ import pytest
 
 from policy.support import concept, fact_policy, line
 from precert.policy.evaluate import evaluate
-from precert.policy.evidence_rules import DIAGNOSIS_TYPES, EVIDENCE_TYPES
+from precert.policy.evidence import rejection_of
+from precert.policy.evidence_rules import DIAGNOSIS_TYPES, EVIDENCE_TYPES, Allowed
 from precert.policy.types import EvidenceItem, FactValue
 
 VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
@@ -345,3 +346,27 @@ def test_what_came_in_versions_without_an_order_is_a_conflict(take: str, absent:
     (fact,) = evaluate(policy, line(evidence=[item])).facts
     assert fact.provenance == "conflict"
     assert evaluate(policy, line(evidence=[item])).outcome.value == "refer-nurse"
+
+
+@pytest.mark.parametrize(
+    ("kind", "allowed"),
+    [(kind, allowed) for kind, rule in EVIDENCE_TYPES.items() for allowed in rule.allowed if allowed.systems],
+    ids=lambda each: each if isinstance(each, str) else each.element,
+)
+def test_a_coded_status_counts_by_a_code_of_its_own_system_or_of_none(kind: str, allowed: Allowed) -> None:
+    (system,) = allowed.systems
+    good = min(allowed.codes)
+    local = {"system": "http://local.test/status", "code": good}
+    for codings, counts in (
+        ([{"code": good}], True),
+        ([{"system": system, "code": good}], True),
+        ([{"system": system, "code": good}, {"system": "http://local.test/status", "code": "7"}], True),
+        ([local], False),
+        ([{"system": "", "code": good}], False),
+        ([{"system": system.lower().replace("codesystem", "valueset"), "code": good}], False),
+        ([local, {"system": system}], False),
+        ([local, {"system": system, "code": "refuted"}], False),
+    ):
+        others = {one.element: {"coding": [{"code": min(one.codes)}]} for one in EVIDENCE_TYPES[kind].allowed}
+        resource = {"resourceType": kind, "code": concept(CODE), **others, allowed.element: {"coding": codings}}
+        assert (rejection_of(resource, kind) is None) is counts, codings

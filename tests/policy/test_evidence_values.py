@@ -222,6 +222,63 @@ def test_latest_is_to_the_instant_and_what_cannot_be_ordered_is_a_conflict(
             assert other.values == (80 + 3 - latest,)
 
 
+MAYBE_NEWER: list[dict[str, Any]] = [
+    {"effectiveDateTime": "2026-10"},
+    {"effectiveDateTime": "2026"},
+    {},
+    {"effectivePeriod": {"start": "2026-10-05", "end": "2026-10-30"}},
+    {"effectivePeriod": {"start": "2026-10-05"}},  # nobody knows whether it is over
+    {"effectivePeriod": {"end": "2026-10-30"}},
+    {"effectiveTiming": {"event": ["2026-10-30"]}},
+    {"effectiveTiming": {"event": ["2026-10-30"]}, "issued": "2026-10-12T00:00:00Z"},
+    {"effectiveDateTime": "2026-12-01"},  # the date is wrong: nobody knows which is right
+    {"effectiveDateTime": "2026-10-20", "issued": "2027-01-01T00:00:00Z"},
+]
+SURELY_OLDER: list[dict[str, Any]] = [
+    {"effectiveDateTime": "2026-09"},
+    {"effectiveDateTime": "2025"},
+    {"effectivePeriod": {"start": "2026-10-05", "end": "2026-10-19"}},
+    {"effectivePeriod": {"end": "2026-10-19"}},
+    {"effectiveDateTime": "2026-10-19T23:59:59Z", "issued": "2026-10-25T00:00:00Z"},
+]
+
+
+@pytest.mark.parametrize("within", [None, "30d", "12mo"])
+@pytest.mark.parametrize(("rival", "conflict"), [(r, True) for r in MAYBE_NEWER] + [(r, False) for r in SURELY_OLDER])
+def test_a_result_that_may_be_the_newer_one_is_a_conflict_when_it_differs(
+    rival: dict[str, Any], conflict: bool, within: str | None
+) -> None:
+    model = {**SPO2, **({"within": within} if within else {})}
+    dated = spo2(86, day="2026-10-20T10:00:00Z", name="a")
+    for order in permutations([dated, spo2(95, day=None, name="b", **rival)]):
+        found = fact(model, line(evidence=order))
+        if conflict:
+            assert (found.provenance, set(found.values)) == ("conflict", {86, 95})
+        else:
+            assert found.values == (86,)
+    agreed = fact(model, line(evidence=[dated, spo2(86, day=None, name="b", **rival)]))
+    assert agreed.values == (86,)
+    unread = spo2(None, day=None, name="b", valueString="low", **rival)
+    assert fact(model, line(evidence=[dated, unread])).values == (() if conflict else (86,))
+
+
+@pytest.mark.parametrize(
+    ("rival", "conflict"),
+    [
+        ({}, True),
+        ({"effectiveDateTime": "2026-10"}, True),
+        ({"effectivePeriod": {"start": "2026-10-19", "end": "2026-10-25"}}, True),
+        ({"effectivePeriod": {"start": "2026-10-21", "end": "2026-10-25"}}, False),
+        ({"effectiveDateTime": "2026-11"}, False),
+    ],
+)
+def test_the_earliest_has_rivals_alike(rival: dict[str, Any], conflict: bool) -> None:
+    pieces = [spo2(86, day="2026-10-20T10:00:00Z", name="a"), spo2(95, day=None, name="b", **rival)]
+    found = fact({**SPO2, "take": "earliest", "within": "6mo"}, line(evidence=pieces))
+    assert found.values == ((86, 95) if conflict else (86,))
+    assert (found.provenance == "conflict") is conflict
+
+
 def test_two_results_of_the_same_instant_that_agree_are_no_conflict() -> None:
     pieces = [spo2(86, name="a"), spo2(Decimal("86.0"), name="b")]
     assert fact(SPO2, line(evidence=pieces)).values == (86,)
@@ -461,5 +518,7 @@ def test_invalid_evidence_never_adds_a_value(found: list[EvidenceItem], spoil: d
     bad = EvidenceItem({k: v for k, v in (good.resource | spoil).items() if v is not None}, "Observation/bad")
     before = fact(model, line(evidence=found))
     after = fact(model, line(evidence=[*found, bad]))
+    if after.provenance == "conflict" and "effectiveDateTime" in spoil and take == "latest":
+        return  # nobody knows which date is right, so it may be the newest
     assert after.values in (before.values, ())
     assert not after.values or "Observation/bad" not in after.evidence

@@ -76,6 +76,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         for path in ("productOrService.coding.code.first()", "modifier.coding.code", "detail.productOrService.text",
                      "category.coding.where(code = '1').code", "revenue.coding.code", "programCode.coding.code")
     },
+    **{
+        f"no system: {path}": ({"facts": {"ok": {"from": "Encounter", "take": "exists", "where": path, **YES}}}, "code-system", "error")
+        for path in ("reasonCode.coding.where(code.startsWith('E11')).exists()", "reasonCode.coding.code = 'E11.9'",
+                     "class.code = 'AMB'", "reasonCode.coding.where(code = 'system').exists()")
+    },
     "exists()": ({"criteria": {**LEAF, "test": "%ok.exists()"}}, "open-world", "error"),
     "contains": ({"criteria": {**LEAF, "test": "%ok contains true"}}, "open-world", "error"),
     "absent": ({"facts": {"ok": {"from": "Condition", "absent": False, **YES}}}, "absent-clinical", "error"),

@@ -197,7 +197,7 @@ def _decide(file: Path, settings: Settings) -> Iterator[tuple[int, Decision]]:
     who = who_asks(directory, submission, now)
     for line in submission.lines:
         rules = Rules(directory, library.current)
-        decided = decide(submission.ask(line), submission.subject, who, rules, now.date())
+        decided = decide(submission.ask(line), submission.subject, who, rules, now.date(), at=now)
         if decided.decision is None:
             _err.print(f"line {line.sequence}: {decided.inactive}", markup=False)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from precert.authorization.deciding.answers import DONE, canonical_of, form_named, questionnaire_answers
@@ -118,14 +118,14 @@ def _one(item: Item, answers: Sequence[Any], where: str, judged: Judged) -> None
             judged.add(severity, found.code, found.rule, f"{path}.{found.at}" if found.at else path, found.said)
 
 
-def _untimely(form: Form, response: Resource, path: str, today: date) -> Iterator[Issue]:
+def _untimely(form: Form, response: Resource, path: str, now: datetime) -> Iterator[Issue]:
     """Answers that are not from the right time: each question says how old its answer may be."""
     authored = response.get("authored")
     written = None if authored is None else str(authored)
     old: list[str] = []
     for link_id, _ in questionnaire_answers(response, path):
         rule = form.items[link_id].rule if link_id in form.items else None
-        late = untimely(written, rule.window, rule.within, today) if rule is not None else None
+        late = untimely(written, rule.window, rule.within, now.date(), now) if rule is not None else None
         if late is not None and late.rule != "answer-too-old":
             yield Issue("warning", late.code, late.said, f"{path}.authored", late.rule)
             return
@@ -136,7 +136,7 @@ def _untimely(form: Form, response: Resource, path: str, today: date) -> Iterato
         yield Issue("warning", "business-rule", said, f"{path}.authored", "answer-too-old")
 
 
-def answer_review(forms: Forms, today: Callable[[], date]) -> Callable[[Resource, str], list[Issue]]:
+def answer_review(forms: Forms, now: Callable[[], datetime]) -> Callable[[Resource, str], list[Issue]]:
     """A judge of responses for the rooms that receive them. Answers to other people's forms are documents, and said so."""
 
     def review(response: Resource, path: str) -> list[Issue]:
@@ -145,13 +145,14 @@ def answer_review(forms: Forms, today: Callable[[], date]) -> Callable[[Resource
             return []
         if is_reviewer_form(canonical):  # a person reads it; no rule does
             return []
-        served = forms.answered(canonical, today())
+        at = now()
+        served = forms.answered(canonical, at.date())
         if served is None:
             said = f"No form of this payer is called {canonical[:200]!r}. It is kept as a document; its answers do not count."
             return [Issue("warning", "not-found", said, f"{path}.questionnaire", "unknown-form")]
-        issues = [*judge(served.form, response, path).issues, *_untimely(served.form, response, path, today())]
+        issues = [*judge(served.form, response, path).issues, *_untimely(served.form, response, path, at)]
         policy, version = served.form.policy, form_named(canonical)[1]
-        newest = forms.catalogue().current(policy.id, today())
+        newest = forms.catalogue().current(policy.id, at.date())
         if newest is not None and version not in (None, newest.version):
             said = f"The answers are to version {version} of {policy.id}; version {newest.version} is in effect."
             issues.append(Issue("warning", "business-rule", said, f"{path}.questionnaire", "form-retired"))

@@ -38,6 +38,7 @@ def decimal(value: Decimal) -> Expr:
 
 
 TRUE = Expr("true", {"valueType": f"{_SYSTEM}Boolean", "value": "true", "type": "Literal"})
+FALSE = Expr("false", {"valueType": f"{_SYSTEM}Boolean", "value": "false", "type": "Literal"})
 NULL = Expr("null", {"type": "Null"})
 
 
@@ -246,13 +247,17 @@ def tuple_(**parts: Expr) -> Expr:
 
 
 def at_the_end(results: Expr, *, earliest: bool = False) -> Expr:
-    """The value of the last (or first) of ``results``, tuples of ``at`` and ``value``: those that none is certainly later
-    than. Null when they differ, or one of them has no value."""
-    at, other = path("M", "at"), path("N", "at")
-    beaten = exists(query(alias("L"), "N", later(at, other) if earliest else later(other, at)))
-    values = query(alias("L"), "M", not_(beaten), path("M", "value"))
-    distinct = Expr(f"distinct ({values.cql})", {"type": "Distinct", "operand": values.elm})
-    counted = {"type": "Count", "source": {"name": "V", "type": "AliasRef"}}
-    one = _binary("Equal", "=", Expr("Count(V)", counted), integer(1))
-    found = first(query(listed(distinct), "V", one, first(alias("V"))))
+    """The value of the last (or first) of ``results``, tuples of ``start``, ``end``, ``value`` and ``inside`` (whether it
+    counts for certain): those that none inside is certainly later (or earlier) than. Null when they differ, when one of them
+    has no value, and when none inside has one."""
+    mine, other = ("start", "end") if earliest else ("end", "start")
+    at, by = path("M", mine), path("N", other)
+    beaten = exists(query(alias("L"), "N", all_of(path("N", "inside"), later(at, by) if earliest else later(by, at))))
+    ends = query(alias("L"), "M", not_(beaten))
+    values = query(alias("E"), "V", TRUE, path("V", "value"))
+    counted = {"type": "Count", "source": {"type": "Distinct", "operand": values.elm}}
+    one = _binary("Equal", "=", Expr(f"Count(distinct ({values.cql}))", counted), integer(1))
+    unread = exists(query(alias("E"), "V", is_null(path("V", "value"))))
+    known = exists(query(alias("L"), "P", all_of(path("P", "inside"), not_(is_null(path("P", "value"))))))
+    found = first(query(listed(ends), "E", all_of(one, not_(unread), known), first(values)))
     return first(query(listed(results), "L", TRUE, found))

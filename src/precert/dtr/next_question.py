@@ -113,7 +113,7 @@ class Interviewer:
             submission = replace(submission, answers=merged(submission.answers, told))
             who = self.service.who(submission, now)
             ask, rules = submission.ask(line.requested), self.service.rules()
-            return line_context(ask, submission.subject, who, rules, now.date(), bound=bound_versions(case))
+            return line_context(ask, submission.subject, who, rules, now.date(), bound=bound_versions(case), at=now)
         return bare_context(opened.get(urls.SERVICE_IDENTIFIER), judged.answers, now.date())
 
 

@@ -135,13 +135,16 @@ class _Template:
 
     def number(self, unit: str | None) -> Expr:
         """The lowest, highest, latest or earliest result; as a quantity when the question has a unit."""
-        value, where = self._value(), self._where("Observation")
-        source = self._retrieve("Observation")
+        value, source = self._value(), self._retrieve("Observation")
         if self.fact.take in ("lowest", "highest"):
             operator = "Min" if self.fact.take == "lowest" else "Max"
-            found = expr.aggregate(operator, expr.query(source, "R", where, value))
-        else:
-            results = expr.query(source, "R", where, expr.tuple_(at=self._time("Observation"), value=value))
+            found = expr.aggregate(operator, expr.query(source, "R", self._where("Observation"), value))
+        else:  # what may be the newest has a say, though nobody knows that it is within the look-back
+            inside = expr.coalesce([expr.all_of(*self._when("Observation")), expr.FALSE])
+            start, end = self._span()
+            each = expr.tuple_(start=start, end=end, value=value, inside=inside)
+            rivals = expr.all_of(*self._bears("Observation"), *self._not_too_old("Observation"))
+            results = expr.query(source, "R", rivals, each)
             found = expr.at_the_end(results, earliest=self.fact.take == "earliest")
         if unit is None:
             return found
@@ -193,6 +196,10 @@ class _Template:
         return all(not pattern.prefix and pattern.system in _EXACT for pattern in self.patterns)
 
     def _where(self, kind: str) -> Expr:
+        return expr.all_of(*self._bears(kind), *self._when(kind))
+
+    def _bears(self, kind: str) -> list[Expr]:
+        """That it counts as evidence and is what the fact asks for, whenever it was."""
         source = _SOURCES[kind]
         conditions = [_counts(allowed) for allowed in EVIDENCE_TYPES[kind].allowed]
         conditions += [expr.not_(expr.exists(expr.path("R", element))) for element in source.absent]
@@ -217,7 +224,11 @@ class _Template:
             forbidden = expr.path("R", "doNotPerform.value")
             conditions.append(expr.any_of(expr.is_null(forbidden), expr.not_(forbidden)))
         conditions += self._about(source)
-        conditions += self._unless()
+        return conditions + self._unless()
+
+    def _when(self, kind: str) -> list[Expr]:
+        """That it is from before today and within the look-back."""
+        conditions = []
         at = expr.day(self._time(kind))
         if self.fact.within is not None:
             window = Window.parse(self.fact.within)
@@ -227,7 +238,26 @@ class _Template:
             conditions.append(expr.coalesce([expr.at_most(at, expr.today()), expr.TRUE]))
         for path in EVIDENCE_TYPES[kind].past:  # nothing that ended, or was recorded, after today
             conditions.append(expr.coalesce([expr.at_most(expr.day(_said_at(path)), expr.today()), expr.TRUE]))
-        return expr.all_of(*conditions)
+        return conditions
+
+    def _not_too_old(self, kind: str) -> list[Expr]:
+        """That it is not certainly from before the look-back."""
+        if self.fact.within is None:
+            return []
+        window = Window.parse(self.fact.within)
+        since = expr.at_least(expr.day(self._time(kind)), expr.today(window.count, _UNITS[window.unit]))
+        return [expr.coalesce([since, expr.TRUE])]
+
+    def _span(self) -> tuple[Expr, Expr]:
+        """The first and the last time at which an Observation can have been (:attr:`precert.policy.evidence.Evidence.span`)."""
+        issued = expr.if_(expr.is_null(expr.path("R", "effective")), expr.path("R", "issued.value"), expr.NULL)
+        released = Expr(f"({issued.cql})", issued.elm)
+        ends = []
+        for end in ("start", "end"):
+            times = [("dateTime", "value"), ("Period", f"{end}.value"), ("instant", "value")]
+            said = [expr.of(expr.cast(expr.path("R", "effective"), kind), steps) for kind, steps in times]
+            ends.append(expr.coalesce([*said, released]))
+        return ends[0], ends[1]
 
     def _about(self, source: _Source) -> list[Expr]:
         """That it bears one of the codes, unless they were retrieved by them."""
@@ -325,8 +355,11 @@ def _counts(allowed: Allowed) -> Expr:
     code, system = expr.path("S", "code.value"), expr.path("S", "system.value")
     own = expr.any_of(expr.is_null(system), expr.member(system, sorted(allowed.systems)))
     coding = expr.path("R", f"{allowed.element}.coding")
-    wrong = expr.exists(expr.query(coding, "S", expr.all_of(own, expr.not_(expr.member(code, codes)))))
-    counts = expr.all_of(_coded_as(allowed.element, codes), expr.not_(wrong))
+    right, wrong = (
+        expr.exists(expr.query(coding, "S", expr.all_of(own, said)))
+        for said in (expr.member(code, codes), expr.not_(expr.member(code, codes)))
+    )
+    counts = expr.all_of(right, expr.not_(wrong))
     return counts if allowed.required else expr.any_of(expr.is_null(expr.path("R", allowed.element)), counts)
 
 

@@ -8,6 +8,7 @@ Source: FHIR R4 Patient and HumanName; ONC "Patient Identity and Patient Record 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -64,6 +65,31 @@ def names(known: Resource, sent: Resource) -> Likeness:
     found = {_compared(one, other) for one in _names(known) for other in _names(sent)}
     order = (Likeness.SAME, Likeness.PARTLY, Likeness.DIFFERENT)
     return next((likeness for likeness in order if likeness in found), Likeness.UNKNOWN)
+
+
+def given_names_differ(known: Resource, sent: Resource) -> bool:
+    """Whether both give a given name and no two of them agree: somebody else of the family. An initial agrees with each
+    name that begins so; a name in one line is searched for the other's."""
+    told = [_given_agree(one, other) for one in _names(known) for other in _names(sent)]
+    return False in told and True not in told
+
+
+def _given_agree(one: _Name, other: _Name) -> bool | None:
+    if one.words and other.words:
+        return None
+    if one.words or other.words:
+        line, name = (one, other) if one.words else (other, one)
+        rest = line.words - {name.family}
+        return _begin_alike(rest, name.given) if rest and name.given else None
+    if not one.given or not other.given:
+        return None
+    crossed = one.family in other.given and other.family in one.given
+    return crossed or _begin_alike({one.first}, other.given) or _begin_alike({other.first}, one.given)
+
+
+def _begin_alike(some: Collection[str], others: Collection[str]) -> bool:
+    """Whether two of the names are the same, or one is the other's initial."""
+    return any(a == b or (1 in (len(a), len(b)) and a[:1] == b[:1]) for a in some for b in others)
 
 
 def contradict(known: Resource, sent: Resource) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
@@ -16,6 +17,7 @@ from precert.eligibility import demographics
 from precert.eligibility.code_lists import CodeLists
 from precert.eligibility.crosswalk import Crosswalk
 from precert.eligibility.demographics import Likeness
+from precert.eligibility.in_force import in_force
 from precert.eligibility.member_number import MemberNumber, member_numbers, numbers_of
 from precert.eligibility.model import Member, Payer, Plan, Provider
 from precert.fhir.coding import NPI, codes, system_url
@@ -27,6 +29,7 @@ __all__ = ["Directory", "Found", "Mode", "NoMember", "NotFound", "member_numbers
 Mode = Literal["directory", "presented"]
 
 _SELF = frozenset({"self", "18"})
+_SUBSCRIBERS = frozenset({"0", "1"})
 
 
 class NoMember(StrEnum):
@@ -146,20 +149,23 @@ class Directory:
         told = [self._is_us((organization or {}).get("identifier")), self._is_us(identifier)]
         return False if False in told else True if True in told else None
 
-    def is_another(self, organization: Resource | None, identifier: object = None) -> bool:
+    def is_another(self, organization: Resource | None, identifier: object = None, day: date | None = None) -> bool:
         """Whether an insurer or payor means somebody else, or somebody else beside us: a number of a system in which we
-        have ours (an NPI, say), and which is not ours, is another's."""
+        have ours (an NPI, say), and which is not ours, is another's. Whose a number is that is not in force on ``day`` (of
+        service) nobody knows."""
         if self.is_us(organization, identifier) is False:
             return True
         systems = {system for system, _ in self._ours}
         sent = elements([*elements((organization or {}).get("identifier")), *elements(identifier)])
         pairs = {(system_url(text(i.get("system")) or ""), (text(i.get("value")) or "").strip()) for i in sent}
-        return any(value and system in systems and (system, value) not in self._ours for system, value in pairs)
+        if any(value and system in systems and (system, value) not in self._ours for system, value in pairs):
+            return True
+        return not all(in_force(each, day) for each in sent)
 
-    def shared(self, payors: Sequence[tuple[Resource | None, object]]) -> bool:
+    def shared(self, payors: Sequence[tuple[Resource | None, object]], day: date | None = None) -> bool:
         """Whether a Coverage's payors name, or may name, another payer: one certainly is another, or of several one is not
         known to be this payer. Each is the resource that was sent, if any, and the identifier in the reference to it."""
-        return any(self.is_another(*payor) for payor in payors) or (
+        return any(self.is_another(*payor, day) for payor in payors) or (
             len(payors) > 1 and not all(self.is_us(*payor) for payor in payors)
         )
 
@@ -267,15 +273,19 @@ def _doubts(member: Member, candidates: _Candidates, patient: Resource, coverage
     """What speaks against it that this is the member, though number and birth date agree."""
     if demographics.contradict(member.patient, patient):
         yield "Name or gender are not those on file for this member number and birth date."
+    elif demographics.given_names_differ(member.patient, patient):
+        yield "The given name is not that on file for this member number and birth date."
     elif candidates.weak and demographics.names(member.patient, patient) is not Likeness.SAME:
         yield "Nothing says that the number sent is a member number, and the name does not confirm it."
     if candidates.unknown:
         yield "Of the member numbers sent, one is not known here."
     sent, known = _suffix(text(coverage.get("dependent"))), _suffix(member.dependent)
-    if sent is not None and known is not None and sent != known:
+    # a subscriber whose card has no suffix on file is 00 or 01 of the family
+    fits = sent == known or (known is None and member.subscriber is None and sent in _SUBSCRIBERS)
+    if sent is not None and not fits:
         yield "Coverage.dependent is not the suffix of this member."
     related = {code.code.lower() for code in codes(coverage.get("relationship"))}
-    if related and candidates.shared and bool(related & _SELF) is not (member.subscriber is None):
+    if related and bool(related & _SELF) is not (member.subscriber is None):
         yield "Coverage.relationship and the birth date do not mean the same person of the family."
 
 

@@ -8,10 +8,12 @@ else's files and can be equal by chance.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import NamedTuple
 
+from precert.eligibility.in_force import in_force
 from precert.fhir.coding import NPI, codes, system_url
-from precert.fhir.types import Resource, elements, text
+from precert.fhir.types import Element, Resource, elements, text
 
 _MEMBER_TYPES = frozenset({"MB", "MC", "SN", "um"})
 
@@ -25,18 +27,33 @@ class MemberNumber(NamedTuple):
 
 
 def numbers_of(resource: Resource | None) -> Iterator[MemberNumber]:
-    """The identifiers of a Patient, Coverage or subscriber that can be a member number; those of other types are not."""
+    """The identifiers of a Patient, Coverage or subscriber that can be a member number; those of other types, and old ones,
+    are not."""
     if resource is None:
         return
+    for identifier, found in _possible(resource):
+        if in_force(identifier, None):
+            yield found
+    if number := text(resource.get("subscriberId")):
+        yield MemberNumber(number.strip(), "", True)
+
+
+def lapsed_numbers(day: date, *resources: Resource | None) -> Iterator[MemberNumber]:
+    """The member numbers that are not in force on ``day``."""
+    for resource in resources:
+        for identifier, number in _possible(resource or {}):
+            if not in_force(identifier, day):
+                yield number
+
+
+def _possible(resource: Resource) -> Iterator[tuple[Element, MemberNumber]]:
     for identifier in elements(resource.get("identifier")):
         value, system = text(identifier.get("value")), system_url(text(identifier.get("system")) or "")
-        if value is None or system == NPI or identifier.get("use") == "old":
+        if value is None or system == NPI:
             continue
         kinds = {code.code for code in codes(identifier.get("type"))}
         if not kinds or kinds & _MEMBER_TYPES:
-            yield MemberNumber(value.strip(), system, bool(kinds))
-    if number := text(resource.get("subscriberId")):
-        yield MemberNumber(number.strip(), "", True)
+            yield identifier, MemberNumber(value.strip(), system, bool(kinds))
 
 
 def member_numbers(patient: Resource, coverage: Resource | None, subscriber: Resource | None = None) -> list[str]:

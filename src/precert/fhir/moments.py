@@ -16,6 +16,8 @@ _WRITTEN = re.compile(
     r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?(Z|[+-]\d{2}:\d{2})?)?)?)?", re.ASCII
 )
 
+CLOCK_SKEW = timedelta(minutes=5)
+"""By so much a sender's clock may be ahead of ours."""
 _LONGEST = 64
 """Characters; no FHIR time is longer."""
 
@@ -43,6 +45,13 @@ class Moment:
     def not_before(self) -> date:
         """The first day, in UTC, on which it can have been; what is compared with a day of ours to find the future."""
         return self.at.date() if self.at is not None else self.first
+
+    def ahead(self, day: date, at: datetime | None = None) -> bool:
+        """Whether it lies after a receipt on ``day`` (in UTC): to the instant, with :data:`CLOCK_SKEW`, where ``at`` says
+        when that was and this names an instant; else by the day."""
+        if self.at is not None and at is not None:
+            return self.at > at + CLOCK_SKEW
+        return self.not_before > day
 
     def after(self, other: Moment) -> bool:
         """Whether this is certainly later than ``other``."""

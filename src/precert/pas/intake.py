@@ -21,7 +21,7 @@ from precert.authorization.deciding.evidence import (
     holds,
     unpacked,
 )
-from precert.authorization.deciding.parties import party, provider_npis
+from precert.authorization.deciding.parties import contradicts, party, provider_doubts, provider_npis
 from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.resource_versions import counting
 from precert.authorization.deciding.standing import diagnosis_evidence
@@ -32,6 +32,7 @@ from precert.eligibility.directory import Directory, npis
 from precert.fhir import json
 from precert.fhir.bundle import BundleIndex, Entry, reference_of
 from precert.fhir.coding import codes
+from precert.fhir.dates import parse_date
 from precert.fhir.extension import extension, extension_value
 from precert.fhir.types import Element, Resource, elements, text
 from precert.fhir.versions import CURRENT
@@ -94,6 +95,9 @@ def read_request(
     if patient is not None:
         check_birth_date(patient, found)
     requester = named_party(index, claim, "provider", ("Organization", "Practitioner", "PractitionerRole"), found)
+    if requester is not None and contradicts(index, requester, resource["provider"]):
+        said = "The NPI in Claim.provider.identifier is none of the provider that it refers to. Correct one of them."
+        found.fault("business-rule", "provider-identifier", f"{claim.path}.provider.identifier", said)
     insurer = named_party(index, claim, "insurer", ("Organization",), found)
     coverage = named_coverage(index, claim, directory, found, required=not inquiry)
     diagnoses = _diagnoses(index, claim, whose, found)
@@ -126,6 +130,8 @@ def read_request(
     us = directory.is_us(insurer.resource if insurer else None, (resource["insurer"] or {}).get("identifier"))
     numbers = provider_npis(index, requester) if requester is not None else npis(resource["provider"])
     claim_identifiers, line_numbers = tokens(resource), line_numbers_of(resource)
+    days = [line.service_start for line in lines if line.service_start is not None]
+    day = min(days, default=parse_date(resource.get("created")))
     cancels = cancel_all or any(line.request == "cancel" for line in lines)
     return Submission(
         raw=raw,
@@ -145,6 +151,7 @@ def read_request(
             requester.resource if requester else None, _reference(requester, resource["provider"]), numbers
         ),
         requester_npis=tuple(numbers),
+        requester_doubts=tuple(provider_doubts(index, requester, resource["provider"], day)),
         requester_ids=tokens(requester.resource if requester else resource["provider"]),
         care_team_npis=tuple(care_team(index, claim)),
         track="expedited" if _level_of_service(resource) in _URGENT else "standard",
@@ -164,7 +171,7 @@ def read_request(
         warnings=tuple(found.warnings),
         orders=read_orders(index, claim, whose, lines, directory.crosswalk),
         payor_is_us=payor_is_us(index, coverage, directory) if coverage else None,
-        another_payer=another_payer(index, claim, coverage, directory),
+        another_payer=another_payer(index, claim, coverage, directory, day),
         is_beneficiary=whose.named(coverage.resource.get("beneficiary"), coverage, index) if coverage else None,
         patient_url=patient.full_url,
         not_counted=not_counted,

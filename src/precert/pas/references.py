@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from precert.authorization.deciding.parties import provider_npis
 from precert.authorization.deciding.person import named_as
 from precert.eligibility.directory import Directory
@@ -113,12 +115,14 @@ def payor_is_us(index: BundleIndex, coverage: Entry, directory: Directory) -> bo
     return True if True in told else None if not told or None in told else False
 
 
-def another_payer(index: BundleIndex, claim: Entry, coverage: Entry | None, directory: Directory) -> bool:
+def another_payer(
+    index: BundleIndex, claim: Entry, coverage: Entry | None, directory: Directory, day: date | None = None
+) -> bool:
     """Whether the insurer certainly means somebody else, or the Coverage's payors name, or may name, another payer."""
     insurer = _named(index, claim.resource.get("insurer"), claim)
     payors = elements(coverage.resource.get("payor")) if coverage is not None else []
     named = [_named(index, payor, coverage) for payor in payors if coverage is not None]
-    return directory.is_another(*insurer) or directory.shared(named)
+    return directory.is_another(*insurer, day) or directory.shared(named, day)
 
 
 def _named(index: BundleIndex, reference: object, origin: Entry) -> tuple[Resource | None, object]:

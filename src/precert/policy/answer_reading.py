@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -173,10 +173,13 @@ def _unit(rule: QuestionRule, quantity: Element, key: str) -> Fault | None:
     return None
 
 
-def untimely(authored: str | None, window: Window, within: str, received: date) -> Fault | None:
+def untimely(
+    authored: str | None, window: Window, within: str, received: date, instant: datetime | None = None
+) -> Fault | None:
     """Why answers of that time do not count, or ``None``: they are from the window that ends on the day of receipt.
 
     In: ``authored`` as the response says it; DTR makes it mandatory (dtr-questionnaireresponse, 1..1).
+    ``instant`` is when it was received, on the day ``received``: what names a time of day is compared with it.
     """
     if authored is None:
         said = "The response does not say when it was authored, so its answers do not count. Add authored."
@@ -186,7 +189,7 @@ def untimely(authored: str | None, window: Window, within: str, received: date) 
         return Fault(
             "authored-missing", "value", f"authored {authored[:40]!r} is not a dateTime; its answers do not count."
         )
-    if at.not_before > received:
+    if at.ahead(received, instant):
         said = f"The response was authored {authored[:40]}, after it was received; its answers do not count."
         return Fault("authored-future", "business-rule", said)
     if at.within(window.first_day(received), max(received, at.first)) is not True:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection, Hashable, Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -118,9 +118,30 @@ class Evidence:
             self._moment = next((found for path in times if (found := Moment.parse(_at(self.resource, path)))), None)
         return self._moment
 
-    def ahead(self, day: date) -> str | None:
-        """Which of the elements that say when it was, ended or was recorded lies after ``day``; ``None`` if none does."""
-        return ahead_of(self.resource, self.kind, day)
+    @property
+    def span(self) -> tuple[Moment | None, Moment | None]:
+        """The first and the last time at which it can have been: of a Period both its ends, else the one time twice.
+
+        ``None`` is an end that nobody knows: of a Period that does not say it, and both where the time is one that cannot
+        be read (``effectiveTiming``; ``issued`` beside it says when a result was released).
+        """
+        rule = EVIDENCE_TYPES.get(self.kind)
+        for path in rule.times if rule is not None else ():
+            base, dot, _ = path.rpartition(".")
+            if dot and isinstance(_at(self.resource, base), dict):
+                return Moment.parse(_at(self.resource, f"{base}.start")), Moment.parse(
+                    _at(self.resource, f"{base}.end")
+                )
+            if path == "issued" and any(key.startswith("effective") for key in self.resource):
+                break
+            if moment := Moment.parse(_at(self.resource, path)):
+                return moment, moment
+        return None, None
+
+    def ahead(self, day: date, at: datetime | None = None) -> str | None:
+        """Which of the elements that say when it was, ended or was recorded lies after the receipt (``day``, ``at``);
+        ``None`` if none does."""
+        return ahead_of(self.resource, self.kind, day, at)
 
     @property
     def refuted(self) -> bool:
@@ -139,12 +160,12 @@ class Evidence:
         return self._rejection
 
 
-def ahead_of(resource: Resource, kind: str, day: date) -> str | None:
+def ahead_of(resource: Resource, kind: str, day: date, received: datetime | None = None) -> str | None:
     """As :meth:`Evidence.ahead`, of a resource of this type."""
     rule = EVIDENCE_TYPES.get(kind)
     for path in rule.past if rule is not None else ():
         at = Moment.parse(_at(resource, path))
-        if at is not None and at.not_before > day:
+        if at is not None and at.ahead(day, received):
             return path
     return None
 
@@ -202,10 +223,10 @@ def _absent(value: object) -> bool:
 
 
 def _concept_codes(concept: object, systems: Collection[str] | None) -> set[str]:
-    """The codes of the codings that have one of ``systems`` or none at all; of all codings if there are only others."""
+    """The codes of the codings that have one of ``systems`` or none at all (of any system: ``None``)."""
     listed = [coding for one in elements(concept) for coding in elements(one.get("coding"))]
     own = [c for c in listed if systems is None or c.get("system") is None or c.get("system") in systems]
-    return {code for coding in own or listed if (code := text(coding.get("code"))) is not None}
+    return {code for coding in own if (code := text(coding.get("code"))) is not None}
 
 
 def _not_allowed(allowed: Allowed, resource: Resource, read: bool) -> Rejection | None:

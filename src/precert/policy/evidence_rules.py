@@ -18,7 +18,8 @@ Form = Literal["code", "concept"]
 class Allowed:
     """The codes of one element with which a resource counts. ``required``: without the element it does not count.
 
-    ``systems`` of a CodeableConcept: codings of other systems beside one of these are translations and are not read.
+    ``systems`` of a CodeableConcept: codings of other systems are not read (translations, or a local list whose words may
+    mean something else); one without a system is taken for one of these.
     """
 
     element: str

@@ -160,12 +160,17 @@ class CompiledFact:
         return _level([best, *others], provenance)
 
     def _at_the_end(self, search: Search, provenance: Provenance) -> _Level | None:
-        """The latest or the earliest result. One that cannot be read may have been it: then nothing is known."""
+        """The latest or the earliest result. One that cannot be read may have been it: then nothing is known.
+
+        What is not certainly older (for the earliest: newer) is its rival, whether or not its time shows that it counts.
+        """
         later = self.model.take == "latest"
-        ends = _newest([*search.found, *search.unreadable], lambda f: f.moment, later=later)
+        counting = [*search.found, *search.unreadable]
+        ends = _outermost([*counting, *search.unplaced], counting, later=later)
         unread = [one.reference for one in ends if one.value is None]
         if unread:
-            search.notes.append(f"{', '.join(dict.fromkeys(unread))}: is the {self.model.take}, and cannot be read")
+            told = "is, or may be," if any(one in ends for one in search.unplaced) else "is"
+            search.notes.append(f"{', '.join(dict.fromkeys(unread))}: {told} the {self.model.take}, and cannot be read")
             search.blocked = True
             return None
         return _level(ends, provenance)
@@ -183,7 +188,8 @@ def _level(found: Sequence[Found], provenance: Provenance) -> _Level:
     if len(values) == 1:
         return _Level(values, (found[0].reference,), provenance)
     who = tuple(dict.fromkeys(one.reference for one in found))
-    return _Level(values, who, provenance, f"{', '.join(who)}: results of the same time differ ({_said(values)})")
+    told = "results of the same time, or of times that cannot be put in order, differ"
+    return _Level(values, who, provenance, f"{', '.join(who)}: {told} ({_said(values)})")
 
 
 def _newest(items: Sequence[T], moment: Callable[[T], Moment | None], *, later: bool = True) -> list[T]:
@@ -196,6 +202,23 @@ def _newest(items: Sequence[T], moment: Callable[[T], Moment | None], *, later: 
     if end is None:
         return list(items)
     return [i for i in items if (at := moment(i)) is None or not (end.after(at) if later else at.after(end))]
+
+
+def _outermost(items: Sequence[Found], counting: Sequence[Found], *, later: bool) -> list[Found]:
+    """Those of ``items`` than which none of ``counting`` (some) is certainly later, or earlier: than the last (or first)
+    time at which they can have been. What has no such time may be any of them."""
+    pivot: Moment | None = None
+    starts = [at for one in counting if (at := one.start if later else one.end) is not None]
+    for at in sorted(starts, key=lambda at: at.first if later else at.last, reverse=later):
+        if pivot is None or (at.after(pivot) if later else pivot.after(at)):
+            pivot = at
+    if pivot is None:
+        return list(items)
+    return [
+        one
+        for one in items
+        if (at := one.end if later else one.start) is None or not (pivot.after(at) if later else at.after(pivot))
+    ]
 
 
 def _denials(search: Search) -> list[Found]:
@@ -236,7 +259,7 @@ def _attested(rule: QuestionRule, answer: Answer, context: LineContext, notes: l
     read: list[tuple[Moment | None, Reading, Answer]] = []
     undated: list[tuple[str, Reading]] = []
     for one in (answer, *answer.others):
-        late = untimely(one.authored, rule.window, rule.within, context.received)
+        late = untimely(one.authored, rule.window, rule.within, context.received, context.instant)
         reading = read_answer(rule, element_of(one, rule.kind))
         if late is None:
             read.append((Moment.parse(one.authored), reading, one))

@@ -7,6 +7,7 @@
 ``open-world``         a test that turns "not known" into true or false
 ``absent-clinical``    a clinical fact whose ``absent`` value alone makes a criterion fail
 ``raw-element``        an expression that reads the item's service as the sender wrote it, not as it was understood
+``code-system``        an expression that reads a code without its system
 ``ask-type``           the question's answer cannot be what the fact delivers
 ``range``              a number without ``min`` and ``max``, or compared with what lies outside them
 ``unit``               a number read from an Observation without its unit

@@ -57,6 +57,7 @@ def every_rule(
     yield from _leaves(policy)
     yield from _facts(policy)
     yield from _raw_elements(policy)
+    yield from _systems(policy)
     yield from _numbers(policy)
     yield from _closed_world(policy)
     yield from _medicare(policy)
@@ -146,6 +147,23 @@ def _raw_elements(policy: CompiledPolicy) -> Iterator[Raw]:
                 instead = _INSTEAD.get(found[1], "code, the billing code in its one spelling, without modifiers")
                 message = f"{found[1]} is what the sender wrote, in one of many spellings; read {instead}"
                 yield ("facts", name, key), "raw-element", "error", message
+
+
+_CODED = re.compile(r"\b(?:coding|class)\b.*\bcode\b", re.DOTALL)
+
+
+def _systems(policy: CompiledPolicy) -> Iterator[Raw]:
+    """The same code means something else in another system (E1300: ICD-10-CM E13.00, or a whirlpool of HCPCS)."""
+    for name, fact in policy.model.facts.items():
+        if fact.sources == ("Item",):  # what a policy can read of an item is normalized
+            continue
+        for key, expression in (("value", fact.value), ("where", fact.where)):
+            read = re.sub(r"'[^']*'", "''", expression or "")
+            if _CODED.search(read) and not re.search(r"\bsystem\b", read):
+                message = (
+                    "reads a code of any system; compare its system as well: where(system = '...' and code = '...')"
+                )
+                yield ("facts", name, key), "code-system", "error", message
 
 
 def _numbers(policy: CompiledPolicy) -> Iterator[Raw]:

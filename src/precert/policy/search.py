@@ -38,16 +38,22 @@ class Found:
     reference: str
     codes: frozenset[Any] = frozenset()
     named: bool = False  # a diagnosis that the request names, without a record of its own
+    start: Moment | None = (
+        None  # the first and the last time at which it can have been, where they count (latest, earliest)
+    )
+    end: Moment | None = None
 
 
 @dataclass(slots=True)
 class Search:
     """What the provider's resources, or the payer's, had to offer. ``blocked``: something is there that says neither
-    yes nor no. ``contested`` are resources that came in versions that differ. ``refuted`` and ``past`` are conditions that the patient does not have, or has no more."""
+    yes nor no. ``unplaced`` are those whose time does not show that they count, nor that they are too old: the newest
+    result may be among them. ``contested`` are resources that came in versions that differ. ``refuted`` and ``past`` are conditions that the patient does not have, or has no more."""
 
     found: list[Found] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unreadable: list[Found] = field(default_factory=list)
+    unplaced: list[Found] = field(default_factory=list)
     refuted: list[Found] = field(default_factory=list)
     past: list[Found] = field(default_factory=list)
     contested: list[str] = field(default_factory=list)
@@ -81,6 +87,7 @@ class Searcher:
         "_codes",
         "_converted",
         "_kind",
+        "_last",
         "_looks_at",
         "_only_there",
         "_range",
@@ -108,6 +115,7 @@ class Searcher:
         elif model.take not in ("exists", "count"):
             self._kind = model.ask.type if model.ask else "decimal" if numeric else None
         self._converted = {units.canonical(unit): by for unit, by in model.convert.items()}
+        self._last = model.take in ("latest", "earliest")
         self._only_there = model.take in ("exists", "count") and model.value is None and model.unit is None
 
     def search(self, context: LineContext, index: EvidenceIndex, payer: bool) -> Search:
@@ -129,7 +137,8 @@ class Searcher:
                 known = Found(False, evidence.moment, name, frozenset(evidence.codes))
                 (search.refuted if evidence.refuted else search.past).append(known)
             return
-        if not self._timely(evidence, context, search):
+        timely = self._timely(evidence, context, search)
+        if timely is False or (timely is None and not self._last):
             return
         if self._unless is not None and self._unless.matches((*evidence.codes, *evidence.component_codes())):
             note(f"{name}: says by a further code that it was taken under other conditions")
@@ -150,23 +159,24 @@ class Searcher:
         before = search.blocked
         search.blocked = False
         values = self._values(evidence, context, search)
-        search.found.extend(self._found(value, evidence) for value in values)
+        counts, unread = (search.found, search.unreadable) if timely else (search.unplaced, search.unplaced)
+        counts.extend(self._found(value, evidence) for value in values)
         if search.blocked:
-            search.unreadable.append(self._found(None, evidence))
+            unread.append(self._found(None, evidence))
         search.blocked = search.blocked or before
 
-    @staticmethod
-    def _found(value: Any, evidence: Evidence) -> Found:
+    def _found(self, value: Any, evidence: Evidence) -> Found:
         codes = frozenset(evidence.codes) if evidence.named else frozenset()
-        return Found(value, evidence.moment, evidence.reference, codes, evidence.named)
+        start, end = evidence.span if self._last else (None, None)
+        return Found(value, evidence.moment, evidence.reference, codes, evidence.named, start, end)
 
-    def _timely(self, evidence: Evidence, context: LineContext, search: Search) -> bool:
-        """Whether it is from before the service and the receipt, and inside the look-back."""
+    def _timely(self, evidence: Evidence, context: LineContext, search: Search) -> bool | None:
+        """Whether it is from before the service and the receipt, and inside the look-back; ``None``: its time does not tell."""
         name, note, moment = evidence.reference, search.notes.append, evidence.moment
-        if (element := evidence.ahead(context.received)) is not None:
+        if (element := evidence.ahead(context.received, context.instant)) is not None:
             note(f"{name}: {element} lies after the day on which the request was received")
             search.blocked = True  # the date is wrong, the thing may be there
-            return False
+            return None
         until = context.evidence_until
         own = evidence.kind in PAYER_SOURCES  # what was used up counts, whatever day the service is of
         if moment is None:
@@ -174,12 +184,12 @@ class Searcher:
                 return True
             note(f"{name}: has no date, so it cannot be shown to be within {self.model.within}")
             search.blocked = True
-            return False
+            return None
         ahead = evidence.kind in _AHEAD and self._window is None  # the plan authorizes what is to come
-        if moment.not_before > context.received and not ahead:
+        if moment.ahead(context.received, context.instant) and not ahead:
             note(f"{name}: dated {moment.first}, after the request was received")
             search.blocked = True  # the date is wrong, the thing may be there
-            return False
+            return None
         if until < context.received and moment.first > until and not own:
             note(f"{name}: dated {moment.first}, after the service of {until}")
             return False
@@ -193,7 +203,7 @@ class Searcher:
             search.blocked = True
         elif not inside:
             note(f"{name}: dated {moment.first}, older than {self.model.within}")
-        return inside is True
+        return inside
 
     def _fits(self, evidence: Evidence, context: LineContext, search: Search) -> bool:
         """Whether ``where`` is true of it."""

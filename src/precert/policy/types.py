@@ -9,7 +9,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -125,6 +125,7 @@ class LineContext:
     counted: Sequence[Counted] = ()  # the other lines of the request and the member's lines on record
     counted_complete: bool = True  # false: more is on record than could be read
     on_record: bool | None = None  # whether something of the same service can be renewed; None: not looked up
+    instant: datetime | None = None  # when it was received, where that is known to the instant; on the day ``received``
     key: str = ""  # what the auto-approval sample is drawn by (case and line); empty: patient, service and day
 
     def told(self, policy: str) -> LineContext:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines
 from precert.authorization.deciding.evidence import evidence_for
@@ -88,11 +88,13 @@ def decide(
     *,
     bound: Mapping[str, str] | None = None,
     counted: CountedLines = NOTHING_COUNTED,
+    at: datetime | None = None,
 ) -> Decided:
     """Decide about ``ask``.
 
     ``bound`` are the policy versions that a case is decided under (policy id to version), ``counted`` what counts beside the
-    line under limits and maxima: the other lines of the request, and what precert's own records hold for the member.
+    line under limits and maxima: the other lines of the request, and what precert's own records hold for the member. ``at`` is
+    the instant of the receipt, where it is known: what is dated after it does not count.
     """
     day = service_day(ask.line, received)
     who = who.on(day)
@@ -105,7 +107,7 @@ def decide(
         return Decided(day, who, service, doubted(_MESSAGE if ask.communication else _unknown(service), doubts))
     if (odd := _implausible(ask, subject, who, received)) is not None:
         return Decided(day, who, service, Decision(Outcome.REFER_NURSE, odd, reason_code=SERVICE_DATE))
-    context = line_context(ask, subject, who, rules, received, bound=bound, counted=counted, service=service)
+    context = line_context(ask, subject, who, rules, received, bound=bound, counted=counted, service=service, at=at)
     on_record = bool(context.on_record)
     decision = rules.catalogue.decide(context)
     if decision.outcome is Outcome.NOT_APPLICABLE and service.narrow:
@@ -171,6 +173,7 @@ def line_context(
     counted: CountedLines = NOTHING_COUNTED,
     service: Service | None = None,
     renews: bool = False,
+    at: datetime | None = None,
 ) -> LineContext:
     """What the rules may read about one line: as the member stands on the day of service.
 
@@ -192,7 +195,7 @@ def line_context(
         patient=patient_view(who.member.patient if who.member else subject.patient, day),
         coverage=who.coverage,
         requester=_requester(ask, rules.directory, item),
-        diagnoses=_diagnoses(ask, subject, received),
+        diagnoses=_diagnoses(ask, subject, received, at),
         evidence=[
             *evidence_for(ask.line, subject.evidence),
             *payer_evidence(who.member, received, counted.numbers),
@@ -204,19 +207,22 @@ def line_context(
         counted=counted.lines,
         counted_complete=counted.complete,
         on_record=on_record,
+        instant=at,
     )
 
 
-def _diagnoses(ask: Ask, subject: Subject, received: date) -> list[Element]:
+def _diagnoses(ask: Ask, subject: Subject, received: date, at: datetime | None) -> list[Element]:
     """The diagnoses of the line, but for those that were made or recorded after the receipt by what their Condition says."""
     said = (item.resource for item in subject.evidence if item.source == "request")
-    ahead = [condition.get("code") for condition in said if _ahead(condition, received)]
+    ahead = [condition.get("code") for condition in said if _ahead(condition, received, at)]
     return [concept for concept in ask.line.diagnoses if concept not in ahead] if ahead else list(ask.line.diagnoses)
 
 
-def _ahead(condition: Resource, received: date) -> bool:
+def _ahead(condition: Resource, received: date, at: datetime | None) -> bool:
     began = Moment.parse(condition.get("onsetDateTime"))
-    return ahead_of(condition, "Condition", received) is not None or (began is not None and began.not_before > received)
+    return ahead_of(condition, "Condition", received, at) is not None or (
+        began is not None and began.ahead(received, at)
+    )
 
 
 def _requester(ask: Ask, directory: Directory, item: Element) -> Element:

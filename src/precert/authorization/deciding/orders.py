@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 
 import msgspec
 
@@ -14,7 +15,7 @@ from precert.authorization.deciding import order_elements
 from precert.authorization.deciding.billing_codings import bare, billing_codings, modifiers_of
 from precert.authorization.deciding.order_amount import asked_for, line_amount
 from precert.authorization.deciding.order_elements import PERFORMERS, PROVIDERS, REQUESTERS, Named, is_open, parties
-from precert.authorization.deciding.parties import as_party, provider_npis
+from precert.authorization.deciding.parties import as_party, provider_doubts, provider_npis
 from precert.authorization.deciding.person import Patient, names_nobody
 from precert.authorization.deciding.request import NOBODY_ASKS, Ask
 from precert.authorization.deciding.service import line_code
@@ -138,7 +139,7 @@ def read_order(
             performer_npis=first.npis if first is not None else (),
             performer_known=first is not None,
             communication=entry.type == "CommunicationRequest",
-            doubts=tuple(_doubts(entry, index, requester)),
+            doubts=tuple(_doubts(entry, index, requester, start)),
             unsaid=() if entry.type in _NO_ORDERS else tuple(order_elements.unsaid(entry)),
             authored=() if entry.type in _NO_ORDERS else order_elements.authored(entry),
         ),
@@ -153,13 +154,15 @@ def read_order(
     )
 
 
-def _doubts(entry: Entry, index: BundleIndex, requester: Named | None) -> Iterator[str]:
+def _doubts(entry: Entry, index: BundleIndex, requester: Named | None, day: date | None) -> Iterator[str]:
     if (where := order_elements.place_doubt(entry, index)) is not None:
         yield where
     if entry.type in _NO_ORDERS:
         yield from order_elements.not_understood(entry)
         return
     yield from order_elements.doubts(entry)
+    if requester is not None:
+        yield from provider_doubts(index, requester.entry, requester.reference, day)
     who = requester.entry if requester is not None else None
     if (
         requester is not None

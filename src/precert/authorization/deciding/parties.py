@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from precert.authorization.record.case import Party
 from precert.eligibility.directory import npis
+from precert.eligibility.in_force import in_force
 from precert.fhir.bundle import BundleIndex, Entry
 from precert.fhir.types import Element, Resource, elements, text
 
@@ -38,6 +40,29 @@ def provider_npis(index: BundleIndex, named: Entry | None) -> list[str]:
         behind = index.resolve(named.resource.get(element), named)
         numbers += npis(behind.resource if behind else None)
     return list(dict.fromkeys(numbers))
+
+
+def provider_doubts(index: BundleIndex, named: Entry | None, reference: object, day: date | None) -> list[str]:
+    """Why it is not certain who a provider is, in sentences: an NPI that is not in force on ``day``, or two in one resource.
+    ``reference`` is the Reference that names it, with a logical identifier or without."""
+    found = [reference] if isinstance(reference, dict) else []
+    if named is not None:
+        behind = [index.resolve(named.resource.get(element), named) for element in ("practitioner", "organization")]
+        found += [named.resource, *(each.resource for each in behind if each is not None)]
+    doubts = []
+    for resource in found:
+        numbered = [i for i in elements(resource.get("identifier")) if npis({"identifier": [i]})]
+        if not all(in_force(each, day) for each in numbered):
+            doubts.append("An NPI of the requester is said not to be in force (use, period).")
+        if len(set(npis(resource))) > 1:
+            doubts.append("The requester carries two different NPIs: it is not certain who asks.")
+    return list(dict.fromkeys(doubts))
+
+
+def contradicts(index: BundleIndex, named: Entry, reference: Element) -> bool:
+    """Whether the logical NPI in a reference is none of those of the provider that it leads to."""
+    told, known = set(npis(reference)), set(provider_npis(index, named))
+    return bool(told and known) and not told <= known
 
 
 def human_names(name: Element) -> list[str]:

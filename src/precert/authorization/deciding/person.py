@@ -137,7 +137,8 @@ def _coverage_doubts(subject: Subject, member: Member, directory: Directory) -> 
     if text(coverage.get("status")) is not None and coverage.get("status") not in CURRENT_COVERAGE:
         yield f"The Coverage that was sent is {str(coverage.get('status'))[:40]!r}, not 'active'."
     named = any(member in directory.means(number.value) for number in numbers_of(coverage))
-    if subject.is_beneficiary is None and not named:
+    beneficiary = reference_of(coverage.get("beneficiary")) or ""
+    if subject.is_beneficiary is None and (not named or "://" in beneficiary):
         yield "Neither its beneficiary nor a member number says that the Coverage is the patient's."
 
 
@@ -235,6 +236,8 @@ class Patient:
         id = told[1] if told is not None else _uuid(target)
         if elsewhere:
             return False
+        if server is not None and self._server is None and not self.one_server:
+            return None  # an id is one of its server, and nobody knows of which the patient is
         if id in self._ids:  # unless several Patients of the bundle have it, so that nobody can tell which one is meant
             several = told is not None and any(len(index.called(*told)) > 1 for index in indexes)
             return None if several else True

@@ -9,6 +9,7 @@ from datetime import date
 from precert.authorization.deciding.person import CURRENT_COVERAGE, deaths
 from precert.authorization.record.case import LineRequest
 from precert.eligibility.directory import Directory
+from precert.eligibility.member_number import lapsed_numbers
 from precert.eligibility.model import HistoryEntry, Member, Plan, Provider
 from precert.fhir.coding import CodePattern, codes
 from precert.fhir.dates import parse_date, parse_last_day
@@ -50,6 +51,7 @@ class Standing:
     """Who the request is for and by, as the payer sees it. ``member`` is ``None`` for presented coverage.
 
     ``doubts`` say why it is not certain who the member is; ``deaths`` when the patient died, by each record that says so.
+    ``numbered`` are the resources that were sent with member numbers.
     """
 
     member: Member | None
@@ -59,6 +61,7 @@ class Standing:
     presented: Presented = field(default_factory=Presented)
     doubts: tuple[str, ...] = ()
     deaths: tuple[date | None, ...] = ()
+    numbered: tuple[Resource, ...] = ()
 
     def uncertain(self, line: LineRequest, received: date, granted: date | None = None) -> tuple[str, ...]:
         """Why a person has to look before ``line`` is answered with a yes; empty when nothing speaks against it.
@@ -70,10 +73,21 @@ class Standing:
         found = list(self.doubts)
         if any(died is None or died < last for died in self.deaths):
             found.append("The patient is recorded as deceased.")
+        if any(self._mine(number.value) for number in lapsed_numbers(first, *self.numbered)):
+            found.append(
+                "A member number that was sent is said not to be in force on the day of service (use, period)."
+            )
         ends = self.ends(first)
         if ends is not None and first <= ends < last:
             found.append(f"The coverage ends on {ends.isoformat()}, before the last day of service.")
         return tuple(found)
+
+    def _mine(self, number: str) -> bool:
+        """Whether a number is the member's, as it may be written on a card; of somebody presented every one is."""
+        if self.member is None:
+            return True
+        card = self.member.subscriber or self.member.id
+        return number.upper().startswith((self.member.id.upper(), card.upper()))
 
     def on(self, day: date) -> Standing:
         """The same on the day of service: a member whose plan changes is decided under the plan of that day."""
@@ -127,7 +141,16 @@ def standing(
     elif lob := _presented_lob(coverage):
         view = {"lob": lob}
     died = deaths(*((patient,) if patient else ()), *((member.patient,) if member else ()))
-    return Standing(member, plan, directory.provider(npis), view, Presented.read(coverage), doubts, died)
+    return Standing(
+        member,
+        plan,
+        directory.provider(npis),
+        view,
+        Presented.read(coverage),
+        doubts,
+        died,
+        tuple(filter(None, (patient, coverage))),
+    )
 
 
 def _view(plan: Plan) -> Element:

@@ -148,13 +148,15 @@ class ConsultService:
     ) -> Consulted:
         """Decide one order. A failure of the rules stays in this order and is said to be technical. ``counted`` is what
         counts beside it: the member's record and the other orders of the call."""
-        today = self.today()
+        now = self.runtime.now()
+        today = now.date()
         day = service_day(order.line, today)
         if identified.who is None or identified.trouble is not None:
             return Consulted(order, day, trouble=identified.trouble or "technical", text=identified.text)
         who = identified.who
         try:
-            decided = decide(order, subject, who, Rules(self.directory(), self.catalogue()), today, counted=counted)
+            rules = Rules(self.directory(), self.catalogue())
+            decided = decide(order, subject, who, rules, today, counted=counted, at=now)
         except Exception:  # whatever a rule does, the other orders must be answered, and this one says so
             log.exception("rules failed", code=order.line.code)
             return Consulted(order, day, trouble="technical", text="The coverage rules could not be evaluated.")

@@ -62,7 +62,7 @@ def changed_evidence(
         said: dict[str, None] = {}
         for day in days:
             before, after = (
-                _decision(service, line, each, who, bound, seen.counted(line.requested), day) for each in files
+                _decision(service, line, each, who, bound, seen.counted(line.requested), day, now) for each in files
             )
             if before is not None and after is not None:
                 said.update(dict.fromkeys(weakened(before, after)))
@@ -82,13 +82,15 @@ def _decision(
     bound: dict[str, str],
     counted: CountedLines,
     day: date,
+    now: datetime,
 ) -> Decision | None:
     """What the rules say about the line with ``file``; ``None`` when they fail, or nothing is decided (no active coverage)."""
     try:
         # as this version of the request has it: with the diagnoses that are named now
         asked = next((each for each in file.lines if each.sequence == line.sequence), line.requested)
         ask = file.ask(asked)
-        return decide(ask, file.subject, who, service.rules(), day, bound=bound, counted=counted).decision
+        at = now if day == now.date() else None
+        return decide(ask, file.subject, who, service.rules(), day, bound=bound, counted=counted, at=at).decision
     except Exception:  # whatever a rule does, the update must be taken in, and a person sees it
         log.exception("rules failed", line=line.sequence, code=line.requested.code)
         return None

@@ -178,7 +178,7 @@ class AuthorizationService:
             log.error("decision budget used up", line=line.sequence)
             return judge.engine_failure(under_review)
         try:
-            decided = decide(ask, submission.subject, who, self.rules(), today, bound=bound, counted=counted)
+            decided = decide(ask, submission.subject, who, self.rules(), today, bound=bound, counted=counted, at=now)
         except Exception:  # whatever a rule does, the request must be answered and a person must see it
             log.exception("rules failed", line=line.sequence, code=line.code)
             return judge.engine_failure(under_review)

@@ -117,6 +117,7 @@ class Submission:
     insurer_ids: tuple[str, ...] = ()  # system|value of the insurer
     claim_identifiers: tuple[str, ...] = ()  # system|value of the Claim alone
     line_numbers: Mapping[int | None, tuple[str, ...]] = field(default_factory=dict)  # of ours; None: on the Claim
+    requester_doubts: tuple[str, ...] = ()  # why it is not certain who asks
     performers: Mapping[Party, tuple[str, ...]] = field(default_factory=dict)  # all NPIs of the lines' providers
 
     def numbers_of(self, line: LineRequest) -> tuple[str, ...]:
@@ -150,7 +151,7 @@ class Submission:
         if performer is not None:
             npis = self.performers.get(performer, npis)
         order = self.orders.get(line.sequence, ReferencedOrder())
-        doubts = order.doubts
+        doubts = (*order.doubts, *self.requester_doubts)
         if not (self.requester_npis or self.requester_ids):
             doubts = (*doubts, NOBODY_ASKS)
         if (where := place_doubt(line.item)) is not None:
