@@ -154,12 +154,17 @@ def _asked_twice(run: Run) -> Verdict | None:
 
 
 def _goes_on(run: Run) -> Verdict | None:
-    """A further period under a policy for first requests, while the first one is on record."""
+    """A further period under a policy for first requests, while the first one is on record; or other days or another amount
+    in the place of what was authorized and has begun."""
+    for known in run.context.counted:
+        if known.same_line and (known.granted or known.was_granted):
+            reason = f"{known.reference} has begun on {known.start.isoformat()} and may have been used; this would replace it."
+            return Outcome.REFER_NURSE, reason, "continuation"
     if run.policy.model.applies.request != ("initial",):
         return None
     since = run.context.service_date - _CONTINUES
     for known in _of_same_service(run):
-        if known.granted and (known.end is None or known.end >= since):
+        if (known.granted or known.was_granted) and (known.end is None or known.end >= since):
             return Outcome.REFER_NURSE, _said_of_days(run.context, known), "continuation"
     return None
 
@@ -173,6 +178,8 @@ def _said_of_days(context: LineContext, known: Counted) -> str:
     if last < known.start:
         return f"{known.reference} authorizes this service from {start}; this request is for earlier days."
     until = f" to {end}" if end else " without an end"
+    if known.was_granted:
+        return f"{known.reference} authorized this service from {start}{until} and may have been used; it is asked for again."
     return f"{known.reference} authorizes this service already, from {start}{until}; these days are asked for again."
 
 
@@ -197,7 +204,7 @@ def _overlaps(run: Run, other: Counted) -> bool:
     context, grant = run.context, run.policy.grant
     last = context.service_end or (grant.last_day(context.service_date) if grant is not None else None)
     theirs = other.end
-    if theirs is None and not other.granted:
+    if theirs is None and not (other.granted or other.was_granted):
         theirs = (grant.last_day(other.start) if grant is not None else None) or other.start
     return (theirs is None or theirs >= context.service_date) and (last is None or other.start <= last)
 
