@@ -84,6 +84,23 @@ async def test_an_update_after_use_goes_to_a_person_and_says_what_stands(driver:
     assert actions(await driver.submit(pap("other", 100))) == {1: "A4"}
 
 
+async def test_siblings_on_record_count_under_one_maximum(driver: Driver) -> None:
+    """Two devices of one policy, asked for in two requests: found on record by what the policy counts together."""
+    first = pap("one", 7)
+    assert actions(await driver.submit(first)) == {1: "A1"}
+    other = item(1, "hcpcs|E0470", quantity=1, unit="months", start=day(20), place="12", trace="other")
+    assert actions(await driver.submit(request("two", [other]))) == {1: "A4"}
+
+
+@pytest.mark.parametrize(("apart", "modifiers"), [(1, ((), ())), (0, (("LT",), ("RT",)))])
+async def test_two_of_one_device_at_once_go_to_a_person(driver: Driver, apart: int, modifiers: Any) -> None:
+    items = [
+        cpap(1, n, start=day(7 + (n - 1) * apart), **({"modifiers": given} if given else {}))
+        for n, given in enumerate(modifiers, 1)
+    ]
+    assert actions(await driver.submit(request("both", items))) == {1: "A4", 2: "A4"}
+
+
 async def test_an_update_before_the_service_begins_is_decided_by_the_rules(driver: Driver) -> None:
     first = pap("early", 7)
     await driver.submit(first)
