@@ -16,9 +16,9 @@ from precert.authorization.deciding.terms import (
     Impossible,
     Measure,
     exceeds,
-    span_end,
 )
 from precert.authorization.record.case import LineRequest
+from precert.policy.spans import span_end
 from precert.policy.types import Grant
 
 TODAY = date(2026, 11, 20)

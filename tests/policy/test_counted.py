@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from policy.support import DAY, HCPCS, line, policy
 from precert.fhir.coding import CPT, Code
 from precert.policy.evaluate import evaluate
+from precert.policy.load import PolicyFileError
+from precert.policy.spans import span_end
 from precert.policy.types import Counted, EvidenceItem, Outcome
 
 E0601 = Code(HCPCS, "E0601")
@@ -46,14 +48,16 @@ def verdict(asked: Any, *counted: Counted, complete: bool = True, item: Any = No
     ("counted", "expected"),
     [
         ([], "approve"),
-        ([beside(1, start=DAY + timedelta(days=40))], "approve"),  # three in all, at different times
+        ([beside(1, start=DAY + timedelta(days=61))], "approve"),  # three in all, one after the other
+        ([beside(1, start=DAY + timedelta(days=60))], "refer-nurse"),  # the first two months end that day
         ([beside(1)], "refer-nurse"),  # the same days: a duplicate
         ([beside(2)], "refer"),
         ([beside(1, start=DAY + timedelta(days=40)), beside(1, start=DAY + timedelta(days=80))], "refer"),
         ([beside(None)], "refer"),  # who names no amount asks for all that is granted
         ([beside("one")], "refer-nurse"),
         ([beside(1, "bananas")], "refer-nurse"),
-        ([beside(1, modifiers=("RR",))], "approve"),  # another modifier: not a duplicate, and counted
+        ([beside(1, modifiers=("RR",))], "refer-nurse"),  # another modifier for the same months: two at once
+        ([beside(1, modifiers=("RR",), start=DAY + timedelta(days=61))], "approve"),  # one after the other, and counted
         ([beside(2, codes=(Code(HCPCS, "E0470"),))], "approve"),  # another service
         ([on_record(3)], "refer"),
         ([on_record(1)], "approve"),
@@ -201,3 +205,83 @@ def test_a_service_of_the_past_needs_the_policys_word(days_ago: int, retro: str 
     auth = {"required": True, **({"retro": retro} if retro else {})}
     context = line(answers={"ok": True}, service_date=DAY - timedelta(days=days_ago))
     assert evaluate(policy(auth=auth), context).outcome.value == outcome
+
+
+BED, OTHER = Code(HCPCS, "E0260"), Code(HCPCS, "E0250")
+DEVICE, SUPPLIES = Code(HCPCS, "E2103"), Code(HCPCS, "A4239")
+PATTERNS = ["hcpcs|E0260", "hcpcs|E0250", "hcpcs|E2103", "hcpcs|A4239"]
+LISTS = [["hcpcs|E0260", "hcpcs|E0250"], ["hcpcs|A4239"]]
+
+
+@pytest.mark.parametrize(
+    ("counted_as", "own", "other", "together"),
+    [
+        (None, BED, OTHER, True),
+        ("policy", BED, SUPPLIES, True),
+        ("policy", BED, E0601, False),  # not of this policy
+        ("code", BED, OTHER, False),
+        ("code", BED, BED, True),
+        (LISTS, BED, OTHER, True),
+        (LISTS, BED, SUPPLIES, False),
+        (LISTS, SUPPLIES, SUPPLIES, True),
+        (LISTS, DEVICE, BED, True),  # on no list: with all
+        (LISTS, SUPPLIES, DEVICE, True),
+        (LISTS, BED, E0601, False),
+    ],
+)
+@pytest.mark.parametrize("known", ["request", "record", "cancelled after it began"])
+def test_a_maximum_counts_the_services_that_the_policy_counts_together(
+    counted_as: Any, own: Code, other: Code, together: bool, known: str
+) -> None:
+    grant = {"period": "60 days", "max_quantity": 10, "unit": "visits"} | (
+        {"counted": counted_as} if counted_as else {}
+    )
+    tried = policy(grant=grant, applies={"services": PATTERNS})
+    flags = {
+        "request": {"start": DAY + timedelta(days=1), "same_request": True},
+        "record": {"granted": True, "same_request": False},
+        "cancelled after it began": {"was_granted": True, "same_request": False},
+    }[known]
+    each = beside(6, "visits", codes=(other,), **flags)
+    found = evaluate(tried, line(f"hcpcs|{own.code}", quantity=5, answers={"ok": True}, counted=[each]))
+    assert found.outcome.value == ("refer" if together else "approve")
+
+
+@pytest.mark.parametrize(
+    ("grant", "said"),
+    [
+        ({"max_quantity": 1, "counted": [["hcpcs|E0470"]]}, "does not stand under applies.services"),
+        ({"max_quantity": 1, "counted": [["hcpcs|E0601"], ["hcpcs|E0601"]]}, "more than one list"),
+        ({"period": "60 days", "counted": "code"}, "there is no max_quantity"),
+        ({"max_quantity": 1, "counted": "line"}, "counted"),
+        ({"max_quantity": 1, "counted": [[]]}, "counted"),
+    ],
+)
+def test_what_a_maximum_counts_is_checked_when_the_policy_is_read(grant: dict[str, Any], said: str) -> None:
+    with pytest.raises(PolicyFileError) as refused:
+        policy(grant=grant)
+    assert said in str(refused.value)
+
+
+@given(
+    st.integers(1, 6),
+    st.integers(1, 6),
+    st.integers(-200, 200),
+    st.sampled_from([(), ("LT",)]),
+    st.sampled_from([BED, OTHER]),
+)
+def test_two_for_the_same_months_are_two(
+    mine: int, theirs: int, gap: int, modifiers: tuple[str, ...], code: Code
+) -> None:
+    """Amounts in time whose days meet are never approved beside each other, whatever the sum is."""
+    start = DAY + timedelta(days=gap)
+    tried = policy(grant={"period": "13 months", "max_quantity": 13, "unit": "months"}, applies={"services": PATTERNS})
+    each = beside(theirs, "months", codes=(code,), start=start, modifiers=modifiers)
+    found = evaluate(tried, line("hcpcs|E0260", quantity=mine, answers={"ok": True}, counted=[each]))
+    ends = span_end(DAY, Decimal(mine), "months"), span_end(start, Decimal(theirs), "months")
+    assert ends[0] is not None
+    assert ends[1] is not None
+    meet = start <= ends[0] and ends[1] >= DAY
+    assert (found.outcome is Outcome.APPROVE) is not meet
+    if meet:
+        assert found.reason_code == "duplicate"

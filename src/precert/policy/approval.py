@@ -8,17 +8,18 @@ from decimal import Decimal
 
 from precert.fhir.types import elements
 from precert.policy.amounts import MOST, Amount, read, total, unit_of
+from precert.policy.beside import at_once, of_same_grant, of_same_service, overlaps, same_days
 from precert.policy.logic import Leaf, leaves
 from precert.policy.periods import Window
 from precert.policy.run import Run
 from precert.policy.scope import service_codes
+from precert.policy.spans import TIMES
 from precert.policy.types import Counted, LineContext, Outcome
 
 Verdict = tuple[Outcome, str, str | None]
 """Outcome, the sentence why, reason code."""
 _PURCHASE = frozenset({"NU", "UE"})
 """HCPCS modifiers of what is bought, new or used; what is rented counts in the time that it is rented for."""
-_TIMES = frozenset({"days", "weeks", "months", "quarters", "years"})
 _CONTINUES = timedelta(days=90)
 """For so long after an authorization ended, the same service asked for again goes on rather than begins."""
 
@@ -73,7 +74,7 @@ def uncountable(run: Run) -> Verdict | None:
     grant = run.policy.grant
     unit = unit_of(grant.unit) if grant is not None else None
     bought = _PURCHASE & frozenset(run.context.item.get("modifiers", ()))
-    if unit in _TIMES and asked.unit == "units" and bought:
+    if unit in TIMES and asked.unit == "units" and bought:
         reason = f"The request is for a purchase ({', '.join(sorted(bought))}), the grant counts {unit}; a person compares them."
         return Outcome.REFER_NURSE, reason, "unit"
     if unit is not None and asked.within(Amount(MOST, unit)) is None:
@@ -91,7 +92,7 @@ def _over_grant(run: Run) -> Verdict | None:
     unit = unit_of(grant.unit) or "units"
     most = Amount(grant.max_quantity, unit)
     context = run.context
-    counted = [c for c in _of_same_service(run) if c.same_request or _overlaps(run, c)]
+    counted = [c for c in of_same_grant(run) if c.same_request or overlaps(run, c)]
     quantity = context.item.get("quantity")
     # who names no amount asks for all that the grant gives
     own = read(quantity) if quantity is not None else most
@@ -114,7 +115,7 @@ def _beyond_period(run: Run) -> Verdict | None:
     """A service that is asked for longer than the policy grants, or in days that do not hold the time that is asked for."""
     context, grant = run.context, run.policy.grant
     asked = read(context.item.get("quantity")) if context.service_end is not None else None
-    if asked is not None and context.service_end is not None and asked.unit in _TIMES:
+    if asked is not None and context.service_end is not None and asked.unit in TIMES:
         days = Decimal((context.service_end - context.service_date).days + 1)
         if asked.within(Amount(2 * days, "days")) is False:
             return Outcome.REFER_NURSE, f"Asked for {_said(asked)} in {days} days: the two do not fit.", "amount"
@@ -143,23 +144,31 @@ def _out_of_time(run: Run) -> Verdict | None:
 
 
 def _asked_twice(run: Run) -> Verdict | None:
-    """The very service of another line of the request, for the same days."""
+    """The very service of another line of the request, for the same days; or two at once of what is counted in time."""
     mine = frozenset(run.context.item.get("modifiers", ()))
-    for other in _of_same_service(run):
-        alike = other.same_request and frozenset(other.modifiers) == mine
-        if alike and _same_days(run, other):
+    for other in of_same_service(run):
+        alike = other.same_request and not other.same_line and frozenset(other.modifiers) == mine
+        if alike and same_days(run, other):
             reason = f"The same service stands in {other.reference} for the same days: a possible duplicate."
             return Outcome.REFER_NURSE, reason, "duplicate"
+    if (beside := at_once(run)) is not None:
+        reason = f"{beside.reference} is for some of the same days: two at once, not one for longer."
+        return Outcome.REFER_NURSE, reason, "duplicate"
     return None
 
 
 def _goes_on(run: Run) -> Verdict | None:
-    """A further period under a policy for first requests, while the first one is on record."""
+    """A further period under a policy for first requests, while the first one is on record; or other days or another amount
+    in the place of what was authorized and has begun."""
+    for known in run.context.counted:
+        if known.same_line and (known.granted or known.was_granted):
+            reason = f"{known.reference} has begun on {known.start.isoformat()} and may have been used; this would replace it."
+            return Outcome.REFER_NURSE, reason, "continuation"
     if run.policy.model.applies.request != ("initial",):
         return None
     since = run.context.service_date - _CONTINUES
-    for known in _of_same_service(run):
-        if known.granted and (known.end is None or known.end >= since):
+    for known in of_same_service(run):
+        if (known.granted or known.was_granted) and (known.end is None or known.end >= since):
             return Outcome.REFER_NURSE, _said_of_days(run.context, known), "continuation"
     return None
 
@@ -173,33 +182,9 @@ def _said_of_days(context: LineContext, known: Counted) -> str:
     if last < known.start:
         return f"{known.reference} authorizes this service from {start}; this request is for earlier days."
     until = f" to {end}" if end else " without an end"
+    if known.was_granted:
+        return f"{known.reference} authorized this service from {start}{until} and may have been used; it is asked for again."
     return f"{known.reference} authorizes this service already, from {start}{until}; these days are asked for again."
-
-
-def _of_same_service(run: Run) -> list[Counted]:
-    """What counts beside the line and is the same service."""
-    if not run.context.counted:
-        return []
-    own = frozenset(service_codes(run.context.item))
-    return [other for other in run.context.counted if not own.isdisjoint(other.codes)]
-
-
-def _same_days(run: Run, other: Counted) -> bool:
-    """Whether the days asked for have one in common; without an end the first day is meant."""
-    context = run.context
-    return other.start <= (context.service_end or context.service_date) and context.service_date <= (
-        other.end or other.start
-    )
-
-
-def _overlaps(run: Run, other: Counted) -> bool:
-    """Whether the other line's days and the days that the policy would grant have one in common."""
-    context, grant = run.context, run.policy.grant
-    last = context.service_end or (grant.last_day(context.service_date) if grant is not None else None)
-    theirs = other.end
-    if theirs is None and not other.granted:
-        theirs = (grant.last_day(other.start) if grant is not None else None) or other.start
-    return (theirs is None or theirs >= context.service_date) and (last is None or other.start <= last)
 
 
 def _said(amount: Amount) -> str:

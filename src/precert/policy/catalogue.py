@@ -114,12 +114,13 @@ class Catalogue:
         return tuple(one for one in found if one.counts_for(context))
 
     def counted_with(self, services: Iterable[Code]) -> frozenset[Code] | None:
-        """The services that a limit counts together with any of ``services``, those among them; ``None`` for any service."""
+        """The services that a limit or a grant's maximum counts together with any of ``services``, those among them; ``None``
+        for any service."""
         wanted = tuple(map(normal, services))
         found = set(wanted)
         for policy_id in self._index.candidates(wanted):
             for policy in self.versions(policy_id):
-                if policy.model.role == "limit":
+                if policy.model.role == "limit" or policy.counts_siblings:
                     listed = None if policy.model.applies.any_service else policy.services.listed
                     if listed is None:
                         return None

@@ -7,12 +7,13 @@ named must be declared, ids must not repeat.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from typing import Literal
 
+from precert.fhir.coding import Code
 from precert.fhir.path import PathSyntaxError
 from precert.policy.codeset import CodeSet, ValueSets
 from precert.policy.expression import Expression
@@ -78,6 +79,25 @@ class CompiledPolicy:
         self.diagnoses = CodeSet(model.applies.diagnosis, value_sets)
         self.grant = _grant(model)
         self.modifiers = _modifiers(model)
+        counted = model.grant.counted if model.grant is not None else "policy"
+        self._groups = () if isinstance(counted, str) else tuple(CodeSet(each, value_sets) for each in counted)
+        self._each_code = counted == "code"
+
+    @property
+    def counts_siblings(self) -> bool:
+        """Whether the grant's maximum counts other services together with the one that is asked for."""
+        return self.grant is not None and self.grant.max_quantity is not None and not self._each_code
+
+    def counts_together(self, own: Iterable[Code], other: Iterable[Code]) -> bool:
+        """Whether the grant's maximum counts two services (normalized codes) together, ``own`` being one of the policy's."""
+        own, other = frozenset(own), frozenset(other)
+        if own & other or self._each_code:
+            return bool(own & other)
+        if not (self.model.applies.any_service or self.services.matches(other)):
+            return False
+        mine = {n for n, group in enumerate(self._groups) if group.matches(own)}
+        theirs = {n for n, group in enumerate(self._groups) if group.matches(other)}
+        return not mine or not theirs or bool(mine & theirs)
 
     @property
     def id(self) -> str:
@@ -204,6 +224,24 @@ def _check(model: Policy, source: Source) -> Iterator[Problem]:
                 if node.id in seen:
                     yield source.problem((*path, "id"), f"{node.id} is already the id of line {seen[node.id]}")
                 seen.setdefault(node.id, line)
+    yield from _check_counted(model, source)
     for index, rule in enumerate(model.alternatives):
         if rule.when is not None:
             yield from _expression(rule.when, ("alternatives", index, "when"), source, declared, True)
+
+
+def _check_counted(model: Policy, source: Source) -> Iterator[Problem]:
+    """``grant.counted``: there is a maximum, and its lists name services of the policy, each once."""
+    counted = model.grant.counted if model.grant is not None else "policy"
+    if model.grant is None or counted == "policy":
+        return
+    path: KeyPath = ("grant", "counted")
+    if model.grant.max_quantity is None:
+        yield source.problem(path, "counted says what max_quantity counts, and there is no max_quantity")
+    written = [pattern for group in counted for pattern in group] if not isinstance(counted, str) else []
+    services = () if model.applies.any_service else model.applies.services
+    for pattern in dict.fromkeys(written):
+        if pattern not in services:
+            yield source.problem(path, f"{pattern} does not stand under applies.services")
+        if written.count(pattern) > 1:
+            yield source.problem(path, f"{pattern} stands in more than one list")

@@ -8,6 +8,7 @@
 ``proc meds docs``    Procedure, MedicationRequest, DocumentReference: ``code``, ``at``, ``status``, ``more``
 ``enc reports``       Encounter, DiagnosticReport: the same
 ``claims auths``      what the payer holds: ``code``, ``units``, ``at``, ``more``
+``beside``            other lines of the request: ``code``, ``qty``, ``unit``, ``at`` (first day, default ``0d``)
 ``answers``           attested answers by fact name
 ``age patient``       years (default 70); further elements of the Patient
 ``coverage``          ``lob``, ``state``, ``plan`` (default: the policy's first of each), ``funding``
@@ -29,7 +30,7 @@ from precert.fhir.types import Element, Resource
 from precert.policy.codeset import normal
 from precert.policy.item import item_view
 from precert.policy.model import Policy
-from precert.policy.types import Answer, EvidenceItem, LineContext
+from precert.policy.types import Answer, Counted, EvidenceItem, LineContext
 
 DEFAULT_DAY = date(2026, 11, 2)
 _DEFAULT_AGE = 70
@@ -46,6 +47,7 @@ _KEYS = frozenset(
         "reports",
         "claims",
         "auths",
+        "beside",
         "answers",
         "age",
         "patient",
@@ -154,6 +156,24 @@ def _evidence(given: Mapping[str, Any], asof: date) -> list[EvidenceItem]:
     return evidence
 
 
+def _beside(given: Mapping[str, Any], asof: date) -> list[Counted]:
+    """Other lines of the request. In plain units, as the item itself, unless they name another."""
+    lines: list[Counted] = []
+    for number, written in enumerate(given.get("beside", ()), 2):
+        amount = {"value": written["qty"], **({"unit": written["unit"]} if "unit" in written else {})}
+        lines.append(
+            Counted(
+                reference=f"line {number} of this request",
+                codes=(normal(next(codes(_concept(written["code"])))),),
+                since=asof,
+                start=date.fromisoformat(_day(asof, written.get("at", "0d"))),
+                quantity=amount,
+                same_request=True,
+            )
+        )
+    return lines
+
+
 def _coverage(policy: Policy) -> Element:
     """A coverage that the policy is for."""
     applies = policy.applies
@@ -193,6 +213,7 @@ def unfold(given: Mapping[str, Any], policy: Policy) -> LineContext:
                 name: Answer(value, f"QuestionnaireResponse/test#{name}", authored=asof.isoformat())
                 for name, value in answers.items()
             },
+            counted=_beside(given, asof),
         )
     except KeyError as error:
         raise FixtureError(f"{error.args[0]} is missing") from error

@@ -259,11 +259,13 @@ class Node(_Strict):
 
 
 class GrantTerms(_Strict):
-    """What an approval gives."""
+    """What an approval gives. ``counted`` says what the maximum counts together: all services of the policy, each code by
+    itself, or the services of each list (a service on none is counted with all)."""
 
     period: Annotated[str, AfterValidator(_period)] | None = None
     max_quantity: Decimal | None = Field(default=None, gt=0)
     unit: str | None = None
+    counted: Literal["policy", "code"] | tuple[Annotated[tuple[Pattern, ...], Field(min_length=1)], ...] = "policy"
     next_review: str | None = None
     fast_path: str | None = None
     on_stop: str | None = None

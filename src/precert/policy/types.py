@@ -82,7 +82,8 @@ class Counted:
 
     ``codes`` and ``modifiers`` name its service, normalized. ``quantity`` (a FHIR Quantity) is what was granted, else
     asked; ``None`` when nobody said. ``since`` is the day of its decision or receipt, ``reference`` names it for people.
-    ``granted``: it is an authorization on record; ``same_request``: it stands in the request that is being decided.
+    ``granted``: it is an authorization on record; ``was_granted``: it was one, which began before it was given up or replaced;
+    ``same_request``: it stands in the request that is being decided; ``same_line``: it was given for the very line.
     """
 
     reference: str
@@ -93,7 +94,9 @@ class Counted:
     quantity: Element | None = None
     modifiers: tuple[str, ...] = ()
     granted: bool = False
+    was_granted: bool = False
     same_request: bool = False
+    same_line: bool = False
     order: str | None = None  # the order it was given for, as far as that is known
 
 

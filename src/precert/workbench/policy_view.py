@@ -162,12 +162,19 @@ def _grant(policy: CompiledPolicy) -> list[tuple[str, str]]:
     found = [
         ("Period", terms.period),
         ("At most", most),
+        ("Counted together", _together(terms.counted) if most else ""),
         ("Next review", terms.next_review),
         ("Fast path", terms.fast_path),
         ("When it stops", terms.on_stop),
         ("Note", terms.note),
     ]
     return [(label, shown) for label, shown in found if shown]
+
+
+def _together(counted: str | tuple[tuple[str, ...], ...]) -> str:
+    if isinstance(counted, str):
+        return {"policy": "all services of the policy", "code": "each code by itself"}[counted]
+    return "; ".join(", ".join(group) for group in counted)
 
 
 def policy_json(policy: CompiledPolicy, today: date) -> Element:

@@ -12,17 +12,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from precert.authorization.deciding.given import Given, given
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.record.case import Case, Line, LineRequest
-from precert.authorization.record.lifecycle import lifecycle
 from precert.fhir.types import Element, Resource
 from precert.policy.amounts import read
 from precert.policy.types import Counted, EvidenceItem
 
-COUNTS = lifecycle().in_force | {"exempt"}
-"""The states of lines whose units are used up or free of authorization: what was denied or given up counts for nothing."""
 MOST_BESIDE = 100
 """How many lines of one request are counted beside each other: each is held against all, so the work grows as a square."""
 
@@ -76,29 +74,73 @@ def order_key(submitter: str, member: str | None, reference: str | None) -> str 
 
 
 def on_record(cases: Iterable[tuple[Case, Line]], complete: bool = True) -> CountedLines:
-    """The lines of ``cases`` that count. Lines that only repeat another's authorization are not counted twice."""
-    kept = [(case, line) for case, line in cases if line.state in COUNTS and line.rests_on is None]
-    numbers = frozenset(line.authorization.number for _, line in kept if line.authorization is not None)
-    return CountedLines(tuple(_recorded(case, line) for case, line in kept), complete, numbers)
+    """What the lines of ``cases`` were given, and is in force or may have been used. Lines that only repeat another's
+    authorization are not counted twice."""
+    counted: list[Counted] = []
+    numbers: set[str] = set()
+    for case, line in cases:
+        received = case.opened.received.date()
+        kept = [one for one in given(case, line) if one.until is None or one.begun(received, one.until)]
+        counted += together(_recorded(case, line, one) for one in kept)
+        numbers |= {one.authorization.number for one in kept if one.authorization is not None}
+    return CountedLines(tuple(counted), complete, frozenset(numbers))
 
 
-def _recorded(case: Case, line: Line) -> Counted:
-    granted, requested = line.authorization, line.requested
+def used(case: Case, line: Line, today: date) -> list[Counted]:
+    """What ``line`` was given and may have used by ``today``: it counts beside what is asked for in its place."""
+    received = case.opened.received.date()
+    begun = [one for one in given(case, line) if one.begun(received, today)]
+    return together(replace(_recorded(case, line, one), same_line=True) for one in begun)
+
+
+def together(several: Iterable[Counted]) -> list[Counted]:
+    """What one line was given, in this order. Of two that begin on one day for the same service, the one was changed into the
+    other: the greater amount counts. Amounts that cannot be compared are both counted."""
+    kept: list[Counted] = []
+    for each in several:
+        merged = _merged(kept[-1], each) if kept else None
+        kept[-1 if merged is not None else len(kept) :] = [merged or each]
+    return kept
+
+
+def _merged(before: Counted, after: Counted) -> Counted | None:
+    same = (before.start, before.codes, before.modifiers) == (after.start, after.codes, after.modifiers)
+    if not same or (before.quantity is None) is not (after.quantity is None):
+        return None
+    ends = [before.end, after.end]
+    last = None if None in ends else max(end for end in ends if end is not None)
+    authorized = before.granted or before.was_granted
+    after = replace(after, end=last, was_granted=after.was_granted or (authorized and not after.granted))
+    if before.quantity is None:
+        return after
+    one, other = read(before.quantity), read(after.quantity)
+    if one is None or other is None:
+        return None
+    if one.within(other):
+        return after
+    return replace(after, quantity=before.quantity) if other.within(one) else None
+
+
+def _recorded(case: Case, line: Line, one: Given) -> Counted:
+    granted, requested = one.authorization, one.requested
     service = kept(requested)
     received = case.opened.received.date()
     quantity = _amount(requested)
     if granted is not None:
         quantity = _quantity(granted.quantity, granted.unit)
     name = f"authorization {granted.number}" if granted is not None else f"case {case.number} line {line.sequence}"
+    if one.until is not None:
+        name += f" (until {one.until.isoformat()})"
     return Counted(
         reference=name,
         codes=service.codes,
         modifiers=service.modifiers,
         since=granted.issued if granted is not None else received,
-        start=granted.start if granted is not None else service_day(requested, received),
+        start=one.start(received),
         end=granted.end if granted is not None else requested.service_end,
         quantity=quantity,
-        granted=granted is not None,
+        granted=granted is not None and one.until is None,
+        was_granted=granted is not None and one.until is not None,
         order=order_key(case.opened.submitter, case.opened.member, line.order),
     )
 

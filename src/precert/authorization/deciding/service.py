@@ -6,7 +6,7 @@ an absent rule says nothing about a service that nobody identified.
 
 A service is known by one code that is well-formed in a billing system, or that the plan's crosswalk leads to. All codings of
 an item that are understood have to lead to that one service; what is said of parts of it (``detail``, ``subDetail``, a range of
-codes) has to be the same service. Some codes only narrow a service down, or say how it is supplied: a service type or revenue
+codes) has to be the same service, and a detail's amount that of the item. Some codes only narrow a service down, or say how it is supplied: a service type or revenue
 code beside the service, an NDC without a crosswalk entry. They identify it only where a policy names them (``weak``). So it is
 with codes that stand for the service and only say of what kind it is (``vague``).
 
@@ -30,6 +30,7 @@ from precert.fhir.extension import extension_value
 from precert.fhir.systems import CPT, HCPCS, ICD10PCS, NDC, REVENUE, X12_SERVICE_TYPE
 from precert.fhir.types import Element, elements
 from precert.fhir.unlisted import UNLISTED
+from precert.policy.amounts import read
 from precert.policy.item import item_view
 
 RANGE_END = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/extension-productOrServiceCodeEnd"
@@ -194,16 +195,36 @@ def _beside(item: Element, own: Sequence[Code], crosswalk: Crosswalk = _NONE, da
         if part.trouble or not part.codes or part.codes[0] not in own:
             what = part.codes[0].code if part.known else "something else than the item's own service"
             return f"{where} asks for {what}; a person decides about an item that holds more than one service."
+    return _other_amount(item)
+
+
+def _other_amount(item: Element) -> str:
+    """Which part of an item states an amount that is not the item's own, as the trouble that it makes; empty when none."""
+    own = read(item.get("quantity"))
+    for where, part in _details(item):
+        quantity = part.get("quantity")
+        if quantity is None:
+            continue
+        stated = read(quantity)
+        same = own is not None and stated is not None and own.value == stated.value
+        # plain units are of what the item counts
+        if not (same and own and stated and stated.unit in (own.unit, "units")):
+            return f"{where} states another amount than its item; a person decides which is meant."
     return ""
+
+
+def _details(item: Element) -> Iterator[tuple[str, Element]]:
+    """The details of an item and their details, with where each stands."""
+    for n, detail in enumerate(elements(item.get("detail"))):
+        yield f"detail[{n}]", detail
+        for m, part in enumerate(elements(detail.get("subDetail"))):
+            yield f"detail[{n}].subDetail[{m}]", part
 
 
 def _parts(item: Element, crosswalk: Crosswalk, day: date | None) -> Iterator[tuple[str, Service]]:
     """What else the item asks for, with where it stands: details, their details, the end of a range, program codes."""
-    for n, detail in enumerate(elements(item.get("detail"))):
-        where = f"detail[{n}]"
-        yield where, _concept(detail.get("productOrService"), crosswalk, day)
-        for m, part in enumerate(elements(detail.get("subDetail"))):
-            yield f"{where}.subDetail[{m}]", _concept(part.get("productOrService"), crosswalk, day)
+    for where, part in _details(item):
+        yield where, _concept(part.get("productOrService"), crosswalk, day)
     end = extension_value(item, RANGE_END)
     if end is not None:
         yield "The range of codes", _concept(end, crosswalk, day)

@@ -16,6 +16,7 @@ from precert.authorization.record.case import LineRequest
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.policy.amounts import Amount, unit_of
 from precert.policy.periods import Period
+from precert.policy.spans import span_end
 from precert.policy.types import Grant
 
 MOST_DAYS = 3 * 366
@@ -26,10 +27,6 @@ FREE_START_DAYS = 30
 """A request that names no day may be granted from any day this soon."""
 UNASKED_DAYS = 366
 """What may be granted without an exception when neither the request nor the policy names a time."""
-
-_MONTHS = {"months": 1, "quarters": 3, "years": 12}
-_DAYS = {"days": 1, "weeks": 7}
-_DAYS_IN = _DAYS | {"months": 30, "quarters": 91, "years": 365}
 
 
 class Impossible(ValueError):
@@ -218,23 +215,6 @@ class Measure:
         if terms.end is None or terms.end > limit:
             found.append(f"to {terms.end}, and the last day {'allowed' if policy else 'asked for'} is {limit}")
         return found
-
-
-def span_end(start: date, amount: Decimal | None, unit: str | None) -> date | None:
-    """The last day of ``amount`` days, weeks, months or years from ``start``; ``None`` if ``unit`` counts no time."""
-    kind = unit_of(unit)
-    if amount is None or kind not in _DAYS_IN:
-        return None
-    if not amount.is_finite() or amount > 100_000:
-        return date.max
-    if amount <= 0:
-        return start
-    whole = int(amount)
-    days = int((amount - whole) * _DAYS_IN[kind]) + whole * _DAYS.get(kind, 0)
-    months = whole * _MONTHS.get(kind, 0)
-    end = Grant(period_months=months).last_day(start) if months else None
-    end = end or start - timedelta(days=1)
-    return date.max if (date.max - end).days <= days else max(start, end + timedelta(days=days))
 
 
 def exceeds(amount: Decimal, unit: str | None, most: Decimal, most_unit: str | None, start: date) -> bool | None:

@@ -257,6 +257,7 @@ class Case(msgspec.Struct, kw_only=True):
         claims = {self.opened.claim}
         identifiers = set(self.opened.identifiers)
         rests: set[str] = set()
+        codes = {line.requested.code for line in self.ordered}
         for event in self.events:
             granted = event.authorization.number if event.authorization is not None else None
             if event.ev == REPEATS:
@@ -269,6 +270,7 @@ class Case(msgspec.Struct, kw_only=True):
                 identifiers.update(event.updated.identifiers)
             if event.requested is not None:
                 identifiers.update(traced(event.requested))
+                codes.add(event.requested.code)  # also of an earlier version: what was given for it may have been used
         return {
             "number": sorted(numbers),
             "identifier": sorted(identifiers),
@@ -276,7 +278,7 @@ class Case(msgspec.Struct, kw_only=True):
             "claim": sorted(claim for claim in claims if claim),
             "member": sorted({n for n in (self.opened.member, *self.opened.member_numbers) if n}),
             "state": sorted(self.queues),
-            "code": sorted({line.requested.code for line in self.ordered}),
+            "code": sorted(codes),
             "submitter": [self.opened.submitter],
             "track": [self.opened.track],
             **({"assertion": sorted(self.opened.assertions)} if self.opened.assertions else {}),

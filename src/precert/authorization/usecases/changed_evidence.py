@@ -62,7 +62,7 @@ def changed_evidence(
         said: dict[str, None] = {}
         for day in days:
             before, after = (
-                _decision(service, line, each, who, bound, seen.counted(line.requested), day, now) for each in files
+                _decision(service, line, each, who, bound, seen.standing(line.requested), day, now) for each in files
             )
             if before is not None and after is not None:
                 said.update(dict.fromkeys(weakened(before, after)))

@@ -1,7 +1,8 @@
 """A second request for what is open or granted already: possibly a duplicate, so a person looks before it is approved.
 
 Only what the rules would approve is looked at: a question or a review is put to people anyway, and what needs no
-authorization cannot be authorized twice. The same service is the same code with the same modifiers. Overlapping is counted
+authorization cannot be authorized twice. The same service is the same code with the same modifiers (with any, where the amount counts time: that is
+two at once). Overlapping is counted
 in days: what was granted by its period, what is open by the days asked for; whether the client calls it a first request,
 a renewal or an extension makes no difference. Source: docs/pas.md "The same request again".
 """
@@ -24,6 +25,8 @@ from precert.authorization.usecases.same_request import state_of
 from precert.authorization.usecases.submission import Submission
 from precert.authorization.usecases.unit_of_work import loaded
 from precert.eligibility.directory import member_numbers
+from precert.policy.amounts import Amount, read
+from precert.policy.spans import TIMES, last_day, unit_in
 from precert.store.port import Param
 
 _OPEN = frozenset({"pended_info", "nurse_review", "md_review"})
@@ -107,7 +110,7 @@ def overlaps(known: Line, line: LineRequest, days: tuple[date, date], today: dat
         start, end = known.authorization.start, known.authorization.end or date.max
     elif known.state in _OPEN:
         start = service_day(before, today)
-        end = before.service_end or start
+        end = _last_day(before, start) or start
     else:
         return False
     one, other = kept(before), kept(line)
@@ -115,8 +118,22 @@ def overlaps(known: Line, line: LineRequest, days: tuple[date, date], today: dat
         start <= days[1]
         and days[0] <= end
         and bool(frozenset(one.codes) & frozenset(other.codes))
-        and frozenset(one.modifiers) == frozenset(other.modifiers)
+        and (frozenset(one.modifiers) == frozenset(other.modifiers) or (_in_time(before) and _in_time(line)))
     )
+
+
+def _amount(line: LineRequest) -> Amount | None:
+    quantity = line.item.get("quantity")
+    return read(quantity if quantity is not None else {"value": line.quantity, "unit": line.unit})
+
+
+def _in_time(line: LineRequest) -> bool:
+    """Whether the amount counts time: then the same days under other modifiers are two at once."""
+    return unit_in(_amount(line), None) in TIMES
+
+
+def _last_day(line: LineRequest, start: date) -> date | None:
+    return last_day(start, line.service_end, _amount(line))
 
 
 def _reason(other: Case, submission: Submission) -> str:

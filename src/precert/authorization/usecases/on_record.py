@@ -20,7 +20,7 @@ from datetime import date
 from decimal import Decimal
 
 from precert.authorization.deciding.authorized import Held, Use, Used, covers
-from precert.authorization.deciding.counted import COUNTS, CountedLines, asked, order_key
+from precert.authorization.deciding.counted import CountedLines, asked, order_key, together, used
 from precert.authorization.deciding.counted import on_record as counted_on_record
 from precert.authorization.deciding.judge import Repeated
 from precert.authorization.deciding.service import kept
@@ -99,7 +99,8 @@ async def member_record(
     if not wanted:
         return MemberRecord(turn=turn)
     free = await free_orders(store, tenant, member) if catalogue.limited(wanted) else None
-    params = [Param("member", [member]), Param("state", sorted(COUNTS))]
+    # whatever their state is now: what was given up or is decided again may have been used before
+    params = [Param("member", [member])]
     counted_with = catalogue.counted_with(wanted)
     if counted_with is not None:
         params.append(Param("code", sorted(str(code) for code in counted_with)))
@@ -196,7 +197,8 @@ class OnRecord:
         return None
 
     def counted(self, line: LineRequest) -> CountedLines:
-        """What counts beside ``line`` under limits and maxima: the other lines of the request, and what is on record."""
+        """What counts beside ``line`` under limits and maxima: the other lines of the request, what is on record, and what the
+        line itself was given before and may have used."""
         order = self.submission.orders.get(line.sequence, ReferencedOrder()).reference
         on_record = self.record.beside(order_key(self.submission.submitter, self._member, order))
         if self._beside is None:
@@ -205,10 +207,24 @@ class OnRecord:
             kept = (
                 [(self.own, known) for known in self.own.ordered if known.sequence not in counted] if self.own else []
             )
-            told = [(sequence, each) for sequence, each in counted.items() if each is not None]
+            told: list[tuple[int, Counted]] = []
+            for sequence, each in counted.items():
+                whole = together([*self.used(sequence), *([each] if each is not None else [])])
+                told += [(sequence, replace(one, same_line=False)) for one in whole]
             self._beside = counted_on_record(kept), told
         own, lines = self._beside
-        return on_record.and_(own).beside([each for sequence, each in lines if sequence != line.sequence])
+        others = [each for sequence, each in lines if sequence != line.sequence]
+        return on_record.and_(own).beside([*others, *self.used(line.sequence)])
+
+    def standing(self, line: LineRequest) -> CountedLines:
+        """The same for a line that stands as it was given: it does not count beside itself."""
+        counted = self.counted(line)
+        return replace(counted, lines=tuple(each for each in counted.lines if not each.same_line))
+
+    def used(self, sequence: int) -> list[Counted]:
+        """What this line of the case was given before and may have used by now."""
+        known = self.own.lines.get(sequence) if self.own is not None else None
+        return used(self.own, known, self.today) if self.own is not None and known is not None else []
 
     @property
     def _member(self) -> str | None:
