@@ -13,7 +13,7 @@ from typing import Final
 from precert.fhir.coding import UCUM
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.types import Element, Resource, as_list, elements, text
-from precert.policy.amounts import MOST, Amount, read, unit_of
+from precert.policy.amounts import MOST, Amount, read, unit_of, unit_said
 from precert.policy.evidence import number
 
 _UCUM_WORDS = {"mo": "months", "wk": "weeks", "d": "days", "h": "hours", "{visit}": "visits", "{visits}": "visits"}
@@ -38,11 +38,14 @@ def line_amount(item: Element) -> tuple[Decimal | None, str | None]:
 
 
 def certain(quantity: object) -> bool:
-    """Whether a Quantity says one amount: a number above zero, exactly, and no slip of the keyboard."""
+    """Whether a Quantity says one amount: a number above zero, exactly, no slip of the keyboard, and a unit that does not
+    contradict its code. Words alone that are not understood are a unit too: whether it is the same, their reader says."""
     if not isinstance(quantity, dict) or quantity.get("comparator") is not None or "modifierExtension" in quantity:
         return False
     amount = number(quantity.get("value"))
-    return amount is not None and 0 < amount <= MOST
+    if amount is None or not 0 < amount <= MOST:
+        return False
+    return "code" not in quantity or unit_said(quantity) is not None
 
 
 def amount_doubt(item: Element) -> str | None:
