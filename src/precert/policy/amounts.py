@@ -71,8 +71,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
 }
 _BY_SPELLING = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
 _UCUM = {
-    **{code: "units" for code in ("1", "{unit}", "{units}", "{count}", "{each}")},
-    **{code: "visits" for code in ("{visit}", "{visits}", "{session}")},
+    **dict.fromkeys(("1", "{unit}", "{units}", "{count}", "{each}"), "units"),
+    **dict.fromkeys(("{visit}", "{visits}", "{session}"), "visits"),
     **{"h": "hours", "d": "days", "wk": "weeks", "mo": "months", "a": "years", "MO": "months", "WK": "weeks"},
     **{"ug": "micrograms", "mg": "milligrams", "g": "grams", "mL": "millilitres", "ml": "millilitres"},
     **{"L": "litres", "l": "litres", "[IU]": "international units", "[iU]": "international units"},
