@@ -91,7 +91,7 @@ LESS = [
     {"units": 12, "period": "2027-02-01/2028-01-03"},
     {"units": 1, "period": "1 month"},
 ]
-MORE = [{"units": 13}, {"period": "2 years"}, {"units": 100, "period": "18 months"}]
+MORE = [{"units": 13}, {"period": "2 years"}, {"units": 18, "period": "18 months"}]
 AS_ASKED: list[dict[str, Any] | None] = [
     None,
     {"units": 12},
