@@ -21,7 +21,6 @@ from precert.authorization.deciding.determination_rules import (
     check_referral,
 )
 from precert.authorization.deciding.grounds import Asked, Ground
-from precert.authorization.deciding.names import plain_name
 from precert.authorization.deciding.terms import Measure
 from precert.authorization.record.case import Determination, Line, LineRequest
 from precert.authorization.record.lifecycle import lifecycle
@@ -67,7 +66,7 @@ def reviewed(
         now=NOW,
         engine=engine,
         grounds=GROUNDS,
-        parties=frozenset({REQUESTER, RENDERER, plain_name("Nadia Fuentes, MD")}),
+        parties=frozenset({REQUESTER, RENDERER, "Nadia Fuentes, MD", "Raymond Cho"}),
     )
 
 
@@ -91,7 +90,7 @@ LESS = [
     {"units": 12, "period": "2027-02-01/2028-01-03"},
     {"units": 1, "period": "1 month"},
 ]
-MORE = [{"units": 13}, {"period": "2 years"}, {"units": 100, "period": "18 months"}]
+MORE = [{"units": 13}, {"period": "2 years"}, {"units": 18, "period": "18 months"}]
 AS_ASKED: list[dict[str, Any] | None] = [
     None,
     {"units": 12},
@@ -243,7 +242,11 @@ def test_a_licence_is_one_whatever_is_decided(written: str) -> None:
 
 @pytest.mark.parametrize(
     "who",
-    [{"npi": REQUESTER}, {"npi": RENDERER}, {"by": REQUESTER}, {"by": "NADIA  fuentes, MD"}, {"license": REQUESTER}],
+    [{"npi": REQUESTER}, {"npi": RENDERER}, {"by": REQUESTER}, {"by": "NADIA  fuentes, MD"}, {"license": REQUESTER}]
+    + [
+        {"by": name}
+        for name in ("Dr. N. Fuentes", "Fuentes", "n.fuentes", "Fuentes, N.", "Raymond Cho", "R. Cho", "Nurse Cho")
+    ],
 )
 def test_nobody_decides_about_a_request_of_their_own(who: dict[str, str]) -> None:
     for role, outcome in itertools.product(("nurse", "physician"), ("approve", "pend", "modify", "deny")):
@@ -251,9 +254,16 @@ def test_nobody_decides_about_a_request_of_their_own(who: dict[str, str]) -> Non
         assert judged(reviewed(), **given) == "403 conflict-of-interest"
 
 
+@pytest.mark.parametrize("by", [".", "-", "x", "N. R.", "MD", "Dr.", "12", "7a"])
+def test_who_decides_is_named(by: str) -> None:
+    for outcome in ("approve", "pend", "modify", "deny"):
+        given = {"outcome": outcome, "role": "physician", "note": "Which?", **ADVERSE, "by": by}
+        assert judged(reviewed(), **given) == "422 name by"
+
+
 @pytest.mark.parametrize("who", [{"npi": REQUESTER}, {"by": "nadia fuentes, md"}])
 def test_nobody_refers_a_request_of_their_own(who: dict[str, str]) -> None:
-    said = {"by": "n", "role": "nurse", "reason": "The study is hard to read."} | who
+    said = {"by": "Ruiz", "role": "nurse", "reason": "The study is hard to read."} | who
     with pytest.raises(Forbidden, match="takes no part"):
         check_referral(PersonRefers.model_validate(said), reviewed())
 
@@ -274,7 +284,7 @@ def test_who_decides_where(role: str, state: str) -> None:
 
 @pytest.mark.parametrize("state", sorted(lifecycle().states))
 def test_a_nurse_refers_what_is_open_and_not_with_a_physician(state: str) -> None:
-    refers = PersonRefers(by="n", role="nurse", reason="The study is hard to read.")
+    refers = PersonRefers(by="Ruiz", role="nurse", reason="The study is hard to read.")
     if state in ("nurse_review", "pended_info"):
         check_referral(refers, reviewed(state))
     else:
@@ -285,7 +295,7 @@ def test_a_nurse_refers_what_is_open_and_not_with_a_physician(state: str) -> Non
 def test_a_referral_says_why_and_is_a_nurses() -> None:
     for reason in (".", "No", "--------------"):
         with pytest.raises(Incomplete, match="why"):
-            check_referral(PersonRefers(by="n", role="nurse", reason=reason), reviewed())
+            check_referral(PersonRefers(by="Ruiz", role="nurse", reason=reason), reviewed())
     for role in ("physician", "clerk"):
         with pytest.raises(Forbidden):
-            check_referral(PersonRefers(by="n", role=role, reason="The study is hard to read."), reviewed())
+            check_referral(PersonRefers(by="Ruiz", role=role, reason="The study is hard to read."), reviewed())

@@ -70,15 +70,14 @@ LESS, EQUAL, MORE, BOTH = (True, False), (False, False), (False, True), (True, T
         (measure(), None, "13 months", MORE),
         (measure(), None, "2026-12-20/2028-01-03", MORE),
         (measure(), 13, None, MORE),
-        (measure(), 13, "1 weeks", BOTH),
+        (measure(), 13, "52 weeks", BOTH),
         # three months are asked and the policy grants them as twelve weeks
         (measure(3, grant=TWELVE_WEEKS), None, None, EQUAL),
         (measure(3, grant=TWELVE_WEEKS), 3, "12 weeks", EQUAL),
         (measure(3, grant=TWELVE_WEEKS), 3, "3 months", EQUAL),
-        (measure(3, grant=TWELVE_WEEKS), 3, "11 weeks", LESS),
+        (measure(3, grant=TWELVE_WEEKS), None, "11 weeks", LESS),
         (measure(3, grant=TWELVE_WEEKS), 3, "4 months", MORE),
         (measure(13, grant=TWELVE_WEEKS), None, None, MORE),
-        (measure(13, grant=TWELVE_WEEKS), 13, "12 weeks", BOTH),
         (measure(13, grant=TWELVE_WEEKS), 3, "12 weeks", LESS),
         # the unit of the request is another than the policy's
         (measure(52, "weeks"), None, None, EQUAL),
@@ -100,7 +99,6 @@ LESS, EQUAL, MORE, BOTH = (True, False), (False, False), (False, True), (True, T
         (measure(12, end=date(2028, 6, 30)), None, "12 months", LESS),
         # one day is when it begins
         (measure(12, end=START), None, None, EQUAL),
-        (measure(12, end=START), None, "2027-01-04/2027-01-04", LESS),
         (measure(12, end=START), None, "1 weeks", LESS),
         (measure(1, "units", VISITS, end=START), None, None, EQUAL),
         (measure(1, "units", VISITS, end=START), None, "59 days", LESS),
@@ -134,7 +132,8 @@ def test_less_and_more(m: Measure, units: float | None, period: str | None, expe
     [
         (measure(), 0, None, "impossible-units"),
         (measure(), -3, None, "impossible-units"),
-        (measure(), 9999, None, "impossible-units"),
+        (measure(), 144, None, "impossible-units"),  # twelve years
+        (measure(), 9999, "2 years", "impossible-units"),
         (measure(), float("inf"), None, "impossible-units"),
         (measure(0), None, None, "impossible-units"),
         (measure(), None, "2020-01-01/2020-01-02", "impossible-period"),
@@ -239,15 +238,15 @@ def test_the_longest_that_a_person_grants(days: int, possible: bool) -> None:
             measure().terms(None, period, TODAY)
 
 
-@pytest.mark.parametrize(("times", "possible"), [(MOST_TIMES, True), (MOST_TIMES + Decimal("0.01"), False)])
+@pytest.mark.parametrize(("times", "possible"), [(MOST_TIMES, True), (MOST_TIMES + Decimal("0.25"), False)])
 def test_the_most_that_a_person_grants(times: Decimal, possible: bool) -> None:
-    """Of the greater of what was asked (3) and what the policy allows (12)."""
-    units = 12 * Decimal(times)
+    """Of the greater of what was asked (3) and what the policy allows (24)."""
+    units = 24 * Decimal(times)
     if possible:
-        assert measure(3).terms(units, None, TODAY)[1].quantity == units
+        assert measure(3, "visits", VISITS).terms(units, None, TODAY)[1].quantity == units
     else:
         with pytest.raises(Impossible, match="times what was asked"):
-            measure(3).terms(units, None, TODAY)
+            measure(3, "visits", VISITS).terms(units, None, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -259,3 +258,66 @@ def test_a_request_without_a_day_may_begin_on_any_day_soon(days: int, asked_from
     assert terms.start == first
     assert (found.start == first) is asked_from_then
     assert any(said.startswith("from ") for said in found.less(terms)) is not asked_from_then
+
+
+ONE_DAY = "2027-01-04/2027-01-04"
+
+
+@pytest.mark.parametrize(
+    ("m", "units", "period"),
+    [
+        (measure(3), "3", ONE_DAY),
+        (measure(3, "units"), "3", ONE_DAY),  # plain units are the months that the policy counts
+        (measure(3, "units"), "12", "90 days"),
+        (measure(13, grant=TWELVE_WEEKS), "13", "12 weeks"),
+        (measure(), "144", "13 months"),
+        (measure(), "13", "1 weeks"),
+        (measure(30, "hours", VISITS), "30", ONE_DAY),
+        (measure(2, "a"), "2", "12 months"),
+        (measure(), None, ONE_DAY),
+        (measure(), "1e-09", None),
+        (measure(), "0.03", None),
+        (measure(), "1.00001", None),
+        (measure(), "1e+30", None),
+        (measure(12, grant=None), "1e-400", None),
+        (measure(None, None, None), "1000001", "90 days"),
+        (measure(20, "visits", VISITS), "0.2", None),
+        (measure(20, "visits", VISITS), "1.3", None),
+        (measure(20, "hours", VISITS), "0.1", None),
+        (measure(1, "units", None), "0.3", "90 days"),
+    ],
+)
+def test_what_fits_into_no_period_or_is_no_amount(m: Measure, units: str | None, period: str | None) -> None:
+    with pytest.raises(Impossible) as refused:
+        m.terms(Decimal(units) if units else None, period, TODAY)
+    assert (refused.value.field, refused.value.rule) == ("authorized.units", "impossible-units")
+
+
+@pytest.mark.parametrize(
+    ("m", "units", "period"),
+    [
+        (measure(), "12.0000000", None),
+        (measure(), "0.5", None),
+        (measure(), "12", "48 weeks"),
+        (measure(3, grant=TWELVE_WEEKS), "3", "12 weeks"),
+        (measure(24, "hours", VISITS), "24", ONE_DAY),
+        (measure(20, "visits", VISITS), "20", ONE_DAY),
+        (measure(20, "visits", VISITS), "0.25", None),
+        (measure(2, "bananas", None), "1.5", "90 days"),
+    ],
+)
+def test_what_fits_is_granted_as_it_is_written(m: Measure, units: str, period: str | None) -> None:
+    assert m.terms(Decimal(units), period, TODAY)[1].quantity == Decimal(units)
+
+
+def test_more_time_than_was_asked_is_granted_until_it_is_over() -> None:
+    _, terms = measure(3, grant=TWELVE_WEEKS).terms(Decimal(9), None, TODAY)
+    assert terms.end == date(2027, 10, 3)
+
+
+@given(st.integers(1, 36), st.integers(3, 1000))
+def test_a_period_alone_grants_no_more_months_than_it_holds(months: int, days: int) -> None:
+    _, terms = measure(months).terms(None, f"{days} days", TODAY)
+    assert terms.quantity is not None
+    assert 0 < terms.quantity <= months
+    assert terms.quantity * 28 <= days

@@ -103,9 +103,12 @@ def saturation(percent: int, member: str = "MA-0001", **changes: Any) -> dict[st
     return resource | changes
 
 
-def told(member: str = "MA-0001", **answers: bool | float | str) -> dict[str, Any]:
-    """Answers by fact name in a response that names no form."""
-    response = questionnaire_response("qr", "", answers, "2026-11-19T09:00:00Z")
+def told(
+    member: str = "MA-0001", form: str = "pap-osa-initial", id_: str = "qr", **answers: bool | float | str
+) -> dict[str, Any]:
+    """Answers by fact name in a response to the form of a policy; ``form=""`` names none."""
+    named = f"urn:precert:questionnaire:{form}" if form else ""
+    response = questionnaire_response(id_, named, answers, "2026-11-19T09:00:00Z")
     response["subject"] = {"reference": f"Patient/pat-{member}"}
     return {key: value for key, value in response.items() if value}
 

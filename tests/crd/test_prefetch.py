@@ -72,6 +72,15 @@ async def test_answers_of_an_earlier_questionnaire_count(world):
     assert "doc-needed" not in info
 
 
+async def test_answers_that_name_no_form_do_not_count(world):
+    response = told("MA-0002", form="", osa_dx=True, eval_before_test=True, ahi=22.0, events=140)
+    asked = order("E0601", "MA-0002", quantityQuantity={"value": 3, "unit": "months"})
+    body = hook(asked, member="MA-0002", version="2.2", prefetch=prefetch("MA-0002", responses=response))
+    (info,) = infos(await world.ask(body))
+    assert info["pa-needed"] != "satisfied"
+    assert "doc-needed" in info
+
+
 def test_states_of_keys():
     pool = Pool()
     pool.read_prefetch(

@@ -36,14 +36,10 @@ from precert.store.port import Commit, Conflict, Param, Put
 from support.app import NOW, frozen_runtime
 
 CLAIM = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/profile-claim"
-PAP_AND_BED = {
-    "osa_dx": True,
-    "eval_before_test": True,
-    "ahi": 22.0,
-    "events": 140,
-    "head_30": True,
-    "frequent_changes": True,
-}
+PAP_AND_BED = searchset(
+    told(osa_dx=True, eval_before_test=True, ahi=22.0, events=140),
+    told(form="hospital-bed", id_="qr-bed", head_30=True, frequent_changes=True),
+)
 """Answers that meet the criteria of a PAP device and of a hospital bed."""
 
 
@@ -314,7 +310,7 @@ async def test_each_order_of_a_call_gets_its_own(world):
         order("E0601", quantityQuantity=months),
         order("E0260", id_="o2", quantityQuantity={"value": 13, "unit": "months"}),
         version="2.2",
-        prefetch=prefetch("MA-0001", responses=told(**PAP_AND_BED)),
+        prefetch=prefetch("MA-0001", responses=PAP_AND_BED),
     )
     found = infos(await world.ask(body))
     numbers = [info["satisfied-pa-id"] for info in found]
@@ -408,7 +404,7 @@ async def test_an_older_case_that_moves_on_keeps_nobody_from_an_authorization(ma
     """What was changed last need not be what was opened last."""
     ticks = itertools.count()
     world = make(runtime=replace(frozen_runtime(), now=lambda: NOW + timedelta(milliseconds=next(ticks))))
-    sent = prefetch("MA-0001", responses=told(**PAP_AND_BED))
+    sent = prefetch("MA-0001", responses=PAP_AND_BED)
 
     async def signed(code: str, months: int, id_: str) -> dict[str, Any]:
         asked = order(code, id_=id_, quantityQuantity={"value": months, "unit": "months"})

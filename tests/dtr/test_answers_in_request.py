@@ -56,10 +56,9 @@ async def decided(driver: Driver, sent: Json) -> tuple[str, list[str], list[str]
         canonical("pap-osa-initial-adaptive", "2026.1"),
         "https://old.address.test/fhir/Questionnaire/pap-osa-initial|2026.1",
         "urn:precert:questionnaire:pap-osa-initial",
-        None,
     ],
 )
-async def test_answers_to_the_policys_form_count(driver: Driver, named: str | None) -> None:
+async def test_answers_to_the_policys_form_count(driver: Driver, named: str) -> None:
     assert (await submitted(driver, response(named)))[0] == "approve"
 
 
@@ -69,6 +68,13 @@ async def test_answers_to_another_form_mean_something_else(driver: Driver, named
     outcome, missing, rules = await submitted(driver, response(named))
     assert (outcome, missing) == ("pend-info", ["eval_before_test", "ahi", "events", "comorbid"])
     assert "unknown-form" in rules or "unknown-link-id" in rules
+
+
+@pytest.mark.parametrize("named", [None, "#form"])
+async def test_answers_that_name_no_form_do_not_count(driver: Driver, named: str | None) -> None:
+    outcome, missing, rules = await submitted(driver, response(named))
+    assert (outcome, missing) == ("pend-info", ["eval_before_test", "ahi", "events", "comorbid"])
+    assert "form-not-named" in rules
 
 
 async def test_a_draft_is_no_answer(driver: Driver) -> None:

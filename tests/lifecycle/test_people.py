@@ -368,6 +368,29 @@ async def test_a_referral_of_what_has_moved_on(driver: Driver) -> None:
     assert refusal(missing) == (404, "no-line")
 
 
+async def test_a_version_or_a_page_that_cannot_be_read_is_refused(driver: Driver) -> None:
+    case = await pended(driver)
+    before = await driver.record(case)
+    url, body = f"/api/cases/{case}/lines/1/determination", {"outcome": "pend", "note": "Which study?", **NURSE}
+    for said in ("garbage", "", "3", 'W/"x"', '"1", "2"', 'W/"-1"'):
+        answer = await driver.client.post(url, json=body, headers={"If-Match": said})
+        assert refusal(answer) == (400, "if-match"), said
+    assert (await driver.record(case)).events == before.events
+    assert (await driver.client.post(url, json=body, headers={"If-Match": "*"})).status_code == 200
+    for page in ("-1", "x", "0", "1.5", "", "9" * 30):
+        assert refusal(await driver.client.get("/api/worklist", params={"page": page})) == (400, "worklist-filter")
+    assert (await driver.client.get("/api/worklist", params={"page": "1"})).status_code == 200
+
+
+@pytest.mark.parametrize("field", ["by", "role", "rationale"])
+async def test_an_empty_field_is_named(driver: Driver, field: str) -> None:
+    case = await pended(driver)
+    answer = await driver.decide(case, **{"outcome": "approve", "rationale": "Seen by me.", **NURSE, field: "  "})
+    (issue,) = answer.json()["issue"]
+    assert (answer.status_code, issue["expression"]) == (400, [field])
+    assert field in issue["details"]["text"] + issue.get("diagnostics", "")
+
+
 # Who it was
 
 

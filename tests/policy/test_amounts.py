@@ -58,7 +58,9 @@ def test_what_is_no_amount_is_none(quantity: Any) -> None:
     [
         ({"value": 3, "unit": "months"}, 3, "months"),
         ({"value": Decimal("1.5"), "code": "mo", "system": "http://unitsofmeasure.org"}, Decimal("1.5"), "months"),
-        ({"value": 3, "unit": "calendar months of rental", "code": "mo"}, 3, "months"),
+        ({"value": 3, "unit": "Months", "code": "MO", "system": "https://codesystem.x12.org/005010/355"}, 3, "months"),
+        ({"value": 3, "code": "34", "system": "https://codesystem.x12.org/005010/615"}, 3, "months"),
+        ({"value": 3, "unit": "", "code": "wk", "system": "UCUM"}, 3, "weeks"),
         ({"value": 2}, 2, "units"),
     ],
     ids=str,
@@ -107,3 +109,48 @@ def test_more_is_never_within_when_less_is_not(asked: int, unit: str, granted: i
 def test_amounts_of_two_kinds_have_no_sum() -> None:
     assert total([Amount(Decimal(2), "months"), Amount(Decimal(1), "units")]) == Amount(Decimal(3), "months")
     assert total([Amount(Decimal(2), "months"), Amount(Decimal(1), "visits")]) is None
+
+
+UCUM = "http://unitsofmeasure.org"
+SAID = {"1": "units", "{visit}": "visits", "h": "hours", "d": "days", "wk": "weeks", "mo": "months", "a": "years"}
+NOT_UNDERSTOOD = (
+    "10*3",
+    "10^3",
+    "k",
+    "kmo",
+    "Mg",
+    "ML",
+    "A",
+    "G",
+    "H",
+    "7",
+    "34",
+    "%",
+    "mo/wk",
+    "2.mo",
+    "",
+    " ",
+    7,
+    None,
+    {},
+)
+
+
+@pytest.mark.parametrize("code", [*SAID, *NOT_UNDERSTOOD], ids=str)
+@pytest.mark.parametrize("words", [*UNITS, "bananas", "thousands", None])
+@pytest.mark.parametrize("system", [UCUM, "http://example.org/units", 5])
+def test_the_unit_and_its_code_have_to_agree(code: Any, words: str | None, system: Any) -> None:
+    """An amount only where UCUM's code is understood and the text, if there is any, says the same."""
+    quantity = {"value": 1, "code": code, "system": system, **({"unit": words} if words else {})}
+    found = read(quantity)
+    if code == "":  # no code at all: what the text says
+        assert found == (Amount(Decimal(1), unit_of(words) or "") if unit_of(words) else None)
+    elif system == UCUM and isinstance(code, str) and SAID.get(code) == (words or SAID.get(code, "-")):
+        assert found == Amount(Decimal(1), SAID[code])
+    else:
+        assert found is None
+
+
+@pytest.mark.parametrize("code", ["mo", "10*3", "a", "kilo"])
+def test_a_code_without_a_system_has_to_agree_as_well(code: str) -> None:
+    assert read({"value": 1, "unit": "units", "code": code}) is None

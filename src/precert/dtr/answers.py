@@ -142,7 +142,8 @@ def answer_review(forms: Forms, now: Callable[[], datetime]) -> Callable[[Resour
     def review(response: Resource, path: str) -> list[Issue]:
         canonical = canonical_of(response)
         if canonical is None:
-            return []
+            said = "The response names no form. It is kept as a document; its answers do not count. Name the form."
+            return [Issue("warning", "required", said, f"{path}.questionnaire", "form-not-named")]
         if is_reviewer_form(canonical):  # a person reads it; no rule does
             return []
         at = now()

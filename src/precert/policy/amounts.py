@@ -6,11 +6,13 @@ What cannot be compared is ``None``, never "within"; nor can so many days and ab
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from precert.fhir.types import Element, elements, text
+from precert.fhir.coding import UCUM, system_url
+from precert.fhir.types import Element, elements
 from precert.policy.evidence import number
 
 _GENERIC = "units"
@@ -68,15 +70,28 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "international units": ("f2", "[iu]", "iu", "international unit", "international units"),
 }
 _BY_SPELLING = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings}
+_UCUM = {
+    **dict.fromkeys(("1", "{unit}", "{units}", "{count}", "{each}"), "units"),
+    **dict.fromkeys(("{visit}", "{visits}", "{session}"), "visits"),
+    **{"h": "hours", "d": "days", "wk": "weeks", "mo": "months", "a": "years", "MO": "months", "WK": "weeks"},
+    **{"ug": "micrograms", "mg": "milligrams", "g": "grams", "mL": "millilitres", "ml": "millilitres"},
+    **{"L": "litres", "l": "litres", "[IU]": "international units", "[iU]": "international units"},
+}
+"""UCUM codes as they are written there; ``MO`` and ``WK`` are its other spelling, which cannot be mistaken."""
+_X12 = re.compile(r"(?i)\bx12\b")
 
 
-def unit_of(written: str | None) -> str | None:
+def unit_of(written: object) -> str | None:
     """The unit's plain name; "units" when none is written; ``None`` for one that is not understood.
 
     >>> unit_of("mo"), unit_of("MO"), unit_of(None), unit_of("bananas")
     ('months', 'months', 'units', None)
     """
-    if written is None or not written.strip():
+    if written is None:
+        return _GENERIC
+    if not isinstance(written, str):
+        return None
+    if not written.strip():
         return _GENERIC
     return _BY_SPELLING.get(written.strip().lower())
 
@@ -117,24 +132,42 @@ class Amount:
 
 def read(quantity: object) -> Amount | None:
     """A FHIR Quantity as an amount; ``None`` when it is none: no number, a comparator, not above zero, enormous, or in a
-    unit that is not understood. The unit's code is read before its text."""
+    unit that is not understood (:func:`unit_said`)."""
     for element in elements(quantity):
         value = number(element.get("value"))
         if value is None or element.get("comparator") is not None or not 0 < value <= MOST:
             return None
-        found = _said(element)
+        found = unit_said(element)
         return Amount(Decimal(value), found) if found is not None else None
     return None
 
 
-def _said(quantity: Element) -> str | None:
-    code, word = text(quantity.get("code")), text(quantity.get("unit"))
-    named = {unit_of(each) for each in (code, word) if each is not None} or {_GENERIC}
-    if len(named) == 1:
-        return next(iter(named))
-    known = named - {None}
-    # a code that is understood beside words that are not; two units that differ say nothing
-    return next(iter(known)) if len(known) == 1 and code is not None and unit_of(code) is not None else None
+def unit_said(quantity: Element) -> str | None:
+    """The one unit that a Quantity says: by its code, read in the code's system, and by its text, which have to agree.
+
+    "units" when it says none; ``None`` when the two differ, one of them is not understood, or the system is unknown.
+
+    >>> unit_said({"unit": "months", "code": "mo", "system": "http://unitsofmeasure.org"})
+    'months'
+    >>> unit_said({"unit": "units", "code": "mo"}) is None
+    True
+    """
+    said = set()
+    for key in ("unit", "code"):
+        if key in quantity and (word := quantity[key]) != "":
+            said.add(unit_of(word) if key == "unit" or "system" not in quantity else _coded(word, quantity["system"]))
+    if not said:
+        return _GENERIC
+    return next(iter(said)) if len(said) == 1 else None
+
+
+def _coded(code: object, system: object) -> str | None:
+    """What a code says in its system. UCUM tells capitals from small letters: ``a`` is a year and ``A`` an ampere."""
+    if not isinstance(code, str) or not isinstance(system, str):
+        return None
+    if system_url(system) == UCUM:
+        return _UCUM.get(code.strip())
+    return _BY_SPELLING.get(code.strip().lower()) if _X12.search(system) else None
 
 
 def total(amounts: Iterable[Amount]) -> Amount | None:

@@ -10,22 +10,23 @@ from precert.policy.types import Grant
 
 _MONTHS = {"months": 1, "quarters": 3, "years": 12}
 _DAYS = {"days": 1, "weeks": 7}
-_DAYS_IN = _DAYS | {"months": 30, "quarters": 91, "years": 365}
-TIMES = frozenset(_DAYS_IN)
+DAYS_IN = _DAYS | {"months": 30, "quarters": 91, "years": 365}
+"""About how many days a part of a unit is."""
+TIMES = frozenset(DAYS_IN)
 """The units that count time."""
 
 
 def span_end(start: date, amount: Decimal | None, unit: str | None) -> date | None:
     """The last day of ``amount`` days, weeks, months or years from ``start``; ``None`` if ``unit`` counts no time."""
     kind = unit_of(unit)
-    if amount is None or kind not in _DAYS_IN:
+    if amount is None or kind not in DAYS_IN:
         return None
     if not amount.is_finite() or amount > 100_000:
         return date.max
     if amount <= 0:
         return start
     whole = int(amount)
-    days = int((amount - whole) * _DAYS_IN[kind]) + whole * _DAYS.get(kind, 0)
+    days = int((amount - whole) * DAYS_IN[kind]) + whole * _DAYS.get(kind, 0)
     months = whole * _MONTHS.get(kind, 0)
     end = Grant(period_months=months).last_day(start) if months else None
     end = end or start - timedelta(days=1)

@@ -37,7 +37,8 @@ from precert.workbench.query import AGE_LABELS, SORT_LABELS, STATE_LABELS, STATE
 from precert.workbench.worklist import Row, worklist
 
 T = TypeVar("T", PersonDecides, PersonRefers, PersonReviewsEvidence)
-_ETAG = re.compile(r'(?:W/)?"(\d+)"')
+_PAGE = re.compile(r"[1-9][0-9]{0,8}")
+_ETAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +157,17 @@ def parse(body: bytes, kind: type[T], client: Client) -> T:
         raise FhirError(
             400,
             [
-                Issue("error", "invalid", f"{fault['msg']}.", ".".join(map(str, fault["loc"])), rule="determination")
+                Issue("error", "invalid", _in_words(field, fault["type"], fault["msg"]), field, rule="determination")
                 for fault in faults
+                for field in (".".join(map(str, fault["loc"])),)
             ],
         ) from error
+
+
+def _in_words(field: str, kind: str, message: str) -> str:
+    if kind == "string_too_short":
+        return f"{field} is empty: write something, or leave it out if it is not required."
+    return f"{field}: {message}." if field else f"{message}."
 
 
 def check_person(client: Client, said: PersonDecides | PersonRefers | PersonReviewsEvidence) -> None:
@@ -186,6 +194,9 @@ _CHOICES: dict[str, Iterable[str]] = {
 
 def check_query(given: Mapping[str, str]) -> None:
     """400 for a filter that is not known, or a value that it does not have: nobody must take one list for another."""
+    if not _PAGE.fullmatch(given.get("page", "1")):
+        text = f"page={given['page'][:40]!r}: page is a number from 1."
+        raise FhirError(400, Issue("error", "invalid", text, "page", rule="worklist-filter"))
     for name, value in given.items():
         choices = _CHOICES.get(name)
         known = name in ("find", "page", "_pretty", "_format") if choices is None else value in set(choices)
@@ -214,9 +225,16 @@ def row_json(row: Row) -> Element:
 
 
 def expected_version(request: Request) -> int | None:
-    """The version in ``If-Match``, if the caller wants to be sure that nobody was faster."""
-    match = _ETAG.fullmatch(request.headers.get("if-match", "").strip())
-    return int(match.group(1)) if match else None
+    """The version in ``If-Match``, if the caller wants to be sure that nobody was faster; ``*`` is any. Raises FhirError(400)
+    for one that cannot be read: whoever sends it must not be taken for somebody who does not care."""
+    said = request.headers.get("if-match")
+    if said is None or said.strip() == "*":
+        return None
+    match = _ETAG.fullmatch(said.strip())
+    if match is None:
+        text = f'If-Match: {said[:40]!r} is no version. Send the ETag of the case as it was read, as W/"3".'
+        raise FhirError(400, Issue("error", "invalid", text, "If-Match", rule="if-match"))
+    return int(match.group(1))
 
 
 def stale(current: int) -> FhirError:

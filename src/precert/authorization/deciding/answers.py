@@ -1,7 +1,7 @@
 """Answers out of QuestionnaireResponses, under the policy whose form they answer and their fact's name (= linkId).
 
 The same linkId in two forms is two questions, so an answer counts for the policy that its response names, and only there.
-A response that names no form (R4 allows it) is taken at its word. Source: FHIR R4 QuestionnaireResponse, DTR 2.2.0
+A response that names no form (R4 allows it) is a document: nobody can say which questions it answers. Source: FHIR R4 QuestionnaireResponse, DTR 2.2.0
 (information-origin, spec-25), docs/dtr.md.
 """
 
@@ -36,7 +36,7 @@ _NAME = re.compile(r"([^/:|]+)(?:\|([^|]*))?$")
 
 
 def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
-    """Every answer of every completed response, by ``policy#linkId`` (or ``linkId``, when no form is named).
+    """Every answer of every completed response, by ``policy#linkId``. A response that names no form has none that count.
 
     Several answers to one question are all kept (``Answer.others``); which of them counts, and whether any does, is said
     by the one reader (:mod:`precert.policy.answer_reading`): the newest that is from the right time. Of a response that came
@@ -49,6 +49,8 @@ def answers(entries: Iterable[Entry]) -> dict[str, Answer]:
             continue
         where = reference_of(entry)
         policy, version = policy_named(entry.resource), version_named(entry.resource)
+        if policy is None:
+            continue
         authored = entry.resource.get("authored")
         said_by_all = _said_by_all(rivals)
         for link_id, answer in questionnaire_answers(entry.resource, where):

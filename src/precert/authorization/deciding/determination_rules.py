@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from precert.authorization.deciding.grounds import ELIGIBILITY, Ground
-from precert.authorization.deciding.names import is_license, plain_name
+from precert.authorization.deciding.names import is_license, may_be_same, names_somebody, plain_name
 from precert.authorization.deciding.terms import Impossible, Measure, Terms
 from precert.authorization.record.case import Determination, Line
 from precert.authorization.record.lifecycle import lifecycle
@@ -109,7 +109,7 @@ class Reviewed:
     """The line as a person finds it: what was asked, what the rules said of it, and who has a stake in it.
 
     ``engine`` is the rules' last determination, whatever people did since. ``parties`` are the NPIs and names of who
-    asks, orders or renders. ``decide_by`` is when an urgent request has to be decided.
+    asks, orders or renders, and the names of the member, as they are written. ``decide_by`` is when an urgent request has to be decided.
     """
 
     line: Line
@@ -194,11 +194,18 @@ _ADVERSE = (
 
 
 def _no_conflict(person: PersonDecides | PersonRefers | PersonReviewsEvidence, reviewed: Reviewed) -> None:
+    """Raise Forbidden for somebody who may be a party to the request, Incomplete when nobody is named at all."""
     licensed = person.license if isinstance(person, PersonDecides) else None
+    parties = frozenset(map(plain_name, reviewed.parties))
     for name, said in (("npi", person.npi), ("by", person.by), ("license", licensed)):
-        if said is not None and plain_name(said) in reviewed.parties:
-            text = "Who asks for, orders or renders the service takes no part in deciding about it."
+        if said is None:
+            continue
+        if plain_name(said) in parties or (name == "by" and any(may_be_same(said, one) for one in reviewed.parties)):
+            text = "Who asks for, orders, renders or receives the service takes no part in deciding about it."
             raise Forbidden("conflict-of-interest", text, name)
+    if not names_somebody(person.by):
+        text = f"{person.by[:40]!r} names nobody: write the name of who decides, with at least two letters."
+        raise Incomplete("by", text, "name")
 
 
 def _known_reasons(decides: PersonDecides, reviewed: Reviewed) -> None:

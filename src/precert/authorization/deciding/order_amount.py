@@ -5,20 +5,17 @@ Source: FHIR R4 ServiceRequest.quantity[x] and occurrence[x], MedicationRequest.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from precert.authorization.deciding.timing import fits, repeats
 from precert.fhir.coding import UCUM
-from precert.fhir.dates import parse_date, parse_last_day
 from precert.fhir.types import Element, Resource, as_list, elements, text
-from precert.policy.amounts import MOST, Amount, read, unit_of
+from precert.policy.amounts import MOST, unit_said
 from precert.policy.evidence import number
 
 _UCUM_WORDS = {"mo": "months", "wk": "weeks", "d": "days", "h": "hours", "{visit}": "visits", "{visits}": "visits"}
-_PERIOD_DAYS = {"s": 1 / 86400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0, "wk": 7.0, "mo": 30.4369, "a": 365.25}
-_TIMED = frozenset({"hours", "days", "weeks", "months", "quarters", "years"})
 _UNREAD: Final[Element] = {}
 _NUTRITION = {
     "oralDiet": ("schedule",),
@@ -38,11 +35,14 @@ def line_amount(item: Element) -> tuple[Decimal | None, str | None]:
 
 
 def certain(quantity: object) -> bool:
-    """Whether a Quantity says one amount: a number above zero, exactly, and no slip of the keyboard."""
+    """Whether a Quantity says one amount: a number above zero, exactly, no slip of the keyboard, and a unit that does not
+    contradict its code. Words alone that are not understood are a unit too: whether it is the same, their reader says."""
     if not isinstance(quantity, dict) or quantity.get("comparator") is not None or "modifierExtension" in quantity:
         return False
     amount = number(quantity.get("value"))
-    return amount is not None and 0 < amount <= MOST
+    if amount is None or not 0 < amount <= MOST:
+        return False
+    return "code" not in quantity or unit_said(quantity) is not None
 
 
 def amount_doubt(item: Element) -> str | None:
@@ -63,11 +63,11 @@ def asked_for(resource: Resource) -> Element | None:
     if stated is None:
         if resource.get("resourceType") == "Appointment":
             return {"value": Decimal(1)}  # an appointment is one visit, one examination
-        return _UNREAD if _elsewhere(resource) or any(map(_repeats, timings)) else None
+        return _UNREAD if _elsewhere(resource) or any(map(repeats, timings)) else None
     amount, unit = line_amount({"quantity": stated})
     if amount is None or not certain(stated) or resource.get("resourceType") == "MedicationRequest":
         return stated  # what is dispensed is the amount; doses are counted otherwise
-    return stated if all(_fits(timing, amount, unit) for timing in timings) else _UNREAD
+    return stated if all(fits(timing, amount, unit) for timing in timings) else _UNREAD
 
 
 def _quantity(resource: Resource) -> Element | None:
@@ -105,67 +105,7 @@ def _elsewhere(resource: Resource) -> bool:
     )
 
 
-def _timings(resource: Resource) -> Iterator[Element]:
-    yield from elements(resource.get("occurrenceTiming"))
+def _timings(resource: Resource) -> Iterator[object]:
+    yield from as_list(resource.get("occurrenceTiming"))
     for dosage in elements(resource.get("dosageInstruction")):
-        yield from elements(dosage.get("timing"))
-
-
-def _repeats(timing: Element) -> bool:
-    """Whether a Timing says how often or for how long, and not just between which days."""
-    repeat = next(iter(elements(timing.get("repeat"))), {})
-    return bool(timing.get("code")) or len(as_list(timing.get("event"))) > 1 or bool(repeat.keys() - {"boundsPeriod"})
-
-
-def _fits(timing: Element, amount: Decimal, unit: str | None) -> bool:
-    """Whether the times that a Timing names, as far as it counts them, are no more than ``amount``."""
-    repeat = next(iter(elements(timing.get("repeat"))), {})
-    counts = [repeat[key] for key in ("count", "countMax") if repeat.get(key) is not None]
-    counts += [len(as_list(timing.get("event")))]
-    if any((n := number(each)) is None or n > amount for each in counts):
-        return False
-    if unit_of(unit) in _TIMED:  # so many days of it, however often a day: what must fit is how long
-        bounds = _bounds(repeat)
-        return bounds is None or _within(bounds, amount, unit)
-    return len(counts) > 1 or _occurrences(repeat) <= amount
-
-
-def _bounds(repeat: Element) -> object | None:
-    for key in ("boundsDuration", "boundsRange"):
-        for found in elements(repeat.get(key)):
-            return found if key == "boundsDuration" else found.get("high") or {}
-    return None
-
-
-def _within(duration: object, amount: Decimal, unit: str | None) -> bool:
-    longest, most = read(duration), unit_of(unit)
-    return longest is not None and most is not None and longest.within(Amount(amount, most)) is True
-
-
-def _occurrences(repeat: Element) -> float:
-    """How often at most, by frequency, period and bounds; within one period when nothing bounds it; infinite when it
-    cannot be worked out."""
-    often = number(repeat.get("frequencyMax", repeat.get("frequency", 1)))
-    if often is None:
-        return math.inf
-    per = number(repeat.get("period"))
-    each = _PERIOD_DAYS.get(str(repeat.get("periodUnit")))
-    days = _days(repeat)
-    if days is None or (per is None and each is None):
-        return float(often)
-    if per is None or per <= 0 or each is None:
-        return math.inf
-    return float(often) * math.ceil(days / (float(per) * each) - 0.01)
-
-
-def _days(repeat: Element) -> float | None:
-    """For how many days it goes on; ``None`` when nothing says."""
-    for period in elements(repeat.get("boundsPeriod")):
-        start, end = parse_date(period.get("start")), parse_last_day(period.get("end"))
-        return (end - start).days + 1 if start and end else None
-    bounds = _bounds(repeat)
-    if bounds is None:
-        return None
-    length = read(bounds)
-    each = _PERIOD_DAYS.get({v: k for k, v in _UCUM_WORDS.items()}.get(length.unit, "")) if length else None
-    return float(length.value) * each if length and each else math.inf
+        yield from as_list(dosage.get("timing"))

@@ -8,10 +8,11 @@ less than requested"); docs/workbench.md ("Your decision").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+from precert.authorization.deciding.grantable import fitting_into, too_fine
 from precert.authorization.record.case import LineRequest
 from precert.fhir.dates import parse_date, parse_last_day
 from precert.policy.amounts import Amount, unit_of
@@ -127,6 +128,8 @@ class Measure:
         measure, usual = self, self.usual
         if units is not None and (not units.is_finite() or units <= 0):
             raise Impossible("authorized.units", "impossible-units", f"{units} units grant nothing; to refuse, deny.")
+        if units is not None and (why := too_fine(units, self._counts_in)):
+            raise Impossible("authorized.units", "impossible-units", f"{units} cannot be granted: {why}.")
         quantity = units if units is not None else usual.quantity
         start, end = usual.start, usual.end
         if period is not None:
@@ -135,6 +138,11 @@ class Measure:
                 measure = self.from_day(start)
         elif units is not None and usual.quantity is not None and units < usual.quantity:
             end = min((e for e in (end, span_end(start, units, self.unit)) if e is not None), default=None)
+        elif units is not None and end is not None and fitting_into(start, end, units, self._counts_in) != units:
+            end = max(end, span_end(start, units, self._counts_in) or end)  # more time is granted, until it is over
+            if (end - start).days > MOST_DAYS:
+                text = f"{units} {self.unit or 'units'} are longer than three years; name fewer in authorized.units."
+                raise Impossible("authorized.units", "impossible-units", text)
         if quantity is None:
             raise Impossible(
                 "authorized.units",
@@ -152,7 +160,26 @@ class Measure:
             raise Impossible("authorized.units", "impossible-units", text)
         found = Terms(start, end, quantity, self.unit)
         measure._possible(found, today)
+        named = units is not None or (period is not None and not self._as_asked(found))
+        fitting = fitting_into(start, end, quantity, self._counts_in) if named else quantity
+        if fitting is None or (units is not None and fitting < units):
+            text = (
+                f"{quantity} {self.unit or 'units'} do not fit into {start} to {end}: fewer units, or a longer period."
+            )
+            raise Impossible("authorized.units", "impossible-units", text)
+        found = replace(found, quantity=fitting)  # an amount of time ends with the period that the person names
         return measure, found
+
+    def _as_asked(self, terms: Terms) -> bool:
+        """Whether these are all the days that the request writes."""
+        last = self.written_end
+        return last is not None and terms.end is not None and terms.start == self.start and terms.end >= last
+
+    @property
+    def _counts_in(self) -> str | None:
+        """What an amount on this line counts: plain units are what the policy counts in."""
+        kind = unit_of(self.unit)
+        return unit_of(self.grant.unit) if kind == "units" and self.grant is not None else kind
 
     def _possible(self, terms: Terms, today: date) -> None:
         end, needed = terms.end, self.needed_end

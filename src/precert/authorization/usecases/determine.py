@@ -151,8 +151,8 @@ def reviewed(
 
 
 def parties(case: Case, submission: Submission, directory: Directory) -> frozenset[str]:
-    """The NPIs and names of who asks for, orders or renders something in the request: as sent, and as the directory knows
-    them."""
+    """The NPIs and names of who asks for, orders or renders something in the request, as sent and as the directory knows
+    them, and the names of the member."""
     named = [case.opened.requester, submission.requester]
     named += [line.requested.provider for line in case.ordered if line.requested.provider is not None]
     npis = [*submission.requester_npis, *submission.care_team_npis]
@@ -164,7 +164,10 @@ def parties(case: Case, submission: Submission, directory: Directory) -> frozens
     names += [name for each in practitioners for human in elements(each.get("name")) for name in human_names(human)]
     npis += [number for each in practitioners for number in npis_of(each)]
     names += [known.name for npi in npis if (known := directory.providers.get(npi)) is not None]
-    return frozenset(plain for one in (*npis, *names) if (plain := plain_name(one)))
+    patients = [each for each in elements(sent) if each.get("resourceType") == "Patient"]
+    patients += elements(case.opened.patient)
+    names += [name for each in patients for human in elements(each.get("name")) for name in human_names(human)]
+    return frozenset(one for one in (*npis, *names) if plain_name(one))
 
 
 def _policy_grant(catalogue: Catalogue, engine: Determination | None) -> tuple[Grant | None, bool]:
