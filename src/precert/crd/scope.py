@@ -77,7 +77,7 @@ def _read(
 ) -> Order:
     """An order; whatever is wrong with it stays in it and is said in its answer."""
     try:
-        order = read_order(entry, index, 0, target=target, concept=concept, performer=performer)
+        order = read_order(entry, index, 0, target=target, concept=concept, performer=performer, whose=whose)
     except Exception:  # an order of a shape nobody thought of must not take the others with it
         log.exception("order cannot be read", type=entry.type)
         asked = Ask(LineRequest(sequence=0, code=""))

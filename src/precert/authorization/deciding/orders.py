@@ -87,10 +87,13 @@ def read_order(
     target: Entry | None = None,
     concept: Element | None = None,
     performer: Named | None = None,
+    whose: Patient | None = None,
 ) -> Order:
-    """One order. ``concept`` overrides the code (several needs of one encounter); ``performer`` that of a dispatch."""
+    """One order. ``concept`` overrides the code (several needs of one encounter); ``performer`` that of a dispatch. What the order
+    refers to counts if it is about ``whose``, by default the patient whom the order names."""
     resource = entry.resource
-    service = concept if concept is not None else order_elements.service_concept(entry, index)
+    whose = whose or order_elements.patient_of(entry, index)
+    service = concept if concept is not None else order_elements.service_concept(entry, index, whose)
     options = [value(found) for found in extensions(resource, BILLING_OPTIONS)]
     offered = [
         coding
@@ -112,7 +115,7 @@ def read_order(
     if place := order_elements.place(entry, index):
         item["locationCodeableConcept"] = place
     quantity, unit = line_amount(item)
-    diagnoses = list(order_elements.reasons(entry, index))
+    diagnoses = list(order_elements.reasons(entry, index, whose))
     requester = next(iter(parties(entry, index, REQUESTERS)), None)
     performers = [performer] if performer is not None else parties(entry, index, PERFORMERS)
     first = next(iter(performers), None)
