@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from precert.authorization.deciding.answers import answers
-from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines, order_key
+from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines, order_key, order_name
 from precert.authorization.deciding.counted import asked as counts_as
 from precert.authorization.deciding.evidence import clinical_evidence
 from precert.authorization.deciding.orders import Order
@@ -68,9 +68,11 @@ class Decider:
     unsolicited: Unsolicited | None = None
     records: dict[str, MemberRecord] = field(default_factory=dict)  # by coverage
     members: dict[str, MemberRecord] = field(default_factory=dict)  # by member
+    names: dict[int, str] = field(default_factory=dict)  # of the orders, by their resources
 
     async def decide(self, orders: list[Order], insured: list[Insured]) -> list[AnsweredOrder]:
         """One answer per order and coverage, and a second look when the client's system could fill what is missing."""
+        self._named(orders)
         answered = await self._once(orders, insured)
         if self.gathered.ehr is not None:
             open_ = [a.consulted.decision for a in answered if a.consulted.decision and a.consulted.held is None]
@@ -153,7 +155,9 @@ class Decider:
             return one
         origin = {"origin": "crd", "hook": self.call.hook.name, "hookInstance": self.call.instance[:128]}
         subject = _for_order(inquiry, one.order, self._evidence())
-        asked = OrderRequest(bundle, subject, self.client, self.root, {**origin, "order": one.order.reference})
+        asked = OrderRequest(
+            bundle, subject, self.client, self.root, {**origin, "order": one.order.reference}, self._name(one.order)
+        )
         key = self._key(one.order, who)
         found = await unsolicited.authorize(asked, one.order.asked, one.consulted.day, who, key)
         if found is None:
@@ -193,7 +197,18 @@ class Decider:
 
     def _key(self, order: Order, identified: Identified) -> str | None:
         member = identified.who.member.id if identified.who is not None and identified.who.member is not None else None
-        return order_key(self.client, member, order.reference)
+        return order_key(self.client, member, self._name(order))
+
+    def _name(self, order: Order) -> str:
+        return self.names.get(id(order.entry.resource)) or order_name(order.entry, self.gathered.pool.base)
+
+    def _named(self, orders: Iterable[Order]) -> None:
+        """Name the orders of the call. What has no id is named by its content, and each copy of it is one more."""
+        copies: Counter[str] = Counter()
+        for resource, entry in {id(order.entry.resource): order.entry for order in orders}.items():
+            name = order_name(entry, self.gathered.pool.base)
+            self.names[resource] = order_name(entry, self.gathered.pool.base, copies[name]) if copies[name] else name
+            copies[name] += 1
 
     def unseen(self, orders: Iterable[Order], why: str) -> list[AnsweredOrder]:
         """The Coverage could not be read: orders that name theirs are told so, as a technical matter (resp-43)."""

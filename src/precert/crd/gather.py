@@ -46,7 +46,9 @@ async def gather(call: HookCall, context: HookContext, ehr: Ehr | None, deadline
     """Read the prefetch and fetch what is missing. Never raises for what the client's server does."""
     pool = Pool(call.access.server if call.access else None)
     for position, entry in enumerate(context.drafts):
-        pool.add_resource(entry["resource"], entry.get("fullUrl") or f"urn:precert:draft:{position}", prefetched=True)
+        pool.add_resource(
+            entry["resource"], entry.get("fullUrl") or f"urn:precert:draft:{position}", prefetched=True, drafted=True
+        )
     for task in context.tasks:
         pool.add_resource(task, None, prefetched=True)
     pool.read_prefetch(call.prefetch)

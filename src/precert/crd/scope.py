@@ -34,6 +34,10 @@ from precert.fhir.types import Element
 log = structlog.get_logger(__name__)
 
 _PLANNED = ("draft", "active", "on-hold")
+_CONTESTED = (
+    "The call holds several resources {name} that say different things; nothing is said about them. Send each under an id of "
+    "its own."
+)
 
 
 def relevant_drafts(call: HookCall, context: HookContext) -> bool:
@@ -63,7 +67,16 @@ def orders_in_scope(
             found = _appointments(context, whose, index, on_order=on_order)
         case "encounter":
             found = _encounter(context, gathered)
-    return [numbered(order, sequence, crosswalk) for sequence, order in enumerate(found, start=1)]
+    told_apart = (_contested(order, gathered) for order in found)
+    return [numbered(order, sequence, crosswalk) for sequence, order in enumerate(told_apart, start=1)]
+
+
+def _contested(order: Order, gathered: Gathered) -> Order:
+    """The same, of which nothing is said if the call holds something else under the same id."""
+    for entry in (order.entry, order.target):
+        if (entry.type, entry.id) in gathered.pool.contested and entry.container is None:
+            return replace(order, failure=_CONTESTED.format(name=f"{entry.type}/{entry.id}"))
+    return order
 
 
 def _read(

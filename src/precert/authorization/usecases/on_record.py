@@ -258,9 +258,11 @@ async def _orders(
     for sequence in lines:
         order = submission.orders.get(sequence)
         if order is not None and order.reference is not None:
-            key = order_key(submission.submitter, member, order.reference)
-            if key is not None:
-                named.setdefault(key, set()).add(sequence)
+            # an order of a hook is tied under its own name, and under that by which a request will call it
+            for name in dict.fromkeys((order.reference, order.reference.rpartition("|")[2])):
+                key = order_key(submission.submitter, member, name)
+                if key is not None:
+                    named.setdefault(key, set()).add(sequence)
     ties = []
     for key, sequences in named.items():
         document = await service.store.get(service.tenant, _TIED, key)
