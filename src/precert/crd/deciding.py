@@ -51,6 +51,7 @@ _DEPENDABLE = (
 
 _TYPES_SHOWN = 5
 _NO_RECORD = "The authorizations on record could not be read, so it cannot be said whether this is authorized already."
+_NOT_SENT = "The order's insurance names {name}, which was not sent as an active Coverage of the patient. Send it, or correct the order."
 _NO_TIME = "There was no time left to decide about this order. Ask again."
 
 
@@ -94,8 +95,10 @@ class Decider:
         said: dict[str, bool] = {}
         for one in answered:
             record = self.records.get(one.info.coverage)
+            if one.consulted.trouble is not None or record is None or record.free is None:
+                continue
             key = self._key(one.order, known[one.info.coverage])
-            if one.consulted.trouble is not None or key is None or record is None or record.free is None:
+            if key is None:
                 continue
             if limited(one.consulted.service.codes):
                 # an order of two coverages, or of two appointments, is free if it is said once
@@ -110,7 +113,11 @@ class Decider:
         found: list[AnsweredOrder] = []
         for order in orders:
             await asyncio.sleep(0)  # many orders must not keep other calls waiting
-            for one in insurance.for_order(insured, order.insurance, self.call.version):
+            covered = insurance.for_order(
+                insured, order, self.gathered.pool, self.consult.directory(), self.call.version
+            )
+            found += self._not_seen(order, covered.unseen, insured[0])
+            for one in covered.under:
                 at = one.reference
                 subject = _for_order(people[at], order, evidence)
                 record = await self._record(at, known[at], orders)
@@ -138,6 +145,8 @@ class Decider:
             return one
         if one.order.asked.performer_known and not one.order.asked.performer_npis:
             return one  # an authorization is for a certain provider
+        if not one.order.asked.one_performer:
+            return one  # and for one of them
         if one.order.requester is None or one.order.requester.unknown:
             return one  # and given to a certain one: the user who books an appointment need not be who ordered it
         under = next(i for i in insured if i.reference == one.info.coverage)
@@ -220,6 +229,18 @@ class Decider:
                 if key is not None and key[0] == "Coverage":
                     info = self._assertion(order, consulted, f"Coverage/{key[1]}", None)
                     found.append(AnsweredOrder(order, consulted, info))
+        return found
+
+    def _not_seen(self, order: Order, references: Iterable[str], ours: Insured) -> list[AnsweredOrder]:
+        """The Coverages that an order names, and of which nothing can be said: they were not sent, or are not in force. One that is
+        named without a reference is told under ``ours``."""
+        found: list[AnsweredOrder] = []
+        for reference in dict.fromkeys(references):
+            key = type_and_id(reference)
+            named = f"Coverage/{key[1]}" if key is not None else reference or ours.reference
+            why = _NOT_SENT.format(name=named[:80] if reference else "a Coverage without a reference")
+            consulted = Consulted(order.asked, self.consult.today(), trouble="technical", text=why)
+            found.append(AnsweredOrder(order, consulted, self._assertion(order, consulted, named, None)))
         return found
 
     def uninsured(self, orders: Iterable[Order], plan: str | None) -> list[tuple[Order, Consulted]]:

@@ -104,6 +104,7 @@ def _wanted(call: HookCall, context: HookContext, pool: Pool) -> Iterator[str]:
     references = [*context.dispatched, *((context.performer,) if context.performer else ())]
     for entry in pool.of_patient(context.patient):
         references += pointed_to(entry)
+        references += [r for named in elements(entry.resource.get("insurance")) if (r := reference_of(named))]
     for reference in references:
         wanted = relative(reference, pool.base)
         if wanted is not None and not pool.has(wanted):

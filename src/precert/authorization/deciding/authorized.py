@@ -142,9 +142,12 @@ def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
 
 
 def _same_performer(given: Party | None, ask: Ask) -> bool:
-    """Whether the one it was given for may be meant: an ask that names nobody leaves it to the authorization."""
+    """Whether the one it was given for may be meant, and nobody else: an ask that names nobody leaves it to the
+    authorization."""
     if given is None or not ask.performer_known:
         return True
+    if any(given.npi is None or given.npi not in npis for npis in ask.more_performers):
+        return False
     if given.npi is not None or ask.performer_npis:
         return given.npi in ask.performer_npis
     named = ask.line.provider

@@ -42,6 +42,8 @@ _OPEN = {
     "Encounter": ("planned", "arrived", "triaged", "in-progress", "onleave"),
 }
 _OPEN_ORDER = ("draft", "active")
+_UNDOUBTED = {**_OPEN, "Encounter": (*_OPEN["Encounter"], "finished")}
+"""What was done in an encounter stays done when the encounter is over."""
 _WITHOUT_INTENT = frozenset({"Appointment", "Encounter", "SupplyRequest", "VisionPrescription", "CommunicationRequest"})
 PROVIDERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 _TEAMS = frozenset({"CareTeam", "HealthcareService"})
@@ -71,7 +73,7 @@ def unsaid(entry: Entry) -> Iterator[str]:
 def doubts(entry: Entry) -> Iterator[str]:
     """Why a machine cannot rest a final answer on an order, in sentences that begin with "It" or "Its"."""
     resource = entry.resource
-    if resource.get("status") not in (None, *_OPEN.get(entry.type, _OPEN_ORDER)):
+    if resource.get("status") not in (None, *_UNDOUBTED.get(entry.type, _OPEN_ORDER)):
         yield f"Its status is {str(resource.get('status'))[:40]!r}."
     if not intended(entry) and resource.get("intent") is not None:
         yield f"Its intent is {str(resource.get('intent'))[:40]!r}, which is no order."
@@ -82,6 +84,17 @@ def doubts(entry: Entry) -> Iterator[str]:
     *_, unread = service_days(resource)
     if unread is not None:
         yield _NO_DAY.format(element=unread)
+    if entry.type == "Appointment" and _outside(resource):
+        yield "Its start is not in its requestedPeriod."
+
+
+def _outside(appointment: Resource) -> bool:
+    """Whether an appointment begins on a day that is in none of the periods it was requested for."""
+    day, periods = parse_date(appointment.get("start")), elements(appointment.get("requestedPeriod"))
+    if appointment.get("start") is None or not periods:
+        return False
+    spans = [(parse_date(period.get("start")), parse_last_day(period.get("end"))) for period in periods]
+    return day is None or not any((a is None or a <= day) and (b is None or day <= b) for a, b in spans)
 
 
 def concepts(entry: Entry, index: BundleIndex, whose: Patient | None = None) -> list[Element]:

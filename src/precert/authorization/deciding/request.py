@@ -21,7 +21,8 @@ NOBODY_ASKS = "The requester carries no identifier: nobody is known to ask."
 class Ask:
     """One service asked for: the line it is or would become, who requests it and who shall perform it.
 
-    The NPIs stand best first. ``performer_known`` says that somebody is named as performer, whether or not we know them.
+    The NPIs stand best first. ``performer_known`` says that somebody is named as performer, whether or not we know them;
+    ``more_performers`` are the NPIs of each one named beside the first.
     ``communication``: it asks for a message (a CommunicationRequest), which is no service that anybody bills.
     ``doubts`` say, in sentences, what is wrong with the order behind the line: a person decides then. ``unsaid`` say what an
     order has to say and does not: nothing is approved on it, and a service that needs no authorization needs none all the same.
@@ -34,6 +35,13 @@ class Ask:
     communication: bool = False
     doubts: tuple[str, ...] = ()
     unsaid: tuple[str, ...] = ()
+    more_performers: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def one_performer(self) -> bool:
+        """Whether all who are named as performers are the first of them."""
+        first = self.performer_npis[:1]
+        return all(first and first[0] in npis for npis in self.more_performers)
 
 
 @dataclass(frozen=True, slots=True)
