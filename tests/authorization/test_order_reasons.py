@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from tools.requests import concept
 
-from precert.authorization.deciding.orders import read_order
+from precert.authorization.deciding.orders import numbered, read_order
 from precert.authorization.deciding.person import Patient
+from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir.bundle import BundleIndex, Entry
 
 Json = dict[str, Any]
@@ -82,3 +83,11 @@ def test_what_is_ordered_by_reference_is_not_another_patients(element, named, co
     reference = {"reference": f"{named['resourceType']}/d"}
     found = read(asking(type_, **{element: reference}), named | {"id": "d"})
     assert bool(found.asked.line.code) is counts
+
+
+@pytest.mark.parametrize(("detail", "doubted"), [("hcpcs|E0470", True), ("hcpcs|E0601", False)])
+def test_a_numbered_order_doubts_a_detail_of_another_service(detail, doubted):
+    """CRD and DTR packages number orders alike."""
+    order = asking("ServiceRequest", status="active", intent="order", code=concept("hcpcs|E0601"))
+    found = numbered(read(order | {"orderDetail": [concept(detail)]}), 1, Crosswalk())
+    assert bool(found.asked.doubts) is doubted
