@@ -16,6 +16,8 @@ from support.records import AT
 TODAY = date(2026, 11, 20)
 OPEN = ("pended_info", "nurse_review", "md_review")
 FROM, TO = date(2026, 12, 1), date(2027, 2, 28)  # what ``granted()`` gives
+UNCOUNTED: dict[str, Any] = {"quantity": None, "unit": None}
+"""A line that does not say how much."""
 
 
 def waiting(state: str = "nurse_review", **changes: Any) -> Line:
@@ -35,13 +37,15 @@ def waiting(state: str = "nurse_review", **changes: Any) -> Line:
         (granted(), (date(2027, 3, 1), date(2027, 5, 1)), False),
         (granted(), (date(2026, 11, 1), date(2026, 11, 30)), False),
         (granted(end=None), (date(2030, 1, 1), date(2030, 1, 2)), True),
-        # open: by the days asked for; one day alone, or none, is one day
+        # open: by the days asked for, else by an amount that counts time; one day alone, or none, is one day
         (waiting(), (date(2027, 1, 31), date(2027, 2, 5)), True),
         (waiting(), (date(2027, 2, 1), date(2027, 2, 5)), False),
         (waiting(service_end=None), (FROM, FROM), True),
-        (waiting(service_end=None), (date(2026, 12, 2), TO), False),
+        (waiting(service_end=None), (date(2026, 12, 2), TO), True),  # three months are asked for
+        (waiting(service_end=None, **UNCOUNTED), (date(2026, 12, 2), TO), False),
         (waiting(service_start=None, service_end=None), (TODAY, TODAY), True),
-        (waiting(service_start=None, service_end=None), (date(2026, 11, 21), TO), False),
+        (waiting(service_start=None, service_end=None), (date(2026, 11, 21), TO), True),
+        (waiting(service_start=None, service_end=None, **UNCOUNTED), (date(2026, 11, 21), TO), False),
     ],
 )
 def test_days(known: Line, days: tuple[date, date], same: bool) -> None:
@@ -55,9 +59,11 @@ def test_days(known: Line, days: tuple[date, date], same: bool) -> None:
         ({"request": "renewal"}, True),
         ({"quantity": None}, True),
         ({"item": item(modifiers=("RR",))}, True),  # a place is no other service
-        ({"item": item()}, False),
-        ({"item": item(modifiers=("RR", "KX"))}, False),
-        ({"item": item(modifiers=("LT",))}, False),
+        ({"item": item()}, True),  # of what counts time, other modifiers are a second one at once
+        ({"item": item(modifiers=("LT",))}, True),
+        ({"item": item()} | UNCOUNTED, False),
+        ({"item": item(modifiers=("RR", "KX"))} | UNCOUNTED, False),
+        ({"item": item(modifiers=("LT",))} | UNCOUNTED, False),
         ({"item": item("E0470", modifiers=("RR",)), "code": f"{HCPCS}|E0470"}, False),
     ],
 )

@@ -210,3 +210,52 @@ def test_nothing_outside_the_grant_is_ever_the_same(start: date, units: int) -> 
     assert line.authorization.end is not None
     inside = line.authorization.start <= start <= line.authorization.end and units <= 3
     assert repeats(asked(service_start=start, quantity=Decimal(units)), line, TODAY) is inside
+
+
+def coded(*codings: tuple[str, str]) -> dict[str, Any]:
+    made = item(modifiers=("RR",), place="12")
+    return made | {"productOrService": {"coding": [{"system": system, "code": code} for system, code in codings]}}
+
+
+CODINGS: dict[str, tuple[tuple[tuple[str, str], ...], bool]] = {
+    "the one": (((HCPCS, "E0601"),), True),
+    "in small letters": (((HCPCS, "e0601"),), True),
+    "and again": (((HCPCS, "E0601"), (HCPCS, "E0601")), True),
+    "and a code of the sender's own": (((HCPCS, "E0601"), ("urn:local", "CPAP")), True),
+    "only a code of the sender's own, which the crosswalk led from": ((("urn:local", "CPAP"),), True),
+    "and another device": (((HCPCS, "E0601"), (HCPCS, "E0470")), False),
+    "after another device": (((HCPCS, "E0470"), (HCPCS, "E0601")), False),
+    "and a supply": (((HCPCS, "E0601"), (HCPCS, "A7030")), False),
+    "and a procedure": (((HCPCS, "E0601"), ("http://www.ama-assn.org/go/cpt", "94660")), False),
+    "and what is no code of its system": (((HCPCS, "E0601"), (HCPCS, "ZZZZ")), False),
+}
+
+
+@pytest.mark.parametrize(("codings", "same"), CODINGS.values(), ids=CODINGS)
+def test_a_service_whose_codings_do_not_fit_together_is_never_the_same(codings, same) -> None:
+    assert repeats(asked(item=coded(*codings)), granted(), TODAY) is same
+    assert repeats(asked(), replace_requested(granted(), item=coded(*codings)), TODAY) is same
+
+
+def replace_requested(line: Line, **changes: Any) -> Line:
+    return msgspec.structs.replace(line, requested=msgspec.structs.replace(line.requested, **changes))
+
+
+PERFORMERS: list[tuple[tuple[str, ...], bool]] = [
+    (("1245319599",), True),
+    (("1245319599", "1003000126"), True),  # the same in a role
+    (("1003000126", "1245319599"), True),
+    (("1003000126",), False),
+    ((), False),
+]
+
+
+@pytest.mark.parametrize(("more", "same"), PERFORMERS)
+def test_all_who_are_named_as_performers_are_the_one_authorized(more, same) -> None:
+    line = granted()
+    assert line.authorization is not None
+    held = Held(line, line.authorization, "CN1", MEMBER.id, None, "1992817498")
+    for further in ((more,), (("1245319599",), more), (more, ("1245319599",))):
+        ask = Ask(asked(), ("1992817498",), ("1245319599",), performer_known=True, more_performers=further)
+        assert covers(held, ask, Standing(MEMBER, None, None, {}), TODAY, Used().left(held, None)) is same
+        assert ask.one_performer is same

@@ -128,9 +128,12 @@ async def _read(call: HookCall, referenced: bool) -> list[Read]:
     found: list[Read] = []
     for order in orders if insured else ():
         try:
-            under = insurance.for_order(insured, order.insurance, call.version)[0]
+            covered = insurance.for_order(insured, order, gathered.pool, directory(), call.version).under
         except FhirError:
             continue
+        if not covered:  # it names a coverage that is not here, or is another payer's
+            continue
+        under = covered[0]
         pas, same = _pas(order, under, context, gathered, consult)
         dtr, rules = await _dtr(order, under, context, gathered, consult, referenced=referenced)
         crd = _crd(order, under, decider)

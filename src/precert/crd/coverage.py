@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from precert.authorization.deciding.orders import Order
 from precert.crd.faults import coverage_fault, unobtainable
 from precert.crd.prefetch import Pool
 from precert.eligibility.directory import Directory
@@ -74,7 +75,7 @@ def ours(pool: Pool, patient: str, directory: Directory, version: VersionName) -
 
 def _active(found: list[Insured]) -> list[Insured]:
     """Those that the client holds as active; all of them if none is, as our own record decides about that."""
-    return [one for one in found if one.resource.get("status", "active") == "active"] or found
+    return [one for one in found if one.resource.get("status") == "active"] or found
 
 
 def _assumed(directory: Directory) -> str:
@@ -106,12 +107,38 @@ def _another(entry: Entry, pool: Pool, directory: Directory) -> bool:
     return directory.shared([(found.resource if found else None, logical) for found, logical in resolved])
 
 
-def for_order(candidates: list[Insured], insurance: tuple[str, ...], version: VersionName) -> list[Insured]:
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What one order is answered under. ``unseen`` are the Coverages that it names, when none of them is here and in force. Both
+    are empty for an order whose Coverages are with other payers: nothing is to be said about it here."""
+
+    under: tuple[Insured, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+
+def for_order(
+    candidates: list[Insured], order: Order, pool: Pool, directory: Directory, version: VersionName
+) -> Covered:
     """The coverages that one order names, else the only one there is. Raises FhirError (faults.coverage_fault) if that is not clear."""
-    keys = {type_and_id(reference) for reference in insurance}
-    named = [insured for insured in candidates if ("Coverage", insured.entry.id) in keys]
-    if named:
-        return named
+    insurance = [reference for reference in order.insurance if not _is_no_coverage(reference)]
+    named = {id(e.resource) for r in insurance if (e := pool.index.resolve(r, order.entry)) is not None}
+    under = tuple(insured for insured in candidates if id(insured.resource) in named)
+    if under:
+        return Covered(under)
+    if insurance:
+        found = ((r, pool.index.resolve(r, order.entry)) for r in insurance)
+        unseen = [r for r, e in found if e is None or e.type != "Coverage" or _is_us(e, pool, directory) is not False]
+        return Covered(unseen=tuple(unseen))
+    return Covered(tuple(_only(candidates, version)))
+
+
+def _is_no_coverage(reference: str) -> bool:
+    """Whether an order's insurance is a preauthorization (ClaimResponse), which says nothing about the payer."""
+    found = type_and_id(reference)
+    return found is not None and found[0] != "Coverage"
+
+
+def _only(candidates: list[Insured], version: VersionName) -> list[Insured]:
     if len(candidates) > 1:
         raise coverage_fault(
             version,

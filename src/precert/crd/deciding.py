@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from precert.authorization.deciding.answers import answers
-from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines, order_key
+from precert.authorization.deciding.counted import NOTHING_COUNTED, CountedLines, order_key, order_name
 from precert.authorization.deciding.counted import asked as counts_as
 from precert.authorization.deciding.evidence import clinical_evidence
 from precert.authorization.deciding.orders import Order
@@ -51,6 +51,7 @@ _DEPENDABLE = (
 
 _TYPES_SHOWN = 5
 _NO_RECORD = "The authorizations on record could not be read, so it cannot be said whether this is authorized already."
+_NOT_SENT = "The order's insurance names {name}, which was not sent as an active Coverage of the patient. Send it, or correct the order."
 _NO_TIME = "There was no time left to decide about this order. Ask again."
 
 
@@ -68,9 +69,11 @@ class Decider:
     unsolicited: Unsolicited | None = None
     records: dict[str, MemberRecord] = field(default_factory=dict)  # by coverage
     members: dict[str, MemberRecord] = field(default_factory=dict)  # by member
+    names: dict[int, str] = field(default_factory=dict)  # of the orders, by their resources
 
     async def decide(self, orders: list[Order], insured: list[Insured]) -> list[AnsweredOrder]:
         """One answer per order and coverage, and a second look when the client's system could fill what is missing."""
+        self._named(orders)
         answered = await self._once(orders, insured)
         if self.gathered.ehr is not None:
             open_ = [a.consulted.decision for a in answered if a.consulted.decision and a.consulted.held is None]
@@ -92,8 +95,10 @@ class Decider:
         said: dict[str, bool] = {}
         for one in answered:
             record = self.records.get(one.info.coverage)
+            if one.consulted.trouble is not None or record is None or record.free is None:
+                continue
             key = self._key(one.order, known[one.info.coverage])
-            if one.consulted.trouble is not None or key is None or record is None or record.free is None:
+            if key is None:
                 continue
             if limited(one.consulted.service.codes):
                 # an order of two coverages, or of two appointments, is free if it is said once
@@ -108,7 +113,11 @@ class Decider:
         found: list[AnsweredOrder] = []
         for order in orders:
             await asyncio.sleep(0)  # many orders must not keep other calls waiting
-            for one in insurance.for_order(insured, order.insurance, self.call.version):
+            covered = insurance.for_order(
+                insured, order, self.gathered.pool, self.consult.directory(), self.call.version
+            )
+            found += self._not_seen(order, covered.unseen, insured[0])
+            for one in covered.under:
                 at = one.reference
                 subject = _for_order(people[at], order, evidence)
                 record = await self._record(at, known[at], orders)
@@ -136,6 +145,8 @@ class Decider:
             return one
         if one.order.asked.performer_known and not one.order.asked.performer_npis:
             return one  # an authorization is for a certain provider
+        if not one.order.asked.one_performer:
+            return one  # and for one of them
         if one.order.requester is None or one.order.requester.unknown:
             return one  # and given to a certain one: the user who books an appointment need not be who ordered it
         under = next(i for i in insured if i.reference == one.info.coverage)
@@ -153,7 +164,9 @@ class Decider:
             return one
         origin = {"origin": "crd", "hook": self.call.hook.name, "hookInstance": self.call.instance[:128]}
         subject = _for_order(inquiry, one.order, self._evidence())
-        asked = OrderRequest(bundle, subject, self.client, self.root, {**origin, "order": one.order.reference})
+        asked = OrderRequest(
+            bundle, subject, self.client, self.root, {**origin, "order": one.order.reference}, self._name(one.order)
+        )
         key = self._key(one.order, who)
         found = await unsolicited.authorize(asked, one.order.asked, one.consulted.day, who, key)
         if found is None:
@@ -193,7 +206,18 @@ class Decider:
 
     def _key(self, order: Order, identified: Identified) -> str | None:
         member = identified.who.member.id if identified.who is not None and identified.who.member is not None else None
-        return order_key(self.client, member, order.reference)
+        return order_key(self.client, member, self._name(order))
+
+    def _name(self, order: Order) -> str:
+        return self.names.get(id(order.entry.resource)) or order_name(order.entry, self.gathered.pool.base)
+
+    def _named(self, orders: Iterable[Order]) -> None:
+        """Name the orders of the call. What has no id is named by its content, and each copy of it is one more."""
+        copies: Counter[str] = Counter()
+        for resource, entry in {id(order.entry.resource): order.entry for order in orders}.items():
+            name = order_name(entry, self.gathered.pool.base)
+            self.names[resource] = order_name(entry, self.gathered.pool.base, copies[name]) if copies[name] else name
+            copies[name] += 1
 
     def unseen(self, orders: Iterable[Order], why: str) -> list[AnsweredOrder]:
         """The Coverage could not be read: orders that name theirs are told so, as a technical matter (resp-43)."""
@@ -205,6 +229,18 @@ class Decider:
                 if key is not None and key[0] == "Coverage":
                     info = self._assertion(order, consulted, f"Coverage/{key[1]}", None)
                     found.append(AnsweredOrder(order, consulted, info))
+        return found
+
+    def _not_seen(self, order: Order, references: Iterable[str], ours: Insured) -> list[AnsweredOrder]:
+        """The Coverages that an order names, and of which nothing can be said: they were not sent, or are not in force. One that is
+        named without a reference is told under ``ours``."""
+        found: list[AnsweredOrder] = []
+        for reference in dict.fromkeys(references):
+            key = type_and_id(reference)
+            named = f"Coverage/{key[1]}" if key is not None else reference or ours.reference
+            why = _NOT_SENT.format(name=named[:80] if reference else "a Coverage without a reference")
+            consulted = Consulted(order.asked, self.consult.today(), trouble="technical", text=why)
+            found.append(AnsweredOrder(order, consulted, self._assertion(order, consulted, named, None)))
         return found
 
     def uninsured(self, orders: Iterable[Order], plan: str | None) -> list[tuple[Order, Consulted]]:

@@ -46,7 +46,9 @@ async def gather(call: HookCall, context: HookContext, ehr: Ehr | None, deadline
     """Read the prefetch and fetch what is missing. Never raises for what the client's server does."""
     pool = Pool(call.access.server if call.access else None)
     for position, entry in enumerate(context.drafts):
-        pool.add_resource(entry["resource"], entry.get("fullUrl") or f"urn:precert:draft:{position}", prefetched=True)
+        pool.add_resource(
+            entry["resource"], entry.get("fullUrl") or f"urn:precert:draft:{position}", prefetched=True, drafted=True
+        )
     for task in context.tasks:
         pool.add_resource(task, None, prefetched=True)
     pool.read_prefetch(call.prefetch)
@@ -102,6 +104,7 @@ def _wanted(call: HookCall, context: HookContext, pool: Pool) -> Iterator[str]:
     references = [*context.dispatched, *((context.performer,) if context.performer else ())]
     for entry in pool.of_patient(context.patient):
         references += pointed_to(entry)
+        references += [r for named in elements(entry.resource.get("insurance")) if (r := reference_of(named))]
     for reference in references:
         wanted = relative(reference, pool.base)
         if wanted is not None and not pool.has(wanted):

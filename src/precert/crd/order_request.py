@@ -36,7 +36,7 @@ async def order_request(consult: ConsultService, call: HookCall, reference: str)
         raise FhirError(422, Issue("error", "business-rule", order.failure, rule="request-incomplete"))
     patient = pool.index.resolve(f"Patient/{context.patient}")
     insured = insurance.ours(pool, context.patient, consult.directory(), call.version)
-    covered = insurance.for_order(insured, order.insurance, call.version)
+    covered = insurance.for_order(insured, order, pool, consult.directory(), call.version).under
     user = pool.index.resolve(context.user) if context.user else None
     chart = [f"{e.type}/{e.id}" if e.id else e.path for e in pool.of_patient(context.patient)]
     bundle = None

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from precert.authorization.deciding.evidence import ADMINISTRATIVE
 from precert.authorization.deciding.person import NO_SUBJECT, Patient, names_nobody
+from precert.authorization.deciding.resource_versions import same_content
 from precert.fhir.bundle import BundleIndex, Entry, type_and_id
 from precert.fhir.types import Element, JsonValue, Resource, elements, text
 
@@ -34,7 +35,8 @@ class Pool:
         self.states: dict[str, KeyState] = {}
         self.next_pages: list[str] = []
         self.accessed: list[Accessed] = []
-        self._known: set[tuple[str, str]] = set()
+        self._known: dict[tuple[str, str], tuple[Resource, bool]] = {}
+        self.contested: set[tuple[str, str]] = set()
         self.index = BundleIndex({"resourceType": "Bundle"})  # of everything, to resolve references in
         self._of_patient: tuple[list[Entry], list[Entry]] | None = None
         self._patient: tuple[str, Patient] | None = None
@@ -83,15 +85,21 @@ class Pool:
                 self.next_pages.append(url)
         return "present" if found else "failed" if failed else "nothing"
 
-    def add_resource(self, resource: Resource, full_url: str | None, *, prefetched: bool) -> None:
-        """Take one resource in, unless its ``Type/id`` is known."""
+    def add_resource(
+        self, resource: Resource, full_url: str | None, *, prefetched: bool, drafted: bool = False
+    ) -> None:
+        """Take one resource in, unless its ``Type/id`` is known. ``drafted``: it stands in the call's context, which is newer than
+        what is stored; two of one kind that say different things are ``contested``."""
         kind, id_ = text(resource.get("resourceType")), text(resource.get("id"))
         if kind is None:
             return
         if id_ is not None:
-            if (kind, id_) in self._known:
+            known = self._known.get((kind, id_))
+            if known is not None:
+                if known[1] is drafted and not same_content(known[0], resource):
+                    self.contested.add((kind, id_))
                 return
-            self._known.add((kind, id_))
+            self._known[kind, id_] = resource, drafted
             full_url = full_url or (f"{self.base}/{kind}/{id_}" if self.base else None)
         place = len(self.index.entries)
         path = f"prefetch.entry[{place}].resource"

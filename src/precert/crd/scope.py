@@ -8,11 +8,14 @@ from dataclasses import replace
 import msgspec
 import structlog
 
+from precert.authorization.deciding import order_elements
 from precert.authorization.deciding.order_elements import Named, service_concept
 from precert.authorization.deciding.orders import (
     Order,
     about_another,
+    around,
     dispatched_to,
+    doubted,
     numbered,
     read_order,
     unanswerable,
@@ -34,6 +37,10 @@ from precert.fhir.types import Element
 log = structlog.get_logger(__name__)
 
 _PLANNED = ("draft", "active", "on-hold")
+_CONTESTED = (
+    "The call holds several resources {name} that say different things; nothing is said about them. Send each under an id of "
+    "its own."
+)
 
 
 def relevant_drafts(call: HookCall, context: HookContext) -> bool:
@@ -63,7 +70,16 @@ def orders_in_scope(
             found = _appointments(context, whose, index, on_order=on_order)
         case "encounter":
             found = _encounter(context, gathered)
-    return [numbered(order, sequence, crosswalk) for sequence, order in enumerate(found, start=1)]
+    told_apart = (_contested(order, gathered) for order in found)
+    return [numbered(order, sequence, crosswalk) for sequence, order in enumerate(told_apart, start=1)]
+
+
+def _contested(order: Order, gathered: Gathered) -> Order:
+    """The same, of which nothing is said if the call holds something else under the same id."""
+    for entry in (order.entry, order.target):
+        if (entry.type, entry.id) in gathered.pool.contested and entry.container is None:
+            return replace(order, failure=_CONTESTED.format(name=f"{entry.type}/{entry.id}"))
+    return order
 
 
 def _read(
@@ -77,7 +93,7 @@ def _read(
 ) -> Order:
     """An order; whatever is wrong with it stays in it and is said in its answer."""
     try:
-        order = read_order(entry, index, 0, target=target, concept=concept, performer=performer)
+        order = read_order(entry, index, 0, target=target, concept=concept, performer=performer, whose=whose)
     except Exception:  # an order of a shape nobody thought of must not take the others with it
         log.exception("order cannot be read", type=entry.type)
         asked = Ask(LineRequest(sequence=0, code=""))
@@ -127,15 +143,23 @@ def _appointments(context: HookContext, whose: Patient, index: BundleIndex, *, o
         orders = [base for base in bases if base is not None and is_order(base.resource)]
         if about_another(entry, whose, index):
             orders = []  # the appointment itself is told why nothing is said
+        doubts = tuple(_doubts(entry, whose, index))
         if not orders:
-            order = _read(entry, index, whose)
+            order = doubted(_read(entry, index, whose), doubts)
             found.setdefault(order.reference, order)
         for base in orders:
             own = on_order and base.container is None  # what is contained can only be updated with its appointment
             order = _booked(_read(base, index, whose, target=base if own else entry), entry, index)
             key = order.reference if own else f"{entry.path} {order.reference}"
-            found.setdefault(key, order)
+            found[key] = around(found.get(key, order), doubts)  # one of several that is not to be is enough to look
     return list(found.values())
+
+
+def _doubts(appointment: Entry, whose: Patient, index: BundleIndex) -> Iterator[str]:
+    yield from order_elements.unsaid(appointment)
+    yield from order_elements.doubts(appointment)
+    if whose.has(appointment, index) is not True:
+        yield "Its participants do not include the patient of the call."
 
 
 def _booked(order: Order, appointment: Entry, index: BundleIndex) -> Order:
@@ -175,6 +199,9 @@ def _encounter(context: HookContext, gathered: Gathered) -> list[Order]:
             f"{reference} is not in the prefetch and could not be fetched{f' ({why})' if why else ''}.",
             "prefetch.encounter",
         )
+    doubts = [*order_elements.unsaid(encounter), *order_elements.doubts(encounter)]
+    if about_another(encounter, whose, index):
+        doubts.append("It is of another patient than the call.")
     found = [
         _read(encounter, index, whose, target=encounter, concept=concept)
         for concept in encounter_needs(encounter.resource)
@@ -184,5 +211,5 @@ def _encounter(context: HookContext, gathered: Gathered) -> list[Order]:
         of = type_and_id(reference_of(named) or "") if isinstance(named, dict) else None
         planned = entry.type in ORDER_TYPES and entry.resource.get("status") in _PLANNED
         if planned and of == ("Encounter", context.encounter):
-            found.append(_read(entry, index, whose, target=encounter))
+            found.append(around(_read(entry, index, whose, target=encounter), doubts))
     return [order for order in found if order.failure or not order.unbillable]

@@ -13,6 +13,7 @@ from precert.authorization.deciding import order_elements
 from precert.authorization.deciding.evidence import ours, told_on_order
 from precert.authorization.deciding.order_amount import asked_for
 from precert.authorization.deciding.order_elements import REQUESTERS
+from precert.authorization.deciding.orders import other_services
 from precert.authorization.deciding.parties import provider_npis
 from precert.authorization.deciding.person import Patient
 from precert.authorization.deciding.service import identify
@@ -88,6 +89,7 @@ def _doubts(order: Entry, index: BundleIndex, whose: Patient, line: LineRequest,
     yield from order_elements.doubts(order)
     if (where := order_elements.place_doubt(order, index)) is not None:
         yield where
+    yield from other_services(order, line, crosswalk)
     if not _same_service(order, index, line, crosswalk):
         yield "It is for another service than the item."
     if not _amount_within(order, line):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from precert.authorization.deciding.counted import order_key
+from precert.authorization.deciding.counted import order_key, same_order
 from precert.authorization.deciding.order_amount import certain
 from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import coded, kept
@@ -76,9 +76,9 @@ class Used:
         """
         granted = held.authorization
         uses = [*self.on_record.get(held.place, ()), *self.new.get(held.place, ())]
-        if held.order is not None and all(use.order != held.order for use in uses):
+        if held.order is not None and not any(same_order(use.order, held.order) for use in uses):
             uses.append(Use(held.order, held.line.requested.quantity))
-        others = [use for use in uses if order is None or use.order != order]
+        others = [use for use in uses if not same_order(use.order, order)]
         if granted.quantity is None:
             # one authorization is for one order, unless it counts units that several can share
             return Decimal(0) if others else None
@@ -143,9 +143,12 @@ def _agree(one: frozenset[str], other: frozenset[str]) -> bool:
 
 
 def _same_performer(given: Party | None, ask: Ask) -> bool:
-    """Whether the one it was given for may be meant: an ask that names nobody leaves it to the authorization."""
+    """Whether the one it was given for may be meant, and nobody else: an ask that names nobody leaves it to the
+    authorization."""
     if given is None or not ask.performer_known:
         return True
+    if any(given.npi is None or given.npi not in npis for npis in ask.more_performers):
+        return False
     if given.npi is not None or ask.performer_npis:
         return given.npi in ask.performer_npis
     named = ask.line.provider

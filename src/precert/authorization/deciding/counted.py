@@ -17,7 +17,10 @@ from precert.authorization.deciding.request import Ask
 from precert.authorization.deciding.service import kept
 from precert.authorization.deciding.standing import service_day
 from precert.authorization.record.case import Case, Line, LineRequest
-from precert.fhir.types import Element, Resource
+from precert.fhir import json
+from precert.fhir.bundle import Entry
+from precert.fhir.coverage_information import COVERAGE_INFORMATION
+from precert.fhir.types import Element, JsonValue, Resource, as_list
 from precert.policy.amounts import read
 from precert.policy.types import Counted, EvidenceItem
 
@@ -42,7 +45,7 @@ class CountedLines:
 
     def without(self, order: str | None) -> CountedLines:
         """The same without what was given for this very order: it does not count beside itself."""
-        return replace(self, lines=tuple(line for line in self.lines if order is None or line.order != order))
+        return replace(self, lines=tuple(line for line in self.lines if not same_order(line.order, order)))
 
     def and_(self, more: CountedLines) -> CountedLines:
         """Both together."""
@@ -64,13 +67,61 @@ NOTHING_COUNTED = CountedLines()
 
 
 def order_key(submitter: str, member: str | None, reference: str | None) -> str | None:
-    """The name of a client's order (``Type/id``), as long as any key; ``None`` for an order or member without a name.
+    """The key of a client's order; ``None`` for an order or member without a name.
 
-    Ids are the client's own: what another client calls so is another order.
+    ``reference`` is its ``Type/id``, or :func:`order_name` where a hook says on which server it is. Ids are the client's own,
+    and those of one server: what another calls so is another order.
     """
     if reference is None or member is None:
         return None
-    return hashlib.sha256(f"order|{submitter}|{member}|{reference}".encode()).hexdigest()
+    server, at, name = reference.rpartition(_AT)
+    key = _hashed(f"order|{submitter}|{member}|{name}")
+    return f"{key[:_NAME]}.{_hashed(server)[:_SERVER]}" if at else key
+
+
+def order_name(entry: Entry, server: str | None, copies: int = 0) -> str:
+    """An order of a call, as :func:`order_key` takes it: ``server`` (``fhirServer``; ``None``: not sent) and ``Type/id``.
+
+    Without an id it is named by its content, so that it is the same order only when the very same is sent; ``copies`` are those
+    that stand before it in the call, as each is an order of its own.
+    """
+    if entry.id and entry.container is None:
+        return f"{server or ''}{_AT}{entry.type}/{entry.id}"
+    said = {key: value for key, value in entry.resource.items() if key not in _NOT_SAID}
+    told = [e for e in as_list(said.pop("extension", None)) if not _is_ours(e)]
+    content = _hashed(json.dumps(_sorted({**said, "told": told})).decode())
+    return f"{server or ''}{_AT}{entry.type}?{content}.{copies}"
+
+
+def same_order(one: str | None, other: str | None) -> bool:
+    """Whether two keys are of one order. A request does not say on which server its order is: then it may be any."""
+    if one is None or other is None:
+        return False
+    if one == other:
+        return True
+    return one[:_NAME] == other[:_NAME] and ("." not in one or "." not in other)
+
+
+_AT = "|"
+_NAME, _SERVER = 40, 20
+"""How much of the hashes is kept in the key of an order on a known server; together as long as any key may be."""
+_NOT_SAID = ("id", "meta", "text")
+
+
+def _hashed(written: str) -> str:
+    return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _is_ours(extension: JsonValue) -> bool:
+    """Whether an extension is what CRD wrote on the order: so it is no other order."""
+    return isinstance(extension, dict) and extension.get("url") == COVERAGE_INFORMATION
+
+
+def _sorted(value: JsonValue) -> JsonValue:
+    """The same content in one order of members."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(member) for member in value] if isinstance(value, list) else value
 
 
 def on_record(cases: Iterable[tuple[Case, Line]], complete: bool = True) -> CountedLines:

@@ -12,6 +12,7 @@ from datetime import date
 
 from precert.authorization.deciding.evidence import holds
 from precert.authorization.deciding.parties import provider_npis
+from precert.authorization.deciding.person import Patient, names_nobody
 from precert.eligibility.directory import npis
 from precert.fhir.bundle import BundleIndex, Entry, reference_of, type_and_id
 from precert.fhir.coding import PLACE_OF_SERVICE, codes
@@ -33,15 +34,18 @@ _CODE_ELEMENTS = {
     "Encounter": ("type", "serviceType"),
 }
 _CODE_REFERENCES = {
-    "DeviceRequest": ("codeReference", "type"),
-    "MedicationRequest": ("medicationReference", "code"),
+    "DeviceRequest": ("codeReference", "Device", "type"),
+    "MedicationRequest": ("medicationReference", "Medication", "code"),
 }
+"""Where another resource says what is ordered: the element, the type of that resource, and its own element."""
 _INTENDED = ("order", "original-order", "reflex-order", "filler-order", "instance-order")
 _OPEN = {
     "Appointment": ("proposed", "pending", "booked", "arrived", "checked-in", "waitlist"),
     "Encounter": ("planned", "arrived", "triaged", "in-progress", "onleave"),
 }
 _OPEN_ORDER = ("draft", "active")
+_UNDOUBTED = {**_OPEN, "Encounter": (*_OPEN["Encounter"], "finished")}
+"""What was done in an encounter stays done when the encounter is over."""
 _WITHOUT_INTENT = frozenset({"Appointment", "Encounter", "SupplyRequest", "VisionPrescription", "CommunicationRequest"})
 PROVIDERS = frozenset({"Practitioner", "PractitionerRole", "Organization"})
 _TEAMS = frozenset({"CareTeam", "HealthcareService"})
@@ -77,7 +81,7 @@ def unsaid(entry: Entry) -> Iterator[str]:
 def doubts(entry: Entry) -> Iterator[str]:
     """Why a machine cannot rest a final answer on an order, in sentences that begin with "It" or "Its"."""
     resource = entry.resource
-    if resource.get("status") not in (None, *_OPEN.get(entry.type, _OPEN_ORDER)):
+    if resource.get("status") not in (None, *_UNDOUBTED.get(entry.type, _OPEN_ORDER)):
         yield f"Its status is {str(resource.get('status'))[:40]!r}."
     if not intended(entry) and resource.get("intent") is not None:
         yield f"Its intent is {str(resource.get('intent'))[:40]!r}, which is no order."
@@ -87,6 +91,8 @@ def doubts(entry: Entry) -> Iterator[str]:
     *_, unread = service_days(resource)
     if unread is not None:
         yield _NO_DAY.format(element=unread)
+    if entry.type == "Appointment" and _outside(resource):
+        yield "Its start is not in its requestedPeriod."
 
 
 def not_understood(entry: Entry) -> Iterator[str]:
@@ -95,8 +101,18 @@ def not_understood(entry: Entry) -> Iterator[str]:
         yield f"It has {found.phrase}."
 
 
-def concepts(entry: Entry, index: BundleIndex) -> list[Element]:
-    """The CodeableConcepts that say what is ordered, also of the medication or device that is referred to."""
+def _outside(appointment: Resource) -> bool:
+    """Whether an appointment begins on a day that is in none of the periods it was requested for."""
+    day, periods = parse_date(appointment.get("start")), elements(appointment.get("requestedPeriod"))
+    if appointment.get("start") is None or not periods:
+        return False
+    spans = [(parse_date(period.get("start")), parse_last_day(period.get("end"))) for period in periods]
+    return day is None or not any((a is None or a <= day) and (b is None or day <= b) for a, b in spans)
+
+
+def concepts(entry: Entry, index: BundleIndex, whose: Patient | None = None) -> list[Element]:
+    """The CodeableConcepts that say what is ordered, also of the medication or device that is referred to, unless it is said to be
+    another patient's than ``whose`` (by default the order's own)."""
     resource = entry.resource
     named = [c for key in _CODE_ELEMENTS.get(entry.type, ()) for c in elements(resource.get(key))]
     if entry.type == "NutritionOrder":
@@ -104,15 +120,29 @@ def concepts(entry: Entry, index: BundleIndex) -> list[Element]:
     elif entry.type == "VisionPrescription":
         named = [c for lens in elements(resource.get("lensSpecification")) for c in elements(lens.get("product"))]
     if not named and entry.type in _CODE_REFERENCES:
-        element, code = _CODE_REFERENCES[entry.type]
+        element, type_, code = _CODE_REFERENCES[entry.type]
         found = index.resolve(resource.get(element), entry)
-        named = elements(found.resource.get(code)) if found and first_hidden(found.resource) is None else []
+        if found is not None and found.type == type_ and first_hidden(found.resource) is None:
+            mine = names_nobody(found) or (whose or patient_of(entry, index)).has(found, index) is True
+            named = elements(found.resource.get(code)) if mine else []
     return named
 
 
-def service_concept(entry: Entry, index: BundleIndex) -> Element:
+def patient_of(entry: Entry, index: BundleIndex) -> Patient:
+    """The patient of an order by its own word; one whom nothing is about when it names none."""
+    for key in ("subject", "patient"):
+        for reference in elements(entry.resource.get(key)):
+            found, named = index.resolve(reference, entry), type_and_id(reference_of(reference) or "")
+            if found is not None and found.type == "Patient":
+                return Patient(found.resource, found.full_url, one_server=True)
+            if named is not None and named[0] == "Patient":
+                return Patient({"resourceType": "Patient", "id": named[1]}, one_server=True)
+    return Patient({"resourceType": "Patient"})
+
+
+def service_concept(entry: Entry, index: BundleIndex, whose: Patient | None = None) -> Element:
     """What is ordered, as one CodeableConcept; empty when the order does not say."""
-    named = concepts(entry, index)
+    named = concepts(entry, index, whose)
     if not named:
         return {}
     merged: Element = dict(named[0])
@@ -197,15 +227,18 @@ def _is_place(concept: Element) -> bool:
     return any(code.system == PLACE_OF_SERVICE for code in codes(concept))
 
 
-def reasons(entry: Entry, index: BundleIndex) -> Iterator[tuple[Element, str]]:
-    """(concept, where it stands) for each reason given; a Condition that is suspected, refuted or over is none."""
+def reasons(entry: Entry, index: BundleIndex, whose: Patient) -> Iterator[tuple[Element, str]]:
+    """(concept, where it stands) for each reason given. A Condition that is suspected, refuted or over is none, nor is one that is not
+    said to be about ``whose``."""
     resource = entry.resource
     for position, concept in enumerate(elements(resource.get("reasonCode"))):
         if next(codes(concept), None) is not None:
             yield concept, f"reasonCode[{position}]"
     for position, reference in enumerate(elements(resource.get("reasonReference"))):
         found = index.resolve(reference, entry)
-        if found is not None and found.type == "Condition" and holds(found.resource):
+        if found is None or found.type != "Condition" or whose.has(found, index) is not True:
+            continue
+        if holds(found.resource):
             for concept in elements(found.resource.get("code")):
                 yield concept, f"reasonReference[{position}]"
 

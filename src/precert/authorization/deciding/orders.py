@@ -5,7 +5,7 @@ The one builder of an :class:`Ask` out of an order. Source: CRD 2.2.1 order prof
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -18,7 +18,7 @@ from precert.authorization.deciding.order_elements import PERFORMERS, PROVIDERS,
 from precert.authorization.deciding.parties import as_party, provider_doubts, provider_npis
 from precert.authorization.deciding.person import Patient, names_nobody
 from precert.authorization.deciding.request import NOBODY_ASKS, Ask
-from precert.authorization.deciding.service import line_code
+from precert.authorization.deciding.service import identify, line_code
 from precert.authorization.deciding.standing import diagnosis_evidence
 from precert.authorization.record.case import LineRequest, Party
 from precert.eligibility.crosswalk import Crosswalk
@@ -26,12 +26,13 @@ from precert.fhir.bundle import BundleIndex, Entry, reference_of
 from precert.fhir.coding import codes
 from precert.fhir.extension import extensions, value
 from precert.fhir.hidden import first_hidden
-from precert.fhir.types import Element, elements
+from precert.fhir.types import Element, Resource, elements
 from precert.policy.types import EvidenceItem
 
 BILLING_OPTIONS = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-billing-options"
 _NO_ORDERS = ("Appointment", "Encounter")
 """What is asked about and is no order, so that it says otherwise how far it is to be done."""
+_DETAILS = ("orderDetail", "parameter")
 _WITHOUT_SUBJECT = ("Appointment", "SupplyRequest")
 _GIVEN_UP = ("revoked", "cancelled", "entered-in-error", "noshow")
 _ANOTHERS = "The order is for another patient than the call; nothing is said about it."
@@ -40,7 +41,7 @@ _NOBODYS = "The order does not say whom it is for; nothing is said about it. Nam
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One service to be decided about. ``target`` is the resource that carries the answer: the order itself, or the
+    """One service to be decided about. ``insurance`` are the references that it names; empty for one that is no literal reference. ``target`` is the resource that carries the answer: the order itself, or the
     appointment or encounter that it belongs to. ``unbillable`` says that no code could be matched with billing codes."""
 
     entry: Entry
@@ -89,10 +90,13 @@ def read_order(
     target: Entry | None = None,
     concept: Element | None = None,
     performer: Named | None = None,
+    whose: Patient | None = None,
 ) -> Order:
-    """One order. ``concept`` overrides the code (several needs of one encounter); ``performer`` that of a dispatch."""
+    """One order. ``concept`` overrides the code (several needs of one encounter); ``performer`` that of a dispatch. What the order
+    refers to counts if it is about ``whose``, by default the patient whom the order names."""
     resource = entry.resource
-    service = concept if concept is not None else order_elements.service_concept(entry, index)
+    whose = whose or order_elements.patient_of(entry, index)
+    service = concept if concept is not None else order_elements.service_concept(entry, index, whose)
     options = [value(found) for found in extensions(resource, BILLING_OPTIONS)]
     offered = [
         coding
@@ -114,7 +118,7 @@ def read_order(
     if place := order_elements.place(entry, index):
         item["locationCodeableConcept"] = place
     quantity, unit = line_amount(item)
-    diagnoses = list(order_elements.reasons(entry, index))
+    diagnoses = list(order_elements.reasons(entry, index, whose))
     requester = next(iter(parties(entry, index, REQUESTERS)), None)
     performers = [performer] if performer is not None else parties(entry, index, PERFORMERS)
     first = next(iter(performers), None)
@@ -138,13 +142,14 @@ def read_order(
             requester_npis=requester.npis if requester is not None else (),
             performer_npis=first.npis if first is not None else (),
             performer_known=first is not None,
+            more_performers=tuple(each.npis for each in performers[1:]),
             communication=entry.type == "CommunicationRequest",
             doubts=tuple(_doubts(entry, index, requester, start)),
-            unsaid=() if entry.type in _NO_ORDERS else tuple(order_elements.unsaid(entry)),
+            unsaid=tuple(order_elements.unsaid(entry)),
             authored=() if entry.type in _NO_ORDERS else order_elements.authored(entry),
         ),
         evidence=tuple(diagnosis_evidence((concept, f"{reference}#{where}", {}) for concept, where in diagnoses)),
-        insurance=tuple(r for member in elements(resource.get("insurance")) if (r := reference_of(member))),
+        insurance=tuple(reference_of(member) or "" for member in elements(resource.get("insurance"))),
         billing=billing,
         concept=service,
         unbillable=not billing and entry.type != "CommunicationRequest",
@@ -157,10 +162,9 @@ def read_order(
 def _doubts(entry: Entry, index: BundleIndex, requester: Named | None, day: date | None) -> Iterator[str]:
     if (where := order_elements.place_doubt(entry, index)) is not None:
         yield where
-    if entry.type in _NO_ORDERS:
-        yield from order_elements.not_understood(entry)
-        return
     yield from order_elements.doubts(entry)
+    if entry.type in _NO_ORDERS:
+        return
     if requester is not None:
         yield from provider_doubts(index, requester.entry, requester.reference, day)
     who = requester.entry if requester is not None else None
@@ -173,6 +177,39 @@ def _doubts(entry: Entry, index: BundleIndex, requester: Named | None, day: date
         yield NOBODY_ASKS
     if who is not None and (found := first_hidden(who.resource)) is not None:
         yield f"Its requester has {found.phrase}."
+
+
+def doubted(order: Order, doubts: Iterable[str]) -> Order:
+    """The order with further doubts about it, each once."""
+    return replace(order, asked=replace(order.asked, doubts=tuple(dict.fromkeys((*order.asked.doubts, *doubts)))))
+
+
+def around(order: Order, doubts: Iterable[str]) -> Order:
+    """The order with the doubts about the appointment or encounter that it belongs to."""
+    return doubted(order, (f"Of its appointment or encounter: {doubt}" for doubt in doubts))
+
+
+def other_services(entry: Entry, line: LineRequest, crosswalk: Crosswalk) -> Iterator[str]:
+    """The details of an order (``ServiceRequest.orderDetail``, ``parameter``) that name a service other than that of ``line``, or one that
+    nobody understands, as doubts. Codes that nobody bills by are no service."""
+    if not any(key in entry.resource for key in _DETAILS):
+        return
+    own = identify(line.item, crosswalk, line.service_start)
+    for where, concept in _details(entry.resource):
+        part = identify({"productOrService": concept}, crosswalk, line.service_start)
+        if part.unnamed and not (part.vague or part.weak):
+            continue
+        if part.trouble or not set(part.codes) <= set(own.codes):
+            yield f"Its {where} has the code of another service, or one that is not understood."
+
+
+def _details(resource: Resource) -> Iterator[tuple[str, Element]]:
+    for key in _DETAILS:
+        for n, detail in enumerate(elements(resource.get(key))):
+            own = (
+                [detail] if key == "orderDetail" else elements([detail.get("code"), detail.get("valueCodeableConcept")])
+            )
+            yield from ((f"{key}[{n}]", concept) for concept in own)
 
 
 def provider_of(named: Named, index: BundleIndex) -> Party:
@@ -193,7 +230,7 @@ def numbered(order: Order, sequence: int, crosswalk: Crosswalk) -> Order:
     line = order.asked.line
     code = line_code(line.item, crosswalk, line.service_start)
     line = msgspec.structs.replace(line, sequence=sequence, code=code)
-    return replace(order, asked=replace(order.asked, line=line))
+    return doubted(replace(order, asked=replace(order.asked, line=line)), other_services(order.entry, line, crosswalk))
 
 
 def about_another(entry: Entry, whose: Patient, index: BundleIndex) -> bool:

@@ -42,6 +42,7 @@ NO_SUBJECT = frozenset(
 )
 """Types that have no subject in R4: they are about no person, and what refers to them is."""
 _ANOTHER_PAYER = "The insurer or the Coverage's payor names, or may name, another payer beside this one."
+_NO_STATUS = "The Coverage that was sent does not say whether it is active."
 _ABOUT = {"Coverage": "beneficiary", "Task": "for"}
 
 
@@ -134,7 +135,9 @@ def _coverage_doubts(subject: Subject, member: Member, directory: Directory) -> 
         yield "Claim.insurer is this payer, and the Coverage's payor is another."
     if not coverage:
         return
-    if text(coverage.get("status")) is not None and coverage.get("status") not in CURRENT_COVERAGE:
+    if coverage.get("status") is None:
+        yield _NO_STATUS
+    elif coverage.get("status") not in CURRENT_COVERAGE:
         yield f"The Coverage that was sent is {str(coverage.get('status'))[:40]!r}, not 'active'."
     named = any(member in directory.means(number.value) for number in numbers_of(coverage))
     beneficiary = reference_of(coverage.get("beneficiary")) or ""
@@ -158,7 +161,7 @@ def _presented_doubts(subject: Subject, reason: NoMember, directory: Directory) 
     if subject.coverage and subject.is_beneficiary is None:
         yield "It cannot be told whether the patient is the Coverage's beneficiary."
     if subject.coverage and text(subject.coverage.get("status")) is None:
-        yield "The Coverage that was sent does not say whether it is active."
+        yield _NO_STATUS
 
 
 def deaths(*patients: Resource) -> tuple[date | None, ...]:

@@ -26,7 +26,8 @@ _UNDATED = "Its order is written at no time that can be read."
 class Ask:
     """One service asked for: the line it is or would become, who requests it and who shall perform it.
 
-    The NPIs stand best first. ``performer_known`` says that somebody is named as performer, whether or not we know them.
+    The NPIs stand best first. ``performer_known`` says that somebody is named as performer, whether or not we know them;
+    ``more_performers`` are the NPIs of each one named beside the first.
     ``communication``: it asks for a message (a CommunicationRequest), which is no service that anybody bills.
     ``doubts`` say, in sentences, what is wrong with the order behind the line: a person decides then. ``unsaid`` say what an
     order has to say and does not: nothing is approved on it, and a service that needs no authorization needs none all the same.
@@ -41,12 +42,19 @@ class Ask:
     doubts: tuple[str, ...] = ()
     unsaid: tuple[str, ...] = ()
     authored: tuple[JsonValue, ...] = ()
+    more_performers: tuple[tuple[str, ...], ...] = ()
 
     def ahead(self, received: date) -> tuple[str, ...]:
         """Doubts about when the orders were written, in sentences: later than ``received``, or at no time that can be read."""
         times = (Moment.parse(each) for each in self.authored)
         found = (_UNDATED if at is None else _AHEAD if at.not_before > received else None for at in times)
         return tuple(dict.fromkeys(doubt for doubt in found if doubt is not None))
+
+    @property
+    def one_performer(self) -> bool:
+        """Whether all who are named as performers are the first of them."""
+        first = self.performer_npis[:1]
+        return all(first and first[0] in npis for npis in self.more_performers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def current(entries: Sequence[Entry]) -> Iterator[tuple[Entry, bool]]:
                 first, second = entries[one].resource, entries[other].resource
                 if _elsewhere(entries[one], entries[other]):
                     continue
-                if _same(first, second):
+                if same_content(first, second):
                     gone.add(other)
                 elif (later := newer(first, second)) is not None:
                     gone.add(other if later else one)
@@ -80,7 +80,8 @@ def _base(entry: Entry) -> str | None:
     return url.removesuffix(tail) if url.startswith(("http://", "https://")) and url.endswith(tail) else None
 
 
-def _same(one: Resource, other: Resource) -> bool:
+def same_content(one: Resource, other: Resource) -> bool:
+    """Whether two renderings say the same."""
     return {k: v for k, v in one.items() if k not in _NOT_SAID} == {
         k: v for k, v in other.items() if k not in _NOT_SAID
     }

@@ -317,14 +317,17 @@ def line_code(item: Element, crosswalk: Crosswalk = _NONE, day: date | None = No
 
 def kept(line: LineRequest) -> Service:
     """The service of a line on record or at an edge: by the billing code under which it is kept, which the crosswalk may have
-    led to, and the modifiers that it was sent with. Unknown for a line that is kept under no billing code, for an
+    led to, and the modifiers that it was sent with. Unknown for a line whose codings do not fit together, for one that is kept under no billing code, for an
     unlisted code, for one whose modifiers are in doubt, and for one that asks for more than that service."""
     system, _, code = line.code.partition("|")
     found = billed(Code(system, code))
     if found is None:
         return Service(modifiers=identify(line.item).modifiers)
-    sent = identify(line.item).modifiers
+    whole = identify(line.item)
+    sent = whole.modifiers
     _, unread = _modifiers(line.item.get("modifier"))
+    if whole.trouble and not whole.unnamed:
+        return Service((found.code,), modifiers=sent, trouble=whole.trouble)
     # a stay is kept under its service type; two unlisted services are never known to be the same
     trouble = _kind_only([found.code]) if found.code in UNLISTED else _beside(line.item, (found.code,))
     return _modified(Service((found.code,), modifiers=sent, trouble=trouble), unread)

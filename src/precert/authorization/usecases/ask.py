@@ -80,7 +80,7 @@ class Consulted:
     def under(self, held: Iterable[Held], used: Used, key: str | None, today: date) -> Consulted:
         """The same, with the first of ``held`` that authorizes the order and has units left for it. ``key`` is the order's
         (:func:`precert.authorization.deciding.authorized.order_key`); what it takes is noted in ``used``."""
-        if not self.needs_authorization or self.who is None or self.uncertain:
+        if not self.needs_authorization or self.who is None or self.uncertain or not self.service.known:
             return self
         for each in held:
             if covers(each, self.order, self.who, today, used.left(each, key)):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from precert.authorization.deciding.counted import CountedLines, of_ask
+from precert.authorization.deciding.counted import CountedLines, of_ask, same_order
 from precert.authorization.deciding.request import Ask
 from precert.fhir import json
 from precert.fhir.coding import Code
@@ -39,13 +39,17 @@ class FreeOrders:
 
     def beside(self, order: str | None, lines: CountedLines) -> CountedLines:
         """``lines`` with the other orders that were told free. One that is on record as a line by now counts there."""
-        known = {line.order for line in lines.lines}
-        others = tuple(free for key, free in self.kept.items() if key != order and key not in known)
+        known = [line.order for line in lines.lines if line.order is not None]
+        others = tuple(
+            free
+            for key, free in self.kept.items()
+            if not same_order(key, order) and not any(same_order(key, each) for each in known)
+        )
         return lines.and_(CountedLines(others, complete=len(self.kept) <= _MOST))
 
     def shared_with(self, order: str | None) -> str | None:
         """What a provider is told of the other orders that count in a limit; ``None`` when there are none."""
-        others = sum(key != order for key in self.kept)
+        others = sum(not same_order(key, order) for key in self.kept)
         return f"The limit is shared with {others} other order(s) said to need no authorization." if others else None
 
     def told(self, order: str, ask: Ask, today: date, *, free: bool) -> None:

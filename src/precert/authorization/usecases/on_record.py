@@ -23,7 +23,7 @@ from precert.authorization.deciding.authorized import Held, Use, Used, covers
 from precert.authorization.deciding.counted import CountedLines, asked, order_key, together, used
 from precert.authorization.deciding.counted import on_record as counted_on_record
 from precert.authorization.deciding.judge import Repeated
-from precert.authorization.deciding.service import kept
+from precert.authorization.deciding.service import identify, kept
 from precert.authorization.deciding.standing import Standing
 from precert.authorization.record.case import Case, LineRequest
 from precert.authorization.record.chain import decode, fold
@@ -32,6 +32,7 @@ from precert.authorization.usecases.dependencies import AuthorizationService
 from precert.authorization.usecases.free_orders import FreeOrders, free_orders
 from precert.authorization.usecases.submission import ReferencedOrder, Submission
 from precert.authorization.usecases.turn import Turn, turn_of
+from precert.eligibility.crosswalk import Crosswalk
 from precert.fhir import json
 from precert.fhir.coding import Code
 from precert.fhir.types import elements
@@ -172,13 +173,14 @@ class OnRecord:
     found: Mapping[int, Sequence[_Earlier]] = field(default_factory=dict)
     record: MemberRecord = field(default_factory=MemberRecord)
     own: Case | None = None
+    crosswalk: Crosswalk = field(default_factory=Crosswalk)
     taken: set[str] = field(default_factory=set)
     _beside: tuple[CountedLines, Sequence[tuple[int, Counted]]] | None = None  # worked out once for all lines
 
     def repeated(self, line: LineRequest) -> Repeated | None:
         """The authorization that ``line`` certainly asks for again. One authorization is repeated by one line only."""
         ask, order = self.submission.ask(line), self.submission.orders.get(line.sequence, ReferencedOrder())
-        if ask.doubts or ask.unsaid:
+        if ask.doubts or ask.unsaid or self._unclear(line):
             return None
         # who orders may submit, or have their practice do it
         asking = replace(ask, requester_npis=(*ask.requester_npis, *order.npis))
@@ -226,6 +228,11 @@ class OnRecord:
         known = self.own.lines.get(sequence) if self.own is not None else None
         return used(self.own, known, self.today) if self.own is not None and known is not None else []
 
+    def _unclear(self, line: LineRequest) -> bool:
+        """Whether the codings of a line do not lead to one service by the plan's crosswalk."""
+        asked_for = identify(line.item, self.crosswalk, line.service_start or self.today)
+        return bool(asked_for.trouble) and not asked_for.unnamed
+
     @property
     def _member(self) -> str | None:
         return self.who.member.id if self.who.member is not None else None
@@ -242,7 +249,9 @@ async def on_record(service: AuthorizationService, submission: Submission, *, ow
     Nothing is found of members we do not know: their authorizations cannot be told apart. Raises the store's errors.
     """
     now = service.runtime.now()
-    seen = OnRecord(submission, service.who(submission, now), now.date(), own=own)
+    seen = OnRecord(
+        submission, service.who(submission, now), now.date(), own=own, crosswalk=service.directory().crosswalk
+    )
     if seen.who.member is None or submission.cancel_all:
         return seen
     mine = own.id if own is not None else None
@@ -273,9 +282,11 @@ async def _orders(
     for sequence in lines:
         order = submission.orders.get(sequence)
         if order is not None and order.reference is not None:
-            key = order_key(submission.submitter, member, order.reference)
-            if key is not None:
-                named.setdefault(key, set()).add(sequence)
+            # an order of a hook is tied under its own name, and under that by which a request will call it
+            for name in dict.fromkeys((order.reference, order.reference.rpartition("|")[2])):
+                key = order_key(submission.submitter, member, name)
+                if key is not None:
+                    named.setdefault(key, set()).add(sequence)
     ties = []
     for key, sequences in named.items():
         document = await service.store.get(service.tenant, _TIED, key)

@@ -23,7 +23,7 @@ from precert.authorization.usecases.dependencies import AuthorizationService, Re
 from precert.authorization.usecases.on_record import MemberRecord, on_record
 from precert.authorization.usecases.opening import decide
 from precert.authorization.usecases.recording import system_event
-from precert.authorization.usecases.submission import Submission
+from precert.authorization.usecases.submission import ReferencedOrder, Submission
 from precert.authorization.usecases.unit_of_work import Overtaken, Reply, Unit, run
 from precert.fhir.coding import codes
 from precert.fhir.outcome import FhirError
@@ -36,14 +36,15 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """One order as a request: ``bundle`` is a PAS Request Bundle, ``about`` whom the order is for and what the call knew of
-    them, ``root`` the server's URL as the caller reached it, and ``origin`` what the record keeps about where it came from
-    (hook, call, order)."""
+    them, ``root`` the server's URL as the caller reached it, ``origin`` what the record keeps about where it came from
+    (hook, call, order), and ``name`` the order's (:func:`precert.authorization.deciding.counted.order_name`)."""
 
     bundle: Resource
     about: Subject
     submitter: str
     root: str
     origin: Element
+    name: str
 
 
 @dataclass(slots=True)
@@ -80,7 +81,11 @@ class Unsolicited:
         if not says(submission, order):
             log.warning("the request does not say what the order says", code=order.line.code)
             return None
-        submission = replace(submission, root=asked.root, asked={order.line.sequence: order}, about=asked.about)
+        number = order.line.sequence
+        named = replace(submission.orders.get(number, ReferencedOrder()), reference=asked.name)
+        submission = replace(
+            submission, root=asked.root, asked={number: order}, about=asked.about, orders={number: named}
+        )
 
         async def step() -> Unit | Held | None:
             seen = await on_record(self.service, submission)
