@@ -480,7 +480,7 @@ URN = f"urn:uuid:{UUID}"
         (URN, URN, True),
         (URN, URN.upper().replace("URN:UUID", "urn:uuid"), True),
         (URN, "Patient/p1", True),  # the EHR's own id, in a bundle of urn:uuid
-        (URN, EHR, True),
+        (URN, EHR, None),  # whose server the patient is of, nobody knows
         (URN, f"Patient/{UUID}", True),
         (URN, "Patient/somebody-else", None),
         (URN, "Patient/p2", False),
@@ -751,7 +751,9 @@ def test_a_requester_whose_npi_is_in_doubt(identifiers: list[Json], doubted_: bo
     assert bool(provider_doubts(index, named, reference, DAY)) is doubted_
     if named is not None:
         assert not contradicts(index, named, {"identifier": identifiers[0]})
-        assert contradicts(index, named, {"identifier": npi("1111111112")})
+        another = {**reference, "identifier": npi("1111111112")}
+        assert contradicts(index, named, another)
+        assert provider_doubts(index, named, another, DAY)
 
 
 @pytest.mark.parametrize(

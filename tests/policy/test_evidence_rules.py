@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from policy.support import concept, fact_policy, line
+from precert.fhir.hidden import DATA_ABSENT
 from precert.policy.evaluate import evaluate
 from precert.policy.evidence import rejection_of
 from precert.policy.evidence_rules import DIAGNOSIS_TYPES, EVIDENCE_TYPES, Allowed
@@ -172,6 +173,9 @@ def test_a_condition_counts_only_if_the_patient_is_known_to_have_it(element: str
         {"clinicalStatus": {"coding": [{"system": CLINICAL, "code": "Active"}]}},
         {"clinicalStatus": {"coding": [{"system": CLINICAL, "code": "active"}]}, "abatementDateTime": "2020-01-01"},
         {"abatementString": "years ago"},
+        {
+            "_abatementDateTime": {"extension": [{"url": DATA_ABSENT, "valueCode": "unknown"}]}
+        },  # over, and nobody knows since when
         {"modifierExtension": [{"url": "http://other.test/negated", "valueBoolean": True}]},
         {"implicitRules": "http://other.test/rules"},
     ],

@@ -188,7 +188,11 @@ def rejection_of(
         return Rejection(f"it has {concealed.phrase}")
     if resource.get("doNotPerform") is True:
         return Rejection("it says not to do it", open=False)
-    if kind == "Condition" and "clinicalStatus" not in read and any(k.startswith("abatement") for k in resource):
+    if (
+        kind == "Condition"
+        and "clinicalStatus" not in read
+        and any(k.lstrip("_").startswith("abatement") for k in resource)
+    ):
         return Rejection("it has an abatement, so it is over", open=False)
     if kind == "Observation":
         return _unobserved(resource)

@@ -99,7 +99,11 @@ _STATE = ("verificationStatus", "clinicalStatus", "modifierExtension", "recorded
 
 def diagnosis_state(condition: Resource) -> Element:
     """What a Condition that a diagnosis refers to says of how certain and how current it is, and of when."""
-    return {key: value for key, value in condition.items() if key in _STATE or key.startswith(("abatement", "onset"))}
+    return {
+        key: value
+        for key, value in condition.items()
+        if key in _STATE or key.lstrip("_").startswith(("abatement", "onset"))
+    }
 
 
 def holds(condition: Resource) -> bool:

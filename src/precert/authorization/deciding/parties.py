@@ -43,7 +43,8 @@ def provider_npis(index: BundleIndex, named: Entry | None) -> list[str]:
 
 
 def provider_doubts(index: BundleIndex, named: Entry | None, reference: object, day: date | None) -> list[str]:
-    """Why it is not certain who a provider is, in sentences: an NPI that is not in force on ``day``, or two in one resource.
+    """Why it is not certain who a provider is, in sentences: an NPI that is not in force on ``day``, two in one resource, or
+    another one in the reference.
     ``reference`` is the Reference that names it, with a logical identifier or without."""
     found = [reference] if isinstance(reference, dict) else []
     if named is not None:
@@ -56,6 +57,8 @@ def provider_doubts(index: BundleIndex, named: Entry | None, reference: object, 
             doubts.append("An NPI of the requester is said not to be in force (use, period).")
         if len(set(npis(resource))) > 1:
             doubts.append("The requester carries two different NPIs: it is not certain who asks.")
+    if named is not None and isinstance(reference, dict) and contradicts(index, named, reference):
+        doubts.append("The reference to the requester names another NPI than the requester has.")
     return list(dict.fromkeys(doubts))
 
 

@@ -229,9 +229,12 @@ class Patient:
     def _literal(self, target: str, origin: Entry | None, indexes: Sequence[BundleIndex]) -> bool | None:
         server = _server(target)
         elsewhere = server is not None and self._server is not None and server != self._server
+        unplaced = server is not None and self._server is None and not self.one_server
         if not elsewhere:
             for index in indexes:
-                if (found := index.resolve(target, origin)) is not None:
+                found = index.resolve(target, origin)
+                # of an address on a server, where the patient's is not known, the whole has to be that of an entry
+                if found is not None and (not unplaced or found.full_url == target):
                     return self._is(found, index)
         told = type_and_id(target)
         if told is not None and told[0] != "Patient":
@@ -239,7 +242,7 @@ class Patient:
         id = told[1] if told is not None else _uuid(target)
         if elsewhere:
             return False
-        if server is not None and self._server is None and not self.one_server:
+        if unplaced:
             return None  # an id is one of its server, and nobody knows of which the patient is
         if id in self._ids:  # unless several Patients of the bundle have it, so that nobody can tell which one is meant
             several = told is not None and any(len(index.called(*told)) > 1 for index in indexes)
