@@ -102,11 +102,17 @@ def whole(name: str) -> dict[str, Any]:
         insurance=[{"reference": "Coverage/cov-MA-0001"}],
     )
     context = {
-        "appointments": {"resourceType": "Bundle", "entry": [{"resource": appointment}]},
+        "appointments": {
+            "resourceType": "Bundle",
+            "entry": [{"fullUrl": "https://ehr.test/fhir/Appointment/a1", "resource": appointment}],
+        },
         "encounterId": "e1",
         "dispatchedOrders": ["ServiceRequest/o1"],
         "performer": "Practitioner/doc",
-        "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": one}]},
+        "draftOrders": {
+            "resourceType": "Bundle",
+            "entry": [{"fullUrl": "https://ehr.test/fhir/ServiceRequest/o1", "resource": one}],
+        },
         "selections": ["ServiceRequest/o1"],
         "patientId": "pat-MA-0001",
         "userId": "Practitioner/doc",
@@ -124,6 +130,16 @@ async def post(world: Any, name: str, body: Any) -> httpx.Response:
     if response.status_code != 200:
         assert response.json()["resourceType"] == "OperationOutcome"
     return response
+
+
+@pytest.mark.parametrize("full_url", [7, None, True, [], {}, ["https://ehr.test/fhir/ServiceRequest/o1"], ""])
+@pytest.mark.parametrize("name", ["order-sign", "order-select", "appointment-book"])
+async def test_an_entry_is_read_whatever_its_full_url_is(world: Any, name: str, full_url: Any) -> None:
+    body = whole(name)
+    for bundle in ("draftOrders", "appointments"):
+        for entry in body["context"].get(bundle, {}).get("entry", ()):
+            entry["fullUrl"] = full_url
+    await post(world, name, body)
 
 
 @given(body=JSON, name=st.sampled_from(HOOKS))

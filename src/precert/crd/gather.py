@@ -17,7 +17,7 @@ from precert.crd.fetch import Deadline, Ehr
 from precert.crd.prefetch import Pool, relative
 from precert.fhir.bundle import Entry, reference_of
 from precert.fhir.extension import extension_value
-from precert.fhir.types import Resource, elements
+from precert.fhir.types import Resource, elements, text
 
 _ROUNDS = 3
 _PAGES = 5
@@ -46,9 +46,8 @@ async def gather(call: HookCall, context: HookContext, ehr: Ehr | None, deadline
     """Read the prefetch and fetch what is missing. Never raises for what the client's server does."""
     pool = Pool(call.access.server if call.access else None)
     for position, entry in enumerate(context.drafts):
-        pool.add_resource(
-            entry["resource"], entry.get("fullUrl") or f"urn:precert:draft:{position}", prefetched=True, drafted=True
-        )
+        url = text(entry.get("fullUrl")) or f"urn:precert:draft:{position}"
+        pool.add_resource(entry["resource"], url, prefetched=True, drafted=True)
     for task in context.tasks:
         pool.add_resource(task, None, prefetched=True)
     pool.read_prefetch(call.prefetch)
