@@ -266,64 +266,63 @@
                     "type": "Query",
                     "source": [
                       {
-                        "alias": "V",
+                        "alias": "E",
                         "expression": {
                           "type": "List",
                           "element": [
                             {
-                              "type": "Distinct",
-                              "operand": {
-                                "type": "Query",
-                                "source": [
-                                  {
-                                    "alias": "M",
-                                    "expression": {
-                                      "name": "L",
-                                      "type": "AliasRef"
-                                    }
-                                  }
-                                ],
-                                "relationship": [],
-                                "where": {
-                                  "type": "Not",
-                                  "operand": {
-                                    "type": "Exists",
-                                    "operand": {
-                                      "type": "Query",
-                                      "source": [
-                                        {
-                                          "alias": "N",
-                                          "expression": {
-                                            "name": "L",
-                                            "type": "AliasRef"
-                                          }
-                                        }
-                                      ],
-                                      "relationship": [],
-                                      "where": {
-                                        "type": "Greater",
-                                        "operand": [
-                                          {
-                                            "path": "at",
-                                            "type": "Property",
-                                            "scope": "N"
-                                          },
-                                          {
-                                            "path": "at",
-                                            "type": "Property",
-                                            "scope": "M"
-                                          }
-                                        ]
-                                      }
-                                    }
-                                  }
-                                },
-                                "return": {
-                                  "distinct": false,
+                              "type": "Query",
+                              "source": [
+                                {
+                                  "alias": "M",
                                   "expression": {
-                                    "path": "value",
-                                    "type": "Property",
-                                    "scope": "M"
+                                    "name": "L",
+                                    "type": "AliasRef"
+                                  }
+                                }
+                              ],
+                              "relationship": [],
+                              "where": {
+                                "type": "Not",
+                                "operand": {
+                                  "type": "Exists",
+                                  "operand": {
+                                    "type": "Query",
+                                    "source": [
+                                      {
+                                        "alias": "N",
+                                        "expression": {
+                                          "name": "L",
+                                          "type": "AliasRef"
+                                        }
+                                      }
+                                    ],
+                                    "relationship": [],
+                                    "where": {
+                                      "type": "And",
+                                      "operand": [
+                                        {
+                                          "path": "inside",
+                                          "type": "Property",
+                                          "scope": "N"
+                                        },
+                                        {
+                                          "type": "Greater",
+                                          "operand": [
+                                            {
+                                              "path": "start",
+                                              "type": "Property",
+                                              "scope": "N"
+                                            },
+                                            {
+                                              "path": "end",
+                                              "type": "Property",
+                                              "scope": "M"
+                                            }
+                                          ]
+                                        }
+                                      ]
+                                    }
                                   }
                                 }
                               }
@@ -334,19 +333,118 @@
                     ],
                     "relationship": [],
                     "where": {
-                      "type": "Equal",
+                      "type": "And",
                       "operand": [
                         {
-                          "type": "Count",
-                          "source": {
-                            "name": "V",
-                            "type": "AliasRef"
-                          }
+                          "type": "And",
+                          "operand": [
+                            {
+                              "type": "Equal",
+                              "operand": [
+                                {
+                                  "type": "Count",
+                                  "source": {
+                                    "type": "Distinct",
+                                    "operand": {
+                                      "type": "Query",
+                                      "source": [
+                                        {
+                                          "alias": "V",
+                                          "expression": {
+                                            "name": "E",
+                                            "type": "AliasRef"
+                                          }
+                                        }
+                                      ],
+                                      "relationship": [],
+                                      "where": {
+                                        "valueType": "{urn:hl7-org:elm-types:r1}Boolean",
+                                        "value": "true",
+                                        "type": "Literal"
+                                      },
+                                      "return": {
+                                        "distinct": false,
+                                        "expression": {
+                                          "path": "value",
+                                          "type": "Property",
+                                          "scope": "V"
+                                        }
+                                      }
+                                    }
+                                  }
+                                },
+                                {
+                                  "valueType": "{urn:hl7-org:elm-types:r1}Integer",
+                                  "value": "1",
+                                  "type": "Literal"
+                                }
+                              ]
+                            },
+                            {
+                              "type": "Not",
+                              "operand": {
+                                "type": "Exists",
+                                "operand": {
+                                  "type": "Query",
+                                  "source": [
+                                    {
+                                      "alias": "V",
+                                      "expression": {
+                                        "name": "E",
+                                        "type": "AliasRef"
+                                      }
+                                    }
+                                  ],
+                                  "relationship": [],
+                                  "where": {
+                                    "type": "IsNull",
+                                    "operand": {
+                                      "path": "value",
+                                      "type": "Property",
+                                      "scope": "V"
+                                    }
+                                  }
+                                }
+                              }
+                            }
+                          ]
                         },
                         {
-                          "valueType": "{urn:hl7-org:elm-types:r1}Integer",
-                          "value": "1",
-                          "type": "Literal"
+                          "type": "Exists",
+                          "operand": {
+                            "type": "Query",
+                            "source": [
+                              {
+                                "alias": "P",
+                                "expression": {
+                                  "name": "L",
+                                  "type": "AliasRef"
+                                }
+                              }
+                            ],
+                            "relationship": [],
+                            "where": {
+                              "type": "And",
+                              "operand": [
+                                {
+                                  "path": "inside",
+                                  "type": "Property",
+                                  "scope": "P"
+                                },
+                                {
+                                  "type": "Not",
+                                  "operand": {
+                                    "type": "IsNull",
+                                    "operand": {
+                                      "path": "value",
+                                      "type": "Property",
+                                      "scope": "P"
+                                    }
+                                  }
+                                }
+                              ]
+                            }
+                          }
                         }
                       ]
                     },
@@ -355,8 +453,30 @@
                       "expression": {
                         "type": "First",
                         "source": {
-                          "name": "V",
-                          "type": "AliasRef"
+                          "type": "Query",
+                          "source": [
+                            {
+                              "alias": "V",
+                              "expression": {
+                                "name": "E",
+                                "type": "AliasRef"
+                              }
+                            }
+                          ],
+                          "relationship": [],
+                          "where": {
+                            "valueType": "{urn:hl7-org:elm-types:r1}Boolean",
+                            "value": "true",
+                            "type": "Literal"
+                          },
+                          "return": {
+                            "distinct": false,
+                            "expression": {
+                              "path": "value",
+                              "type": "Property",
+                              "scope": "V"
+                            }
+                          }
                         }
                       }
                     }
