@@ -68,7 +68,7 @@ async def test_oldest_first(client: httpx.AsyncClient) -> None:
 
 async def test_what_the_server_forbids_is_said_and_not_tried_again(client: httpx.AsyncClient) -> None:
     await send(client, SUBMIT, payload("pended_pa_submit_request_payload"))
-    nurse = {"outcome": "deny", "by": "n", "role": "nurse", "rationale": "No.", "reasons": []}
+    nurse = {"outcome": "deny", "by": "nurse.hale", "role": "nurse", "rationale": "No.", "reasons": []}
     driver = Driver(client, [Rule("a nurse denies", {"member": "MA-0002"}, nurse)])
     with pytest.raises(ScriptError, match=r"a nurse denies.*403"):
         await driver.step()
