@@ -29,7 +29,7 @@ def _latest(code: str, unit: str) -> Expr:
         expr.retrieve_coded("Observation", "code", [code]),
         "R",
         where,
-        expr.tuple_(at=at, value=expr.of(result, "value.value")),
+        expr.tuple_(start=at, end=at, value=expr.of(result, "value.value"), inside=expr.TRUE),
     )
     return expr.at_the_end(results)
 

@@ -201,7 +201,27 @@
                             "type": "Tuple",
                             "element": [
                               {
-                                "name": "at",
+                                "name": "start",
+                                "value": {
+                                  "path": "value",
+                                  "type": "Property",
+                                  "source": {
+                                    "strict": false,
+                                    "type": "As",
+                                    "operand": {
+                                      "path": "effective",
+                                      "type": "Property",
+                                      "scope": "R"
+                                    },
+                                    "asTypeSpecifier": {
+                                      "name": "{http://hl7.org/fhir}dateTime",
+                                      "type": "NamedTypeSpecifier"
+                                    }
+                                  }
+                                }
+                              },
+                              {
+                                "name": "end",
                                 "value": {
                                   "path": "value",
                                   "type": "Property",
@@ -242,6 +262,14 @@
                                       }
                                     }
                                   }
+                                }
+                              },
+                              {
+                                "name": "inside",
+                                "value": {
+                                  "valueType": "{urn:hl7-org:elm-types:r1}Boolean",
+                                  "value": "true",
+                                  "type": "Literal"
                                 }
                               }
                             ]
