@@ -243,15 +243,17 @@ class OnRecord:
         return [tie.moved_on(case.id) for tie in self.ties if new & tie.sequences]
 
 
-async def on_record(service: AuthorizationService, submission: Submission, *, own: Case | None = None) -> OnRecord:
-    """Look for what is on record for the lines of ``submission``. ``own`` is the case that it updates.
+async def on_record(
+    service: AuthorizationService, submission: Submission, *, own: Case | None = None, who: Standing | None = None
+) -> OnRecord:
+    """Look for what is on record for the lines of ``submission``. ``own`` is the case that it updates, ``who`` whom it is for
+    and by, where that was worked out.
 
     Nothing is found of members we do not know: their authorizations cannot be told apart. Raises the store's errors.
     """
     now = service.runtime.now()
-    seen = OnRecord(
-        submission, service.who(submission, now), now.date(), own=own, crosswalk=service.directory().crosswalk
-    )
+    who = who or service.who(submission, now)
+    seen = OnRecord(submission, who, now.date(), own=own, crosswalk=service.directory().crosswalk)
     if seen.who.member is None or submission.cancel_all:
         return seen
     mine = own.id if own is not None else None

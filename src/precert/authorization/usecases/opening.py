@@ -46,7 +46,8 @@ from precert.store.port import Audit, Idempotency, Put
 class Opening:
     """What is known before a request becomes a new record: what its lines may repeat (``seen``), what the client asked
     ``before`` under the same names, the authorizations that end with it (``gone``), whether the earlier request that it
-    speaks of was not found, why it cannot be processed, and what was attached ``early``, before it came."""
+    speaks of was not found, why it cannot be processed, what was attached ``early``, before it came, and ``who`` it is for and
+    by, if that is certain enough for it not to be rejected."""
 
     seen: OnRecord | None = None
     before: SentBefore = field(default_factory=SentBefore)
@@ -54,6 +55,7 @@ class Opening:
     unknown_prior: bool = False
     rejection: Rejection | None = None
     early: Sequence[Early] = ()
+    who: Standing | None = None
 
 
 async def opened(
@@ -128,8 +130,10 @@ def decide(
     """
     opening = opening or Opening(seen)
     now = service.runtime.now()
-    rejection = opening.rejection or reject(submission, service.directory())
-    who = service.who(submission, now)
+    rejection = opening.rejection
+    if rejection is None and opening.who is None:
+        rejection = reject(submission, service.directory())
+    who = opening.who or service.who(submission, now)
     number = issue(NumberKind.CASE, service.runtime)
     recorder = Recorder()
     told = {"parties": parties_told(submission)}

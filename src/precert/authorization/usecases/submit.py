@@ -66,11 +66,12 @@ async def _first(
     if rejection is not None:
         return await opened(service, submission, render, key, Opening(rejection=rejection))
     opening = Opening(
-        await on_record(service, submission),
+        await on_record(service, submission, who=who),
         before,
         gone,
         unknown_prior=submission.prior is not None and submission.prior.related,
         early=await service.early(submission),
+        who=who,
     )
     return await opened(service, submission, render, key, opening, "cancel" if gone.numbers else "initial")
 
